@@ -1,0 +1,93 @@
+# Tocsin. `make` lists the targets; `make demo` and `make test` need nothing but Python 3.11 or newer.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+RUNTIME_LOCK := requirements/runtime.lock
+DEV_LOCK := requirements/dev.lock
+# One worker a core; `make test WORKERS=0` runs in one process, for a debugger.
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+# Every version and hash comes from the lock; so pip needs no resolver, no cache warnings and no self-check.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with every tool, pinned by hash (instant when nothing changed)
+
+$(STAMP): pyproject.toml $(RUNTIME_LOCK) $(DEV_LOCK)
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "setup: no '$(PYTHON)' found. Install Python 3.11 or newer, or name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "setup: $$("$(PYTHON)" --version 2>&1) is too old. Tocsin needs 3.11 or newer: make setup PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "setup: $(PYTHON) lacks venv or ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setup: 1/3 virtual environment in $(VENV)"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@echo "setup: 2/3 pinned packages (about a minute the first time)"
+	@$(PIP) install --require-hashes -r $(DEV_LOCK)
+	@echo "setup: 3/3 tocsin itself"
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## the whole chain on this machine: sample logs to a page that arrives
+	@$(BIN)/tocsin demo
+
+.PHONY: test
+test: setup check ## everything: checks, then all tests, with real servers
+	@$(PYTEST)
+
+.PHONY: fast
+fast: setup ## unit tests only: no server, nothing slow
+	@$(PYTEST) -m "not stack and not slow"
+
+.PHONY: long
+long: setup ## the tests marked slow, with more random examples each
+	@HYPOTHESIS_PROFILE=long $(PYTEST) -m slow
+
+.PHONY: check
+check: setup ## lint, format, types, import direction, stale generated files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/tocsin generate --check
+
+.PHONY: bench
+bench: setup ## ratios against named references; `make -s bench JSON=1` prints one JSON object
+	@$(BIN)/python -m bench $(if $(filter 1,$(JSON)),--json)
+
+.PHONY: generate
+generate: setup ## spec to dashboards, rules and runbooks
+	@$(BIN)/tocsin generate
+
+.PHONY: format
+format: setup ## put the code in its one format
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+# The locks name no package host: whose mirror they are installed from is the business of the machine.
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header
+
+.PHONY: lock
+lock: setup ## newest versions within pyproject's ranges into requirements/*.lock
+	@$(LOCK) --upgrade --output-file $(RUNTIME_LOCK)
+	@$(LOCK) --upgrade --extra dev --constraint $(RUNTIME_LOCK) --output-file $(DEV_LOCK)
+	@! grep -nE 'https?://|find-links|index-url' requirements/*.lock
+
+.PHONY: clean
+clean: ## remove .venv and everything the tools cached here (the server cache stays)
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
