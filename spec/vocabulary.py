@@ -1,0 +1,80 @@
+"""The closed word lists that events, signals, alerts and metrics share.
+
+Order matters where it says so; the first word of an event dimension is what an event has when nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
+LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")
+ANOMALIES: Final = ("input", "output", "behaviour", "system")
+MATURITIES: Final = ("stable", "incubating", "sandbox")
+OWNERS: Final = ("security", "platform")
+
+OUTCOMES: Final = ("success", "failure")
+
+OPERATIONS: Final = (
+    "other",
+    "chat",
+    "text_completion",
+    "embeddings",
+    "responses",
+    "image",
+    "audio",
+    "rerank",
+    "moderation",
+    "tool",
+)
+"""``gen_ai.operation.name`` of OpenTelemetry semantic conventions 1.41.1 (chat, text_completion, embeddings) and what
+gateways serve beside it."""
+
+ERROR_CLASSES: Final = (
+    "none",
+    "auth",
+    "permission",
+    "rate_limit_caller",
+    "rate_limit_provider",
+    "quota",
+    "context_length",
+    "invalid_request",
+    "guardrail_block",
+    "provider_policy",
+    "provider_auth",
+    "model_not_found",
+    "timeout",
+    "provider_5xx",
+    "network",
+    "cancelled",
+    "other",
+)
+"""Why an attempt failed. ``auth``: the caller's credential was refused by the gateway; ``provider_auth``: the
+gateway's own credential was refused by the provider."""
+
+VERDICTS: Final = ("none", "pass", "mask", "would_block", "error", "block")
+"""What the guardrails did to an attempt, the gravest of them; ascending gravity."""
+
+DETECTORS: Final = (
+    "prompt_injection",
+    "indirect_injection",
+    "jailbreak",
+    "system_prompt_extraction",
+    "sensitive_output",
+    "canary_token",
+    "tool_misuse",
+)
+"""What a content detector looks for."""
+
+CONFIDENCES: Final = ("low", "medium", "high")
+REJECTIONS: Final = (
+    "not_json",
+    "not_an_object",
+    "too_long",
+    "too_deep",
+    "wrong_type",
+    "missing_field",
+    "invalid_utf8",
+    "invalid_value",
+)
+"""Why a record was refused (the label ``reason`` of ``tocsin_records_rejected_total``)."""
