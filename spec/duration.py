@@ -6,8 +6,8 @@ import re
 from typing import Self
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_SHAPE = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|[smhdw]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_SHAPE = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)(ms|[smhdw]))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhdw])")
 
 
 class Duration(float):

@@ -6,7 +6,7 @@ come from a closed list are `Literal`s, so a misspelling fails at load with the 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,9 +28,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
-class Field(Entry):
-    """A thing a result can name. `values`: a closed set; else `cap` distinct values and then ``other``; `top`: only the
-    worst offenders are ever a label (per-actor signals)."""
+class Field(Entry, frozen=True):
+    """A thing a result can name.
+
+    `values`: a closed set; else `cap` distinct values and then ``other``; `top`: only the worst offenders are ever a
+    label (per-actor signals). None of the three: never a label.
+    """
 
     help: str
     ecs: str
@@ -39,11 +42,11 @@ class Field(Entry):
     values: tuple[str, ...] = ()
 
 
-class Family(Entry):
+class Family(Entry, frozen=True):
     """A base metric family: a roll-up of the cell table (or of one of the side tables) to a few labels.
 
-    `measure` names a batch column (`requests`, `attempts`, `input_tokens`, ...); `split` makes one series per entry of a
-    label from several columns, e.g. ``{direction: {input: input_tokens, output: output_tokens}}``.
+    `measure` names a measure (`spec.vocabulary.MEASURES`) or a side table; `split` makes one series per entry of a
+    label from several measures, e.g. ``{direction: {input: input_tokens, output: output_tokens}}``.
     """
 
     help: str
@@ -57,7 +60,7 @@ class Family(Entry):
     where: dict[str, tuple[str, ...]] = {}
 
 
-class HealthMetric(Entry):
+class HealthMetric(Entry, frozen=True):
     """A metric of the bundle's own health (`tocsin_*`) or of the process."""
 
     help: str
@@ -65,7 +68,7 @@ class HealthMetric(Entry):
     labels: tuple[str, ...] = ()
 
 
-class ExternalMetric(Entry):
+class ExternalMetric(Entry, frozen=True):
     """A metric that another exporter publishes; named so that rules and panels over it can be checked."""
 
     help: str
@@ -73,13 +76,13 @@ class ExternalMetric(Entry):
     labels: tuple[str, ...] = ()
 
 
-class Signal(Entry):
+class Signal(Entry, frozen=True):
     """What adds up: a measure over a sliding event-time window, per member of the `by` field.
 
     Published as the gauge ``llm_<name>{<by>}``. For `stream: health | external` the value of `metric` is read instead,
     and `where` are label matchers. `where` selects events by their bounded dimensions (any of the words); `at_least`
-    by a numeric column. `answered`: also publish ``llm_<name>_answered``, the part of the hits whose attempt was answered
-    by the model (neither blocked nor failed).
+    by a numeric column. `answered`: also publish ``llm_<name>_answered``, the part of the hits whose attempt was
+    answered by the model (neither blocked nor failed).
     """
 
     help: str
@@ -96,10 +99,12 @@ class Signal(Entry):
     metric: str = ""
     unit: str = ""
     answered: bool = False
+    no_alert: str = ""
+    """Why no alert looks at it, when that is on purpose."""
 
 
 # ------------------------------------------------------------------------------------------------ when it matters
-class Threshold(Entry, tag="threshold", tag_field="technique"):
+class Threshold(Entry, frozen=True, tag="threshold", tag_field="technique"):
     """The signal compares with a value."""
 
     signal: str
@@ -107,7 +112,7 @@ class Threshold(Entry, tag="threshold", tag_field="technique"):
     value: float = 1.0
 
 
-class Ratio(Entry, tag="ratio", tag_field="technique"):
+class Ratio(Entry, frozen=True, tag="ratio", tag_field="technique"):
     """One signal's share of another, both by the same field, with a floor on the denominator."""
 
     numerator: str
@@ -117,7 +122,7 @@ class Ratio(Entry, tag="ratio", tag_field="technique"):
     value: float = 0.0
 
 
-class Rule(Entry, tag="rule", tag_field="technique"):
+class Rule(Entry, frozen=True, tag="rule", tag_field="technique"):
     """One hit of a detection is enough."""
 
     signal: str
@@ -126,11 +131,12 @@ class Rule(Entry, tag="rule", tag_field="technique"):
 When = Threshold | Ratio | Rule
 
 
-class Alert(Entry):
+class Alert(Entry, frozen=True):
     """When a signal becomes somebody's business.
 
-    `why` says why this threshold; `look_at` what to look at first: both are printed in the runbook page. `one_shot`: the
-    event is over when it is seen, so the alert is latched past the last escalation tier.
+    `why` says why this threshold; `look_at` what to look at first: both are printed in the runbook page. `one_shot`:
+    the event is over when it is seen, so the alert is latched past the last escalation tier. `fold`: from this many
+    groups at once on, an ``LLMAlertStorm`` replaces the single alerts.
     """
 
     severity: SeverityName
@@ -156,7 +162,7 @@ class Alert(Entry):
 
 
 # ------------------------------------------------------------------------------------------------ how much, who hears
-class Sla(Entry):
+class Sla(Entry, frozen=True):
     """How soon, counted from the first page."""
 
     acknowledge: Duration
@@ -166,7 +172,7 @@ class Sla(Entry):
     review: Duration | None = None
 
 
-class Severity(Entry):
+class Severity(Entry, frozen=True):
     """`order` 1 is the gravest. `page`: always, never, or the name of a calendar."""
 
     order: int
@@ -175,7 +181,7 @@ class Severity(Entry):
     sla: Sla
 
 
-class Channel(Entry):
+class Channel(Entry, frozen=True):
     """A way to reach people. `secret` is the name of a file under the secrets folder; never the secret itself."""
 
     type: Literal["pagerduty", "slack", "email", "webhook"]
@@ -184,7 +190,7 @@ class Channel(Entry):
     pages: bool = False
 
 
-class Tier(Entry):
+class Tier(Entry, frozen=True):
     """A step of an escalation: `after` counts from the first page."""
 
     after: Duration
@@ -193,13 +199,13 @@ class Tier(Entry):
     during: str = ""
 
 
-class Escalation(Entry):
+class Escalation(Entry, frozen=True):
     """Who hears, and who next."""
 
     tiers: tuple[Tier, ...]
 
 
-class Calendar(Entry):
+class Calendar(Entry, frozen=True):
     """Hours of the week in a time zone, e.g. office hours."""
 
     timezone: str
@@ -208,14 +214,14 @@ class Calendar(Entry):
     to: str = ""
 
 
-class IncidentType(Entry):
+class IncidentType(Entry, frozen=True):
     """What sort of incident an alert opens; `entity` is the label that the incident key is built from."""
 
     title: str
     entity: str = ""
 
 
-class Settings(Entry):
+class Settings(Entry, frozen=True):
     """One value each; see the comments in ``defaults.yaml``."""
 
     scrape_interval: Duration
@@ -230,12 +236,14 @@ class Settings(Entry):
     severity_words: dict[SeverityName, str]
     none_word: str
     secrets_folder: str
-    time_scale: float = 1.0
+    smtp_smarthost: str = "localhost:25"
+    smtp_from: str = "tocsin@example.org"
+    time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_series: int = 20_000
     extra_labels: dict[str, str] = {}
 
 
-class Metadata(Entry):
+class Metadata(Entry, frozen=True):
     """Who keeps the spec, and the editions of the frameworks that it names."""
 
     name: str
@@ -245,9 +253,10 @@ class Metadata(Entry):
     atlas: str
     owasp_llm: str
     owasp_agentic: str
+    attack: str = ""
 
 
-class Spec(Entry):
+class Spec(Entry, frozen=True):
     """The whole severity spec, overlays merged, durations scaled."""
 
     metadata: Metadata

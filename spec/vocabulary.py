@@ -78,3 +78,50 @@ REJECTIONS: Final = (
     "invalid_value",
 )
 """Why a record was refused (the label ``reason`` of ``tocsin_records_rejected_total``)."""
+
+OFFHOURS: Final = ("true", "false")
+
+STREAM_DIMENSIONS: Final = {
+    "events": (
+        "gateway",
+        "tenant",
+        "model",
+        "provider",
+        "operation",
+        "stream",
+        "outcome",
+        "error_class",
+        "verdict",
+        "offhours",
+    ),
+    "detections": ("gateway", "detector", "confidence", "rule"),
+    "tool_calls": ("gateway", "tool"),
+    "rejects": ("source", "reason"),
+}
+"""The bounded dimensions of each event stream: what a signal's `where` selects by."""
+
+SIDE_TABLES: Final = {
+    "detections": STREAM_DIMENSIONS["detections"],
+    "tool_calls": STREAM_DIMENSIONS["tool_calls"],
+    "guardrails": ("gateway", "guardrail", "verdict"),
+}
+"""Measures of families that count a table of their own, with its labels; all others are measures of attempts."""
+
+IDENTITIES: Final = ("actor", "source_range", "key")
+"""Who sent an event: unbounded, so grouped by as top-k or counted as distinct, never a plain label."""
+
+MEASURES: Final = (
+    "requests",
+    "attempts",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "duration",
+    "time_to_first_chunk",
+    "input_chars",
+    "output_chars",
+    "without_content",
+)
+"""What of an attempt is a number: what families and signals add up, and `at_least` compares."""

@@ -1,0 +1,189 @@
+"""Alerts that mean what they say."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from spec import names
+from spec.checks.base import Gravity, Issue
+from spec.errors import Path, nearest
+from spec.ir import compile_alerts, condition, escalation_of
+from spec.lookup import main_signal, own_stream, signals_of
+from spec.model import Ratio, Spec
+
+MOST_PAGING_ALERTS: Final = 16
+"""Stable alerts that page, in a spec that people can still live with."""
+
+
+class RatiosHaveAFloor:
+    """A ratio divides signals of the same group, and only where the denominator is large enough."""
+
+    id: ClassVar[str] = "TOC010"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Ratios of nothing, or of different things."""
+        for name, alert in spec.alerts.items():
+            when = alert.when
+            if not isinstance(when, Ratio):
+                continue
+            path: Path = ("alerts", name, "when")
+            if not when.min_denominator > 0:
+                text = f"found {when.min_denominator:g}, expected more than 0: 1 of 1 is no failure rate"
+                yield Issue(text, (*path, "min_denominator"))
+            over, under = spec.signals.get(when.numerator), spec.signals.get(when.denominator)
+            if over and under and over.by != under.by:
+                text = f"found a signal by {under.by or 'nothing'!r}, expected by {over.by or 'nothing'!r}"
+                yield Issue(f"{text}, as the numerator", (*path, "denominator"))
+            if over and under and over.window != under.window:
+                text = f"found a window of {under.window}, expected {over.window}, as the numerator"
+                yield Issue(text, (*path, "denominator"))
+
+
+class LatchOutlastsEscalation:
+    """A one-shot alert is still up when its last tier is due: one scrape and one evaluation later; and never waits."""
+
+    id: ClassVar[str] = "TOC011"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """One-shot alerts that resolve too early, or that a hold time would miss."""
+        slack = float(spec.settings.scrape_interval) + float(spec.settings.evaluation_interval)
+        for rule in compile_alerts(spec):
+            tiers = escalation_of(spec, rule.alert).tiers
+            if not rule.alert.one_shot or rule.name == names.STORM or not tiers:
+                continue
+            last = tiers[-1].after
+            if rule.lookback < last + slack:
+                text = f"{rule.name} stays up for {rule.lookback:g} s, expected at least {last + slack:g} s"
+                yield Issue(f"{text}: its last tier is at {last}", ("settings", "latch_margin"))
+            if rule.hold:
+                path: Path = ("alerts", rule.name, "for")
+                yield Issue(f"found {rule.alert.for_}, expected 0: a one-shot event does not last", path)
+
+
+class ThresholdsPositive:
+    """Thresholds are above 0; shares are at most 1; only a gauge of health may be compared downwards."""
+
+    id: ClassVar[str] = "TOC012"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Thresholds that are always or never true."""
+        for name, alert in spec.alerts.items():
+            op, value, _ = condition(alert.when)
+            path: Path = ("alerts", name, "when")
+            if not value > 0:
+                yield Issue(f"found {value:g}, expected more than 0", (*path, "value"))
+            if isinstance(alert.when, Ratio) and value > 1:
+                yield Issue(f"found {value:g}, expected a share, at most 1", (*path, "value"))
+            signal = main_signal(spec, alert)
+            if signal and own_stream(signal) and op in ("<", "<=") and not isinstance(alert.when, Ratio):
+                text = "a quiet group has no series, so it can never be below"
+                yield Issue(f"found {op!r}, expected '>=' or '>' on a window: {text}", (*path, "op"))
+
+
+class NoThresholdOnCounters:
+    """Alerts compare windows and gauges, never a counter, whose small increases Prometheus can only estimate."""
+
+    id: ClassVar[str] = "TOC013"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Alerts on counters."""
+        for name, alert in spec.alerts.items():
+            for key, signal_name in signals_of(alert):
+                signal = spec.signals.get(signal_name)
+                metric = spec.health.get(signal.metric) if signal else None
+                if signal and (signal.metric.endswith("_total") or (metric and metric.type == "counter")):
+                    text = f"found a signal over the counter {signal.metric}, expected a window or a gauge"
+                    yield Issue(text, ("alerts", name, "when", key))
+
+
+class SummaryNamesLabels:
+    """The summary is one line, and its placeholders are labels of the alert."""
+
+    id: ClassVar[str] = "TOC014"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Placeholders that would stay empty in the page."""
+        for name, alert in spec.alerts.items():
+            signal = main_signal(spec, alert)
+            labels = names.signal_labels(signal) if signal else ()
+            path: Path = ("alerts", name, "summary")
+            for word in names.placeholders(alert.summary):
+                if word not in labels:
+                    expected = f"a label of the alert ({', '.join(labels) or 'it has none'})"
+                    yield Issue(f"found {{{word}}}, expected {expected}{nearest(word, labels)}", path)
+            if "\n" in alert.summary.strip() or len(alert.summary) > 120:
+                yield Issue("expected one line of at most 120 characters", path)
+
+
+class AlertNamesValid:
+    """Alerts are CamelCase and begin with LLM or Tocsin."""
+
+    id: ClassVar[str] = "TOC015"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Alert names that do not look like ours."""
+        for name in spec.alerts:
+            if not names.ALERT.fullmatch(name):
+                yield Issue(
+                    f"found {name!r}, expected CamelCase beginning with LLM or Tocsin, without underscores",
+                    ("alerts", name),
+                )
+
+
+class FoldNeedsGroups:
+    """Only an alert with groups folds, at two or more, and the pattern for the storm is in the spec."""
+
+    id: ClassVar[str] = "TOC016"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Folds that can never happen."""
+        for name, alert in spec.alerts.items():
+            signal = main_signal(spec, alert)
+            path: Path = ("alerts", name, "fold")
+            if not alert.fold or signal is None:
+                continue
+            if alert.fold < 2:
+                yield Issue(f"found {alert.fold}, expected 2 or more, or 0 for never", path)
+            if not signal.by or not own_stream(signal) or isinstance(alert.when, Ratio):
+                yield Issue("expected a threshold or rule on a signal with groups: nothing else has many at once", path)
+            if names.STORM not in spec.alerts:
+                yield Issue(f"expected the alert {names.STORM} in the spec: it is the pattern of storms", path)
+
+
+class FewAlertsPage:
+    """About a dozen stable alerts page; more than 16 and nobody reads them."""
+
+    id: ClassVar[str] = "TOC017"
+    severity: ClassVar[Gravity] = "warning"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Too many alerts that page."""
+        paging = {rule.name for rule in compile_alerts(spec) if rule.pages} - {names.STORM}
+        if len(paging) > MOST_PAGING_ALERTS:
+            text = f"{len(paging)} alerts page, expected at most {MOST_PAGING_ALERTS}"
+            yield Issue(f"{text}: make some of them incubating", ("alerts",))
+
+
+class IncidentsHaveOneOwner:
+    """Alerts of one incident type have one owner, because an acknowledgement silences all of them."""
+
+    id: ClassVar[str] = "TOC018"
+    severity: ClassVar[Gravity] = "warning"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Incident types that two owners would take from each other."""
+        alerts = sorted((alert.incident, alert.owner, name) for name, alert in spec.alerts.items() if alert.enabled)
+        for incident, members in itertools.groupby(alerts, key=lambda item: item[0]):
+            owners = {owner: name for _, owner, name in members}
+            if len(owners) > 1:
+                found = " and ".join(f"{name} ({owner})" for owner, name in owners.items())
+                yield Issue(f"found {found}, expected one owner for all its alerts", ("incidents", incident))

@@ -1,0 +1,98 @@
+"""Every name that Tocsin gives to a metric, label or recording rule, in one place."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from spec.model import Signal
+
+METRIC: Final = re.compile(r"[a-z][a-z0-9_]*")
+"""Our part of the Prometheus grammar for metrics: ASCII snake case, no colon (colons are for recording rules)."""
+LABEL: Final = re.compile(r"(?!__)[a-z_][a-z0-9_]*")
+ALERT: Final = re.compile(r"(LLM|Tocsin)([A-Z][a-z0-9]*)+")
+RESERVED_LABELS: Final = frozenset({"le", "quantile", "job", "instance"})
+"""Labels that Prometheus gives a meaning to; ours never use them."""
+
+STATIC_LABELS: Final = (
+    "severity",
+    "tocsin_severity",
+    "owner",
+    "incident",
+    "category",
+    "layer",
+    "anomaly",
+    "maturity",
+    "confidence",
+    "alert_family",
+)
+"""Labels that every alert has, beside those of its series."""
+
+SIGNAL_PREFIX: Final = "llm_"
+HEALTH_PREFIX: Final = "tocsin_"
+ANSWERED_SUFFIX: Final = "_answered"
+HISTOGRAM_SUFFIXES: Final = ("_bucket", "_sum", "_count")
+
+STORM: Final = "LLMAlertStorm"
+"""The alert that replaces many of one kind; its entry in the spec is the pattern."""
+VIOLATING_GROUPS: Final = "llm_violating_groups"
+
+GLOBAL: Final = "global"
+_ENTITY_COMPANIONS: Final = {"actor": ("actor", "tenant"), "source_range": ("source_range", "trusted")}
+
+
+def signal_metric(name: str, signal: Signal) -> str:
+    """The metric a signal is read from: its own gauge, or the health or external metric that it names."""
+    return signal.metric or SIGNAL_PREFIX + name
+
+
+def answered_metric(name: str) -> str:
+    """The gauge of a signal's hits that the model answered."""
+    return SIGNAL_PREFIX + name + ANSWERED_SUFFIX
+
+
+def signal_labels(signal: Signal) -> tuple[str, ...]:
+    """The labels of a signal's series: what it is grouped `by`, with what always comes along."""
+    if not signal.by:
+        return ()
+    if signal.stream in ("health", "external"):
+        return (signal.by,)
+    return _ENTITY_COMPANIONS.get(signal.by, (signal.by,))
+
+
+def level(labels: tuple[str, ...]) -> str:
+    """The first part of a recording rule's name: the labels that it keeps."""
+    return "_".join(labels) or GLOBAL
+
+
+def recording_rule(labels: tuple[str, ...], metric: str, matchers: tuple[tuple[str, str], ...], operation: str) -> str:
+    """``level:metric:operation``; matchers join the metric's part, because another selection is another series."""
+    parts = [metric, *(f"{label}_{value}" for label, value in matchers)]
+    return f"{level(labels)}:{'_'.join(snake_case(part) for part in parts)}:{operation}"
+
+
+def ratio_rule(labels: tuple[str, ...], alert: str) -> str:
+    """The recording rule of a ratio alert."""
+    return f"{level(labels)}:{snake_case(alert)}:ratio"
+
+
+def snake_case(name: str) -> str:
+    """``LLMPromptInjectionRepeated`` as ``llm_prompt_injection_repeated``; anything odd becomes an underscore."""
+    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())
+
+
+def incident_key(incident: str, entity: str) -> str:
+    """The key template of an incident: ``prompt_injection/{actor}``, or the type alone when there is no entity."""
+    return f"{incident}/{{{entity}}}" if entity else incident
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The names in braces in a summary or key."""
+    return tuple(re.findall(r"\{([^{}]*)\}", template))
+
+
+def runbook_page(alert: str) -> str:
+    """The file of an alert's runbook page."""
+    return f"{alert}.md"
