@@ -1,0 +1,1 @@
+"""Gateway logs to events, detections, signals and `/metrics`."""

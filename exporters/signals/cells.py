@@ -1,0 +1,182 @@
+"""The wide cell table: one row per combination of bounded labels, one column per thing that adds up.
+
+Every base family is a roll-up of this table, so an event is counted once, in one place, however many families show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.signals.labels import OTHER, LabelSet
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_RAW_CACHE = 65_536  # entries of the raw-key cache before it is dropped; it holds attacker-chosen strings
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """A histogram measure: `edges` are the upper bounds, ascending, without +Inf."""
+
+    measure: str
+    edges: tuple[float, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns taken: one per bucket, +Inf and the sum."""
+        return len(self.edges) + 2
+
+
+class CellTable:
+    """Cells of `dims` labels with the columns `sums` and `histograms`.
+
+    `labels[i]` are the label values of cell i, in the order of `dims`; `values[:size]` their columns.
+    `admit_series` may refuse a new combination (the series budget): it is then counted in the cell whose open labels
+    are all ``other``.
+    """
+
+    def __init__(
+        self,
+        dims: Sequence[str],
+        sums: Sequence[str],
+        histograms: Sequence[Histogram] = (),
+        *,
+        label_sets: Mapping[str, LabelSet],
+        admit_series: Callable[[tuple[str, ...]], bool] = lambda _labels: True,
+    ) -> None:
+        self.dims = tuple(dims)
+        self.sums = tuple(sums)
+        self.histograms = tuple(histograms)
+        self.column: dict[str, int] = {name: index for index, name in enumerate(self.sums)}
+        self.first_bucket: dict[Histogram, int] = {}
+        width = len(self.sums)
+        for histogram in self.histograms:
+            self.first_bucket[histogram] = width
+            width += histogram.width
+        self.width = width
+        self.values: Floats = np.zeros((64, width))
+        self.labels: list[tuple[str, ...]] = []
+        self._label_sets = [label_sets[dim] for dim in self.dims]
+        self._admit_series = admit_series
+        self._ids: dict[tuple[str, ...], int] = {}
+        self._raw: dict[tuple[object, ...], int] = {}
+        self._edges = {histogram: np.array(histogram.edges) for histogram in self.histograms}
+        self.folded = 0
+
+    @property
+    def size(self) -> int:
+        """Cells in use."""
+        return len(self.labels)
+
+    # ------------------------------------------------------------------------------------------------ rows
+    def cell(self, labels: tuple[str, ...]) -> int:
+        """The row of these admitted label values, made if it is new."""
+        found = self._ids.get(labels)
+        if found is not None:
+            return found
+        if not self._admit_series(labels):
+            self.folded += 1
+            folded = tuple(
+                value if label_set.closed else OTHER for value, label_set in zip(labels, self._label_sets, strict=True)
+            )
+            if folded != labels:
+                return self._ids[folded] if folded in self._ids else self._new(folded)
+        return self._new(labels)
+
+    def _new(self, labels: tuple[str, ...]) -> int:
+        row = len(self.labels)
+        if row == len(self.values):
+            self.values = np.concatenate([self.values, np.zeros_like(self.values)])
+        self.labels.append(labels)
+        self._ids[labels] = row
+        return row
+
+    def resolve(self, rows: Sequence[tuple[object, ...]], proven: Sequence[bool]) -> Ints:
+        """Cell of each raw label tuple (strings, booleans or None, in the order of `dims`).
+
+        `proven[i]` says whether the attempt succeeded, i.e. may introduce new label values.
+        """
+        raw = self._raw
+        try:
+            return np.fromiter((raw[row] for row in rows), np.int64, len(rows))
+        except KeyError:
+            pass
+        if len(raw) > _RAW_CACHE:
+            raw.clear()
+        out = np.empty(len(rows), np.int64)
+        for index, row in enumerate(rows):
+            known = raw.get(row)
+            out[index] = self._resolve_one(row, proven[index]) if known is None else known
+        return out
+
+    def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
+        before = sum(map(len, self._label_sets))
+        labels = tuple(
+            label_set.admit(_text(value), proven=proven) for value, label_set in zip(row, self._label_sets, strict=True)
+        )
+        if sum(map(len, self._label_sets)) != before:
+            self._raw.clear()  # rows that fell to "other" for want of proof are looked at again
+        cell = self.cell(labels)
+        self._raw[row] = cell
+        return cell
+
+    # ------------------------------------------------------------------------------------------------ values
+    def add(self, cells: Ints, weights: Mapping[str, Floats]) -> None:
+        """Add a batch: `cells[i]` is the cell of event i, `weights[measure][i]` what it adds (NaN adds nothing)."""
+        if not len(cells):
+            return
+        unique, inverse = np.unique(cells, return_inverse=True)
+        width = len(unique)
+        block = np.zeros((width, self.width))
+        for name, index in self.column.items():
+            block[:, index] = np.bincount(inverse, np.nan_to_num(weights[name]), width)
+        for histogram, first in self.first_bucket.items():
+            data = weights[histogram.measure]
+            present = ~np.isnan(data)
+            if not present.any():
+                continue
+            x, where = data[present], inverse[present]
+            buckets = histogram.width - 1
+            flat = where * buckets + np.searchsorted(self._edges[histogram], x, side="left")
+            block[:, first : first + buckets] = np.bincount(flat, minlength=width * buckets).reshape(width, buckets)
+            block[:, first + buckets] = np.bincount(where, x, width)
+        self.values[unique] += block
+
+    def add_one(self, cell: int, measure: str, amount: float = 1.0) -> None:
+        """Add to one column of one cell."""
+        self.values[cell, self.column[measure]] += amount
+
+    # ------------------------------------------------------------------------------------------------ snapshot
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {"labels": [list(labels) for labels in self.labels], "values": self.values[: self.size].copy()}
+
+    def load(self, labels: Sequence[Sequence[str]], values: Floats) -> None:
+        """Take back the cells of a snapshot of the same layout.
+
+        Raises:
+            ValueError: the snapshot's layout is another one.
+        """
+        if values.ndim != 2 or values.shape != (len(labels), self.width):
+            raise ValueError(f"the snapshot has cells of {values.shape}, expected {(len(labels), self.width)}")
+        for row, saved in zip(labels, values, strict=True):
+            if len(row) != len(self.dims):
+                raise ValueError(f"the snapshot has {len(row)} labels a cell, expected {len(self.dims)}")
+            for value, label_set in zip(row, self._label_sets, strict=True):
+                label_set.restore([value] if value not in (OTHER, "unknown") else [])
+            self._admit_series(tuple(row))
+            known = self._ids.get(tuple(row))
+            self.values[self._new(tuple(row)) if known is None else known] = saved
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if value is True:
+        return "true"
+    return "false" if value is False else str(value)

@@ -1,0 +1,93 @@
+"""The table of groups: actors and address ranges by row, bounded, evicted by the wall clock of the last touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Groups:
+    """Names -> rows. When full, the groups untouched for longest make room, except those that `protected` names."""
+
+    def __init__(self, capacity: int, forget: Callable[[int], None], protected: Callable[[], Collection[int]]) -> None:
+        self.capacity = capacity
+        self.rows: dict[str, int] = {}
+        self.names: list[str | None] = []
+        self.extra: list[str] = []  # the second label: tenant of an actor, whether a range is trusted
+        self.evicted = 0
+        self._touched: npt.NDArray[np.float64] = np.zeros(16)
+        self._free: list[int] = []
+        self._forget = forget
+        self._protected = protected
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def size(self) -> int:
+        """Rows ever used: every row number is below it."""
+        return len(self.names)
+
+    def resolve(self, names: Sequence[str], extras: Sequence[str], now: float) -> npt.NDArray[np.int64]:
+        """Rows of `names`, made when new; all are touched at `now`."""
+        rows = self.rows
+        try:
+            out = np.fromiter((rows[name] for name in names), np.int64, len(names))
+        except KeyError:
+            out = np.array([self._row(name, extra, now) for name, extra in zip(names, extras, strict=True)], np.int64)
+        self._touched[out] = now
+        return out
+
+    def _row(self, name: str, extra: str, now: float) -> int:
+        row = self.rows.get(name)
+        if row is not None:
+            return row
+        if len(self.rows) >= self.capacity:
+            self._evict()
+        if self._free:
+            row = self._free.pop()
+            self.names[row], self.extra[row] = name, extra
+        else:
+            row = len(self.names)
+            self.names.append(name)
+            self.extra.append(extra)
+            if row >= len(self._touched):
+                self._touched = np.concatenate([self._touched, np.zeros_like(self._touched)])
+        self._touched[row] = now
+        self.rows[name] = row
+        return row
+
+    def _evict(self) -> None:
+        protected = set(self._protected())
+        order = np.argsort(self._touched[: self.size], kind="stable")
+        goal = max(1, self.capacity // 50)
+        victims = [row for row in order.tolist() if self.names[row] is not None and row not in protected][:goal]
+        if not victims:  # everybody is in violation: the oldest goes all the same, memory is bounded
+            victims = [row for row in order.tolist() if self.names[row] is not None][:1]
+        for row in victims:
+            name = self.names[row]
+            if name is not None:
+                del self.rows[name]
+            self.names[row] = None
+            self._forget(row)
+            self._free.append(row)
+        self.evicted += len(victims)
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {
+            "names": list(self.names),
+            "extra": list(self.extra),
+            "touched": self._touched[: self.size].copy(),
+            "free": list(self._free),
+        }
+
+    def load(
+        self, names: list[str | None], extra: list[str], touched: npt.NDArray[np.float64], free: list[int]
+    ) -> None:
+        """Take back a snapshot."""
+        self.names, self.extra, self._free = list(names), list(extra), list(free)
+        self.rows = {name: row for row, name in enumerate(self.names) if name is not None}
+        self._touched = np.concatenate([touched, np.zeros(max(16, len(touched)))])

@@ -1,0 +1,59 @@
+"""Bounded label values: log content is attacker-controlled, series are not to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+OTHER = "other"
+UNKNOWN = "unknown"
+_MAX_VALUE = 128  # characters: a label is a name; longer text is content
+
+
+class LabelSet:
+    """The admitted values of one label.
+
+    A closed set admits only its words. An open one admits up to `cap` values, and only those that a successful attempt
+    used: a failed request can name any model it likes, so what was never served never takes a place.
+    """
+
+    __slots__ = ("_admitted", "cap", "closed", "overflows")
+
+    def __init__(self, cap: int, closed: Iterable[str] = ()) -> None:
+        words = tuple(closed)
+        self.closed = bool(words)
+        self.cap = len(words) if words else cap
+        self._admitted: dict[str, str] = {word: word for word in words}
+        self.overflows = 0
+
+    def __len__(self) -> int:
+        return len(self._admitted)
+
+    def admit(self, value: str | None, *, proven: bool) -> str:
+        """The label for `value`: itself, ``other`` when there is no room or no proof, ``unknown`` when absent."""
+        if value is None or value == "":
+            return UNKNOWN
+        known = self._admitted.get(value)
+        if known is not None:
+            return known
+        if not self.closed and proven and len(self._admitted) < self.cap:
+            label = value[:_MAX_VALUE]
+            self._admitted[value] = label
+            return label
+        self.overflows += 1
+        return OTHER
+
+    def admits(self, value: str | None) -> bool:
+        """Whether `value` has a place already."""
+        return value is not None and value in self._admitted
+
+    def values(self) -> list[str]:
+        """The admitted values, oldest first."""
+        return list(self._admitted)
+
+    def restore(self, values: Iterable[str]) -> None:
+        """Take back the values of a snapshot, as far as there is room."""
+        if self.closed:
+            return
+        for value in values:
+            if len(self._admitted) < self.cap:
+                self._admitted[value] = value[:_MAX_VALUE]

@@ -1,0 +1,167 @@
+"""Base families as roll-ups of a cell table, and what Prometheus may see of them.
+
+Two things about counters cost others their alerts (measured, see docs/adr/0002): a series born above 0 is invisible to
+`increase()`, and a jump that falls between two ranges is never seen. So a new series is shown at 0 until it has been
+scraped twice and for `hold` seconds, and after a long time without a scrape the values shown last are shown once more
+for `hold` seconds. Both clocks start at a scrape that was served, and are part of the saved state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.signals.cells import CellTable, Histogram
+from spec.model import Family
+
+Floats = npt.NDArray[np.float64]
+_FEW = 8  # closed combinations that are worth a series at 0 before they happen
+
+
+class Rollup:
+    """One family over one table. `keys[i]` are the label values of series i; values have shape (series, width)."""
+
+    def __init__(self, name: str, family: Family, table: CellTable, closed: Mapping[str, Sequence[str]]) -> None:
+        self.name = name
+        self.family = family
+        self.table = table
+        self.keys: list[tuple[str, ...]] = []
+        self.index: dict[tuple[str, ...], int] = {}
+        self.histogram = Histogram(family.measure, family.buckets) if family.type == "histogram" else None
+        self.width = self.histogram.width if self.histogram else 1
+        split = next(iter(family.split.items()), None)
+        self._split: list[tuple[str, int]] = (
+            [(value, table.column[column]) for value, column in split[1].items()] if split else []
+        )
+        self._split_place = family.labels.index(split[0]) if split else -1
+        self._own = [label for place, label in enumerate(family.labels) if place != self._split_place]
+        self._places = [table.dims.index(label) for label in self._own]
+        self._where = [(table.dims.index(label), frozenset(words)) for label, words in family.where.items()]
+        self._maps: list[list[int]] = [[] for _ in range(max(1, len(self._split)))]
+        self._closed = {label: tuple(words) for label, words in closed.items() if label in self._own}
+        for label, words in family.where.items():
+            if label in self._closed:
+                self._closed[label] = tuple(words)
+        self.first_shown: Floats = np.full(0, np.inf)  # +Inf: never shown
+        self.shows: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self.shown: Floats = np.zeros((0, self.width))
+        if len(self._closed) == len(self._own):
+            for values in product(*(self._closed[label] for label in self._own)):
+                for key in self._keys(values):
+                    self._series(key)
+
+    def _keys(self, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if not self._split:
+            yield values
+            return
+        for word, _ in self._split:
+            yield (*values[: self._split_place], word, *values[self._split_place :])
+
+    def _series(self, key: tuple[str, ...]) -> int:
+        place = self.index.get(key)
+        if place is None:
+            place = self.index[key] = len(self.keys)
+            self.keys.append(key)
+        return place
+
+    def _selects(self, labels: tuple[str, ...]) -> bool:
+        return all(labels[place] in words for place, words in self._where)
+
+    def _born_with(self, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """`values` and its siblings in the closed labels, when they are few: they are born at 0 together."""
+        choices = [self._closed.get(label, (value,)) for label, value in zip(self._own, values, strict=True)]
+        few = np.prod([len(choice) for choice in choices]) <= _FEW
+        for chosen in product(*choices) if few else (values,):
+            yield from self._keys(chosen)
+
+    def new_series(self, labels: tuple[str, ...]) -> int:
+        """How many series a new cell with these labels would add."""
+        if not self._selects(labels):
+            return 0
+        values = tuple(labels[place] for place in self._places)
+        return sum(key not in self.index for key in {*self._born_with(values), *self._keys(values)})
+
+    def sync(self) -> None:
+        """Take in the cells that are new since the last call."""
+        for cell in range(len(self._maps[0]), self.table.size):
+            labels = self.table.labels[cell]
+            if not self._selects(labels):
+                for places in self._maps:
+                    places.append(-1)
+                continue
+            values = tuple(labels[place] for place in self._places)
+            for key in self._born_with(values):
+                self._series(key)
+            for places, key in zip(self._maps, self._keys(values), strict=True):
+                places.append(self._series(key))
+
+    def values(self) -> Floats:
+        """What every series adds up to now, shape (series, width); buckets are not cumulative."""
+        self.sync()
+        out = np.zeros((len(self.keys), self.width))
+        size = self.table.size
+        for number, places in enumerate(self._maps):
+            mapped = np.array(places, np.int64)
+            chosen = np.nonzero(mapped >= 0)[0]
+            if self.histogram:
+                first = self.table.first_bucket[self.histogram]
+                columns: Sequence[int] = range(first, first + self.width)
+            elif self._split:
+                columns = [self._split[number][1]]
+            else:
+                columns = [self.table.column[self.family.measure]]
+            data = self.table.values[:size][chosen]
+            for place, column in enumerate(columns):
+                out[:, place] += np.bincount(mapped[chosen], data[:, column], len(self.keys))
+        return out
+
+    def show(self, now: float, hold: float, *, again: bool) -> Floats:
+        """The values for a scrape at `now`, which is remembered as served. `again`: show what was shown last."""
+        values = self.values()
+        missing = len(self.keys) - len(self.shows)
+        if missing:
+            self.first_shown = np.concatenate([self.first_shown, np.full(missing, np.inf)])
+            self.shows = np.concatenate([self.shows, np.zeros(missing, np.int64)])
+            self.shown = np.concatenate([self.shown, np.zeros((missing, self.width))])
+        self.first_shown[np.isinf(self.first_shown)] = now
+        young = (self.shows < 2) | (now - self.first_shown < hold)
+        if again:
+            values = self.shown.copy()
+        else:
+            values[young] = 0
+            # A hold never takes back what was shown already.
+            np.maximum(values, self.shown, out=values)
+        self.shows += 1
+        self.shown = values
+        return values
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        known = len(self.shows)
+        return {
+            "keys": [list(key) for key in self.keys[:known]],
+            "first_shown": self.first_shown.copy(),
+            "shows": self.shows.copy(),
+            "shown": self.shown.copy(),
+        }
+
+    def load(
+        self, keys: Sequence[Sequence[str]], first_shown: Floats, shows: npt.NDArray[np.int64], shown: Floats
+    ) -> None:
+        """Take back a snapshot; series that no longer exist in this layout are left out."""
+        if shown.shape[1:] != (self.width,):
+            return
+        for key in keys:
+            if len(key) == len(self.family.labels):
+                self._series(tuple(key))
+        total = len(self.keys)
+        self.first_shown, self.shows = np.full(total, np.inf), np.zeros(total, np.int64)
+        self.shown = np.zeros((total, self.width))
+        for row, key in enumerate(keys):
+            place = self.index.get(tuple(key))
+            if place is not None:
+                self.first_shown[place], self.shows[place] = first_shown[row], shows[row]
+                self.shown[place] = shown[row]
