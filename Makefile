@@ -1,4 +1,4 @@
-# Tocsin. `make` lists the targets; `make demo` and `make test` need nothing but Python 3.11 or newer.
+# Tocsin. `make` lists the targets; `make test` needs nothing but Python 3.11 or newer.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -40,37 +40,20 @@ $(STAMP): pyproject.toml $(RUNTIME_LOCK) $(DEV_LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: demo
-demo: setup ## the whole chain on this machine: sample logs to a page that arrives
-	@$(BIN)/tocsin demo
-
 .PHONY: test
-test: setup check ## everything: checks, then all tests, with real servers
+test: setup check ## everything: checks, then all tests
 	@$(PYTEST)
 
 .PHONY: fast
-fast: setup ## unit tests only: no server, nothing slow
+fast: setup ## unit tests only: nothing slow
 	@$(PYTEST) -m "not stack and not slow"
 
-.PHONY: long
-long: setup ## the tests marked slow, with more random examples each
-	@HYPOTHESIS_PROFILE=long $(PYTEST) -m slow
-
 .PHONY: check
-check: setup ## lint, format, types, import direction, stale generated files
+check: setup ## lint, format, types, import direction
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/tocsin generate --check
-
-.PHONY: bench
-bench: setup ## ratios against named references; `make -s bench JSON=1` prints one JSON object
-	@$(BIN)/python -m bench $(if $(filter 1,$(JSON)),--json)
-
-.PHONY: generate
-generate: setup ## spec to dashboards, rules and runbooks
-	@$(BIN)/tocsin generate
 
 .PHONY: format
 format: setup ## put the code in its one format
