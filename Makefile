@@ -52,7 +52,7 @@ fast: setup ## unit tests only: nothing slow
 check: setup ## lint, format, types, import direction
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
-	@$(BIN)/mypy
+	@$(BIN)/mypy .
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
