@@ -85,7 +85,7 @@ def _union(data: object, expected: types.UnionType, path: Path) -> Iterator[Prob
         field = next(iter(structs.values())).tag_field or ""
         tag = data.get(field)
         if field not in data:
-            yield Problem(f"key {field!r} ({one_of(structs)}) {MISSING}", path)
+            yield Problem(f"key {field!r} ({one_of(sorted(structs))}) {MISSING}", path)
         elif not isinstance(tag, str) or tag not in structs:
             yield from _word(tag, sorted(structs), (*path, field))
         else:

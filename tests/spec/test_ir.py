@@ -148,6 +148,17 @@ def test_what_merges_how(shipped: Spec) -> None:
     assert merges["up"] == "min"
 
 
+def test_a_falling_ratio_still_adds_up_its_parts(tmp_path: Path) -> None:
+    found = rule(overlaid(tmp_path, "alerts: {LLMProviderFailing: {when: {op: '<'}}}"), "LLMProviderFailing")
+    assert found.op == "<"
+    assert found.series.aggregate == "sum"
+
+
+def test_an_alert_without_the_entity_of_its_incident_opens_one_for_the_type(tmp_path: Path) -> None:
+    found = overlaid(tmp_path, "alerts: {LLMGuardrailFailing: {incident: prompt_injection}}")
+    assert rule(found, "LLMGuardrailFailing").incident_key == "prompt_injection"
+
+
 def test_incubating_alerts_go_to_chat_only(shipped: Spec) -> None:
     quiet = [item for item in compile_alerts(shipped) if item.alert.maturity == "incubating"]
     assert len(quiet) == 5

@@ -225,3 +225,11 @@ def test_places_of_what_was_replaced_are_forgotten() -> None:
         ("a", 0): Place("second", 3, 5),
         ("b",): Place("first", 2, 1),
     }
+
+
+def test_places_of_another_variant_are_forgotten() -> None:
+    first = parse_document("when: {technique: rule, signal: x}\n", "first")
+    second = parse_document("when: {technique: ratio}\n", "second")
+    places = merged([first, second], variants=("technique",)).places
+    assert set(places) == {(), ("when",), ("when", "technique")}
+    assert {place.file for place in places.values()} == {"second"}
