@@ -235,3 +235,53 @@ def test_a_closed_family_is_born_at_zero_before_anything_happens() -> None:
     )
     view = Rollup("x_total", family, table(), {"outcome": ("success", "failure")})
     assert view.show(0.0, 30.0, again=False).tolist() == [[0], [0]]
+
+
+def test_one_scrape_is_not_enough_however_late_the_next_one_comes() -> None:
+    cells = table()
+    view = rollup(cells)
+    feed(cells, "a", 1.0)
+    view.show(100.0, 30.0, again=False)
+    assert view.show(500.0, 30.0, again=False)[0] == 0
+    assert view.show(515.0, 30.0, again=False)[0] == 1
+
+
+def test_memories_survive_a_snapshot() -> None:
+    requests = Requests(15.0, 100)
+    settle(requests, (1, True, True, 8, 100.0), (2, False, False, 7, 100.0))
+    again = Requests(15.0, 100)
+    again.load(requests.save(), cells=9)
+    assert settle(again, (1, False, False, 7, 101.0), (2, True, True, 8, 102.0)) == [8]
+    smaller = Requests(15.0, 100)
+    smaller.load(requests.save(), cells=7)
+    assert not smaller.pending
+
+
+def test_windows_survive_a_snapshot() -> None:
+    hits, distinct = Hits(), Distinct()
+    for time in (1.0, 3.0, 2.0):
+        hits.add(time, time > 1, 10.0, 100)
+        distinct.add(time, f"key-{time}", 10.0, 100)
+    assert Hits.load(hits.save()).count_answered(3.0, 10.0) == 2
+    assert Distinct.load(distinct.save()).add(4.0, "key-1.0", 10.0, 100) == 3
+
+
+def test_flows_survive_a_snapshot_of_the_same_shape_only() -> None:
+    flow = Flow(window=20.0, measures=1)
+    flow.add(np.array([0]), np.array([100.0]), [np.ones(1)])
+    saved = flow.save(1)
+    again = Flow(window=20.0, measures=1)
+    assert again.load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
+    again.add(np.array([0]), np.array([101.0]), [np.ones(1)])
+    assert again.values(101.0)[0, 0] == 2
+    assert not Flow(window=40.0, measures=1).load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
+
+
+def test_groups_survive_a_snapshot() -> None:
+    groups = Groups(3, lambda _row: None, tuple)
+    groups.resolve(["a", "b"], ["x", "y"], 5.0)
+    again = Groups(3, lambda _row: None, tuple)
+    again.load(**groups.save())  # type: ignore[arg-type]
+    assert again.resolve(["b", "c"], ["y", "z"], 6.0).tolist() == [1, 2]
+    again.resolve(["d"], ["z"], 7.0)
+    assert set(again.rows) == {"b", "c", "d"}
