@@ -279,6 +279,8 @@ class MeasuresFitTheirKind:
                     yield Issue("expected at least one bucket, in ascending order", path)
             elif buckets:
                 yield Issue(f"found buckets, expected none for a {family.type}", path)
+            if family.split and (len(family.split) > 1 or not set(family.split) <= set(family.labels)):
+                yield Issue("expected one label, and it among the family's labels", ("families", name, "split"))
         for name, signal in spec.signals.items():
             if own_stream(signal) == (signal.measure == "gauge"):
                 expected = "count, sum or distinct" if own_stream(signal) else "gauge"

@@ -213,6 +213,8 @@ EXAMPLES = [
             "expected at least one bucket, in ascending order"),
     Example("TOC040", "families: {llm_requests_total: {buckets: [1]}}", "families.llm_requests_total.buckets",
             "found buckets, expected none for a counter"),
+    Example("TOC040", "families: {llm_tokens_total: {labels: [gateway]}}", "families.llm_tokens_total.split",
+            "expected one label, and it among the family's labels"),
     Example("TOC040", "signals: {jailbreak_hits: {measure: gauge}}", "signals.jailbreak_hits.measure",
             "found 'gauge', expected count, sum or distinct"),
     Example("TOC040", "signals: {feed_lag: {measure: count}}", "signals.feed_lag.measure",
