@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from spec import SpecError, compile_alerts, load_spec
+from spec import SpecError, compile_alerts
 from spec.checks import run_checks
+from spec.load import load_sourced
 
 
 def _check(options: argparse.Namespace) -> int:
     try:
-        spec = load_spec(*options.overlay)
+        sourced = load_sourced(*options.overlay)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 1
-    issues = run_checks(spec, today=datetime.datetime.now(datetime.UTC).date())
+    spec = sourced.spec
+    today = datetime.datetime.now(datetime.UTC).date()
+    issues = run_checks(spec, today=today, places=sourced.places)
     if options.format == "json":
         fields = ("check", "severity", "path", "text")
         print(json.dumps({"issues": [{name: getattr(issue, name) for name in fields} for issue in issues]}, indent=2))

@@ -29,7 +29,9 @@ def test_an_overlay_that_breaks_a_rule_fails_the_check(tmp_path: Path, capsys: p
     overlay = tmp_path / "own.yaml"
     overlay.write_text("alerts:\n  LLMSpendBurst:\n    atlas: [AML.T9999]\n")
     assert tocsin.main(["check", str(overlay)]) == 1
-    assert "AML.T9999" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "AML.T9999" in out
+    assert "own.yaml:3:" in out
 
 
 def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

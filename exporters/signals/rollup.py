@@ -1,6 +1,6 @@
 """Base families as roll-ups of a cell table, and what Prometheus may see of them.
 
-Two things about counters cost others their alerts (measured, see docs/adr/0002): a series born above 0 is invisible to
+Two things about counters cost others their alerts (measured, see docs/adr/0001): a series born above 0 is invisible to
 `increase()`, and a jump that falls between two ranges is never seen. So a new series is shown at 0 until it has been
 scraped twice and for `hold` seconds, and after a long time without a scrape the values shown last are shown once more
 for `hold` seconds. Both clocks start at a scrape that was served, and are part of the saved state.
