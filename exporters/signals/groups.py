@@ -43,6 +43,7 @@ class Groups:
     def _row(self, name: str, extra: str, now: float) -> int:
         row = self.rows.get(name)
         if row is not None:
+            self._touched[row] = now  # at once: a new group later in the batch may need room
             return row
         if len(self.rows) >= self.capacity:
             self._evict()

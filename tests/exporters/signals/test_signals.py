@@ -277,6 +277,15 @@ def test_flows_survive_a_snapshot_of_the_same_shape_only() -> None:
     assert not Flow(window=40.0, measures=1).load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
 
 
+def test_a_group_met_again_makes_no_room_for_a_new_one_of_the_same_batch() -> None:
+    groups = Groups(2, lambda _row: None, tuple)
+    groups.resolve(["old", "newer"], ["x", "x"], 1.0)
+    groups.resolve(["newer"], ["x"], 2.0)
+    old, new = groups.resolve(["old", "new"], ["x", "x"], 3.0).tolist()
+    assert old != new
+    assert (groups.names[old], groups.names[new]) == ("old", "new")
+
+
 def test_groups_survive_a_snapshot() -> None:
     groups = Groups(3, lambda _row: None, tuple)
     groups.resolve(["a", "b"], ["x", "y"], 5.0)
