@@ -14,10 +14,9 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.cells import CellTable, Histogram
+from exporters.signals.cells import CellTable, Floats, Histogram, Ints
 from spec.model import Family
 
-Floats = npt.NDArray[np.float64]
 _FEW = 8  # closed combinations that are worth a series at 0 before they happen
 
 
@@ -40,7 +39,7 @@ class Rollup:
         self._own = [label for place, label in enumerate(family.labels) if place != self._split_place]
         self._places = [table.dims.index(label) for label in self._own]
         self._where = [(table.dims.index(label), frozenset(words)) for label, words in family.where.items()]
-        self._maps: list[list[int]] = [[] for _ in range(max(1, len(self._split)))]
+        self._maps: Ints = np.zeros((max(1, len(self._split)), 0), np.int64)  # series of each cell, -1: none
         self._closed = {label: tuple(words) for label, words in closed.items() if label in self._own}
         for label, words in family.where.items():
             if label in self._closed:
@@ -86,26 +85,24 @@ class Rollup:
 
     def sync(self) -> None:
         """Take in the cells that are new since the last call."""
-        for cell in range(len(self._maps[0]), self.table.size):
-            labels = self.table.labels[cell]
-            if not self._selects(labels):
-                for places in self._maps:
-                    places.append(-1)
-                continue
-            values = tuple(labels[place] for place in self._places)
-            for key in self._born_with(values):
-                self._series(key)
-            for places, key in zip(self._maps, self._keys(values), strict=True):
-                places.append(self._series(key))
+        known = self._maps.shape[1]
+        if known == self.table.size:
+            return
+        fresh = np.full((len(self._maps), self.table.size - known), -1, np.int64)
+        for place, labels in enumerate(self.table.labels[known:]):
+            if self._selects(labels):
+                values = tuple(labels[dim] for dim in self._places)
+                for key in self._born_with(values):
+                    self._series(key)
+                fresh[:, place] = [self._series(key) for key in self._keys(values)]
+        self._maps = np.concatenate([self._maps, fresh], axis=1)
 
     def values(self) -> Floats:
         """What every series adds up to now, shape (series, width); buckets are not cumulative."""
         self.sync()
         out = np.zeros((len(self.keys), self.width))
-        size = self.table.size
+        chosen = np.nonzero(self._maps[0] >= 0)[0]
         for number, places in enumerate(self._maps):
-            mapped = np.array(places, np.int64)
-            chosen = np.nonzero(mapped >= 0)[0]
             if self.histogram:
                 first = self.table.first_bucket[self.histogram]
                 columns: Sequence[int] = range(first, first + self.width)
@@ -113,9 +110,8 @@ class Rollup:
                 columns = [self._split[number][1]]
             else:
                 columns = [self.table.column[self.family.measure]]
-            data = self.table.values[:size][chosen]
             for place, column in enumerate(columns):
-                out[:, place] += np.bincount(mapped[chosen], data[:, column], len(self.keys))
+                out[:, place] += np.bincount(places[chosen], self.table.values[chosen, column], len(self.keys))
         return out
 
     def show(self, now: float, hold: float, *, again: bool) -> Floats:
