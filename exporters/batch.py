@@ -1,7 +1,7 @@
 """The event batch: many attempts as typed columns, with the raw bytes they came from.
 
 One entry per attempt, in order of arrival. Unknown is absent: ``None`` in an object column, NaN in a number column,
-never 0 or "". Nothing on the hot path builds an object per line; A gateway's adapter makes the flat record of one
+never 0 or "". Nothing on the hot path builds an object per line; a gateway's adapter makes the flat record of one
 attempt (OpenTelemetry GenAI and ECS names) where a sink or a person needs it.
 """
 

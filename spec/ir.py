@@ -11,7 +11,7 @@ The meaning of an `AlertRule` at time t, for each member of its labels:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -139,7 +139,8 @@ def _storm(spec: Spec, rule: AlertRule, pattern: Alert) -> AlertRule:
         owasp=own.owasp,
         when=Threshold(signal=signal_name, value=float(own.fold)),
     )
-    return AlertRule(
+    return replace(
+        rule,
         name=names.STORM,
         alert=alert,
         labels=series.labels,
@@ -149,13 +150,8 @@ def _storm(spec: Spec, rule: AlertRule, pattern: Alert) -> AlertRule:
         op=">=",
         value=float(own.fold),
         record=series.record,
-        lookback=rule.lookback,
-        hold=rule.hold,
-        static_labels=dict(rule.static_labels),
         incident_key=f"{own.incident}/{rule.name}",
-        channels=rule.channels,
-        pages=rule.pages,
-        family=rule.name,
+        answered="",
     )
 
 

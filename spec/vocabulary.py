@@ -8,10 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
-LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")
-ANOMALIES: Final = ("input", "output", "behaviour", "system")
-MATURITIES: Final = ("stable", "incubating", "sandbox")
-OWNERS: Final = ("security", "platform")
 
 OUTCOMES: Final = ("success", "failure")
 

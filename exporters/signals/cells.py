@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.labels import OTHER, LabelSet
+from exporters.signals.labels import OTHER, UNKNOWN, LabelSet
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -168,8 +168,7 @@ class CellTable:
             if len(row) != len(self.dims):
                 raise ValueError(f"the snapshot has {len(row)} labels a cell, expected {len(self.dims)}")
             for value, label_set in zip(row, self._label_sets, strict=True):
-                label_set.restore([value] if value not in (OTHER, "unknown") else [])
-            self._admit_series(tuple(row))
+                label_set.restore([value] if value not in (OTHER, UNKNOWN) else [])
             known = self._ids.get(tuple(row))
             self.values[self._new(tuple(row)) if known is None else known] = saved
 

@@ -42,14 +42,6 @@ class LabelSet:
         self.overflows += 1
         return OTHER
 
-    def admits(self, value: str | None) -> bool:
-        """Whether `value` has a place already."""
-        return value is not None and value in self._admitted
-
-    def values(self) -> list[str]:
-        """The admitted values, oldest first."""
-        return list(self._admitted)
-
     def restore(self, values: Iterable[str]) -> None:
         """Take back the values of a snapshot, as far as there is room."""
         if self.closed:

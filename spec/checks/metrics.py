@@ -126,7 +126,9 @@ class NamesFollowConventions:
                 yield from _label(label, ("health", name, "labels", index))
         for name, signal in spec.signals.items():
             if own_stream(signal):
-                yield from _metric(names.signal_metric(name, signal), "gauge", ("llm_",), ("signals", name))
+                yield from _metric(
+                    names.signal_metric(name, signal), "gauge", (names.SIGNAL_PREFIX,), ("signals", name)
+                )
         for name in spec.fields:
             yield from _label(name, ("fields", name))
         for label in spec.settings.extra_labels:
