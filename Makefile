@@ -33,7 +33,10 @@ $(STAMP): pyproject.toml $(RUNTIME_LOCK) $(DEV_LOCK)
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "setup: $(PYTHON) lacks venv or ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setup: 1/3 virtual environment in $(VENV)"
-	@"$(PYTHON)" -m venv --clear $(VENV)
+	@# One of the same Python is brought up to date in place, so that what runs in it meanwhile goes on.
+	@want=$$("$(PYTHON)" -c 'import sys; print(sys.version_info[:2])'); \
+	  have=$$($(BIN)/python -c 'import sys; print(sys.version_info[:2])' 2>/dev/null) || have=none; \
+	  [ "$$have" = "$$want" ] || "$(PYTHON)" -m venv --clear $(VENV)
 	@echo "setup: 2/3 pinned packages (about a minute the first time)"
 	@$(PIP) install --require-hashes -r $(DEV_LOCK)
 	@echo "setup: 3/3 tocsin itself"

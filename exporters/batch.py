@@ -1,20 +1,23 @@
 """The event batch: many attempts as typed columns, with the raw bytes they came from.
 
 One entry per attempt, in order of arrival. Unknown is absent: ``None`` in an object column, NaN in a number column,
-never 0 or "". Nothing on the hot path builds an object per line; a gateway's adapter makes the flat record of one
+never 0 or "". Nothing on the hot path builds a record per line; a gateway's adapter makes the flat record of one
 attempt (OpenTelemetry GenAI and ECS names) where a sink or a person needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Raw = bytes | bytearray | memoryview
 
 NUMBER_COLUMNS = (
     "time",  # end of the attempt, Unix seconds: when it became known; windows run on it
@@ -46,6 +49,12 @@ OBJECT_COLUMNS = (
 )
 """Columns of Python objects, one per attempt."""
 
+SIDE_TABLES = ("tool_calls", "guardrails")
+"""Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""
+
+ALL_COLUMNS = frozenset(NUMBER_COLUMNS + OBJECT_COLUMNS + SIDE_TABLES)
+"""Everything that an adapter can be asked for, content aside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -60,8 +69,7 @@ class Reject:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, gc=False):
     """One piece of an attempt's content, for the detectors.
 
     `row` is the attempt's place in the batch; `channel` is ``user``, ``system``, ``assistant`` (earlier turns in the
@@ -73,12 +81,46 @@ class Text:
     text: str
 
 
+class RawLines(Sequence[bytes]):
+    """The raw bytes of each attempt, without the newline, cut out of the chunk when they are asked for.
+
+    Valid as long as the chunk is. `lines` are the line numbers of the attempts; None when attempt i is line i.
+    """
+
+    __slots__ = ("_data", "_ends", "_lines", "_size")
+
+    def __init__(self, data: Raw, size: int, lines: Sequence[int] | None = None) -> None:
+        self._data = memoryview(data)
+        self._size = size
+        self._lines = lines
+        self._ends: npt.NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(self._size))]
+        row = range(self._size)[index]
+        if self._ends is None:
+            self._ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == ord("\n"))
+        line = row if self._lines is None else self._lines[row]
+        start = int(self._ends[line - 1]) + 1 if line else 0
+        end = int(self._ends[line]) if line < len(self._ends) else len(self._data)
+        return bytes(self._data[start:end])
+
+
 @dataclass(slots=True)
 class EventBatch:
     """Attempts of one source as columns.
 
     `columns` has only those that were asked for; `raw[i]` are the bytes of attempt i. `input_chars` and
-    `output_chars` are NaN for attempts without content.
+    `output_chars` count the characters before long texts were cut, and are NaN for attempts without such content.
+    `source_trusted` says whether the client addresses may be believed. `describe` makes the flat record of raw bytes.
     """
 
     source: str
@@ -89,12 +131,15 @@ class EventBatch:
     input_chars: Floats | None = None
     output_chars: Floats | None = None
     has_content: npt.NDArray[np.bool_] | None = None
+    skipped_chars: int = 0  # characters of content that were too many to look at
     tool_calls: list[tuple[int, str]] = field(default_factory=list)  # (row, tool name): made by the model
     guardrails: list[tuple[int, str, str]] = field(default_factory=list)  # (row, guardrail name, verdict)
     rejects: list[Reject] = field(default_factory=list)
     dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values of a wrong type, left out
+    source_trusted: bool = False
     raw: Sequence[bytes] = ()
     records: Sequence[Any] = ()
+    describe: Callable[[bytes], dict[str, object]] | None = None
 
     def numbers(self, name: str) -> Floats:
         """A number column."""
@@ -103,3 +148,17 @@ class EventBatch:
     def objects(self, name: str) -> Sequence[Any]:
         """An object column."""
         return self.columns[name]  # type: ignore[return-value]
+
+    def record(self, row: int) -> dict[str, object]:
+        """Attempt `row` as one flat record with OpenTelemetry and ECS names; whatever columns the batch has.
+
+        Raises:
+            LookupError: the batch was made without raw bytes, or has no such row.
+        """
+        if self.describe is None:
+            raise LookupError("this batch was made without raw bytes")
+        return self.describe(self.raw[row])
+
+    def raw_sha256(self, row: int) -> str:
+        """Hexadecimal SHA-256 of the raw bytes of attempt `row`: ties the event to the archive."""
+        return hashlib.sha256(self.raw[row]).hexdigest()
