@@ -1,0 +1,37 @@
+"""Where bytes come from: the file tail, later HTTP and Kafka, all behind one small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from exporters.sources.chunk import Chunk
+from exporters.sources.status import Status
+
+__all__ = ["Chunk", "Source", "Status"]
+
+
+class Source(Protocol):
+    """What the exporter asks of every source of records."""
+
+    source: str
+
+    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+        """Hand over what is new, about `budget_bytes` of it at most, without ever waiting.
+
+        A chunk counts as taken once the iterator has given it out, and its data is valid until the next one is asked
+        for. `now` is in Unix seconds.
+        """
+        ...
+
+    def positions(self) -> Mapping[str, object]:
+        """Everything needed to resume after the chunks taken so far; each value can be encoded by msgspec."""
+        ...
+
+    def status(self) -> Status:
+        """How the source is doing, and what it has counted since it was made."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the source holds. Positions and status can still be asked for."""
+        ...

@@ -1,0 +1,211 @@
+r"""The file tail: follows log files by pattern through every kind of rotation, loses nothing and repeats nothing.
+
+Files are looked at by ``stat``, the patterns once a second. No change notification is used: it does not work on network
+and overlay file systems, overflows under load and so needs the same polling as its safety net, while one look costs a
+microsecond or two a file.
+
+What happens to a file, and what is done about it:
+
+- *Renamed*: read on under its new name, before the file that took its old one. Lines written after the rename are read
+  too, and so are lines written after the new file has begun, though after its first ones.
+- *Copied and cut* (``copytruncate``): noticed by the size, or by the kilobyte before the position when the file has
+  grown beyond it again. If a pattern matches the copy, plain or compressed, the copy is read on from the position, and
+  then nothing is lost. Otherwise what was written after the last look before the cut is lost by the method itself; of
+  that, what had been seen is counted (`bytes_lost`), and what nobody saw cannot be. A writer that did not open the file
+  for appending leaves a hole of zeros at the start of the cut file; it is passed over.
+- *Deleted, or moved to where no pattern matches*: read to its end through the open descriptor, which is closed after
+  `grace` seconds without growth.
+- *Compressed* (``*.gz``): decompressed up to the position, compared there, and read on if anything is left; one that
+  nobody has seen before is read whole, all its members. A damaged one is read up to the damage and counted.
+- *An unfinished last line* waits for its newline. Once the file will never grow again (rotated or gone and quiet for
+  `grace` seconds; complete, if compressed) it is handed out as it is, so that it is counted as a reject.
+- *A line longer than `max_line`* is passed over and counted.
+- *Gone with unread bytes* while nobody had it open: counted as lost after `grace` seconds, unless a copy turns up. A
+  copy that turns up later is still read, so the count errs on the high side.
+
+Limits: a file that is created and removed again between two looks at the patterns is never seen. A copy is told from
+an original by its first kilobyte and the kilobyte before the position (see `exporters.sources.identity`). A file that
+begins like another one that is still being read is taken for a copy of it, and waits until they differ.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from exporters.sources.chunk import Chunk
+from exporters.sources.identity import Position
+from exporters.sources.status import Status
+from exporters.sources.tracked import ReplacedError, TrackedFile
+from exporters.sources.watch import Watch
+
+_LEAST_SHARE = 4096  # bytes; smaller reads are all overhead
+_SHOWN_PROBLEMS = 20
+
+
+class FileTail:
+    """All files that `patterns` match, as one source of whole lines.
+
+    `positions` are those of an earlier reader; None at the very first start, when files that are there already begin
+    at their last line end (`start_at` ``end``) or at their beginning. Files that appear later are always read whole.
+
+    Sizes are bytes, times seconds: `max_line` is the longest line that is handed out, newline included (so much memory
+    is used, once such a line is met); `chunk_bytes` the usual chunk; `rescan_every` the time between looks at the
+    patterns; after `expire_after` the position of a vanished file is forgotten, and before that when there are more
+    than `max_gone`; `max_open` is how many plain files are kept open. The others, those that changed longest ago, are
+    opened when they change; what is unread of them when they are deleted is lost, and counted.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        patterns: Sequence[str],
+        *,
+        positions: Mapping[str, Position] | None = None,
+        start_at: Literal["end", "beginning"] = "end",
+        max_line: int = 8 * 1024 * 1024,
+        chunk_bytes: int = 256 * 1024,
+        rescan_every: float = 1.0,
+        grace: float = 30.0,
+        expire_after: float = 7 * 86400.0,
+        max_gone: int = 1000,
+        max_open: int = 256,
+    ) -> None:
+        if not 0 < chunk_bytes <= max_line:
+            raise ValueError(f"chunk_bytes ({chunk_bytes}) must be positive and at most max_line ({max_line})")
+        self.source = source
+        self._watch = Watch(
+            patterns,
+            positions or {},
+            skip_existing=positions is None and start_at == "end",
+            max_line=max_line,
+            rescan_every=rescan_every,
+            grace=grace,
+            expire_after=expire_after,
+            max_gone=max_gone,
+            max_open=max_open,
+        )
+        self._max_line = max_line
+        self._chunk_bytes = chunk_bytes
+        self._grace = grace
+        self._buffer = bytearray(max_line)
+        self._sequence = 0
+        self._turn = 0
+
+    # ------------------------------------------------------------------------------------------------ the source
+    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+        """Look at the files, and hand over what is new; never waits.
+
+        About `budget_bytes` are read (a long line and a small share may exceed it), shared equally between the files
+        that have something. A chunk is taken, and the position behind it, when the iterator gives it out; its data is
+        valid until the next step of the iterator. One iterator at a time.
+        """
+        self._watch.look(now)
+        return self._chunks(budget_bytes, now)
+
+    def positions(self) -> dict[str, Position]:
+        """The position of every file known, oldest first. As a value, it may be kept until slower readers are done."""
+        return {key: file.position() for key, file in self._watch.files.items()}
+
+    def status(self) -> Status:
+        """How things were at the last look."""
+        seen, counters = self._watch.seen, self._watch.counters
+        attached = [file for file in self._watch.files.values() if file.where is not None]
+        partial = [file.rest for file in attached if file.rest]
+        stems = {file.stem for file in self._watch.files.values()}
+        blocking = (
+            seen.refused | self._watch.troubles | {path: why for path, why in seen.oddities.items() if path in stems}
+        )
+        reasons = [f"{path}: {why}" for path, why in blocking.items()]
+        if self._watch.scanned is None:
+            reasons.append("not looked yet")
+        elif not seen.found and not attached:
+            reasons += seen.unmatched.values() or ["no file matches"]
+        others = [*seen.unmatched.values(), *(f"{path}: {why}" for path, why in self._watch.notes.items())]
+        others += [f"{path}: {why}" for path, why in seen.oddities.items() if path not in stems]
+        others += [f"{file.path}: {file.failed}" for file in attached if file.failed]
+        problems = dict.fromkeys(reasons + others)
+        return Status(
+            source=self.source,
+            up=not reasons,
+            reason=reasons[0] if reasons else "",
+            unread_bytes=sum(file.unread for file in attached),
+            files=len(attached),
+            open_files=sum(file.reader is not None for file in attached),
+            partial_lines=len(partial),
+            partial_bytes=sum(partial),
+            bytes_lost=counters.bytes_lost,
+            bytes_skipped=counters.bytes_skipped,
+            lines_too_long=counters.lines_too_long,
+            rotations=dict(counters.rotations),
+            errors=dict(counters.errors),
+            problems=tuple(problems)[:_SHOWN_PROBLEMS],
+        )
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._watch.files.values():
+            file.close()
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def _chunks(self, budget: int, now: float) -> Iterator[Chunk]:
+        ready: deque[TrackedFile] = deque()
+        blocked: list[TrackedFile] = []
+        for file in self._watch.files.values():
+            if file.pending(now, self._grace):
+                (blocked if self._is_blocked(file, now) else ready).append(file)
+        if ready:
+            self._turn += 1
+            ready.rotate(-(self._turn % len(ready)))  # when the budget is small, another file comes first next time
+        share = left = 0  # of the round: bytes for each file, and files that had no turn yet
+        while ready and budget > 0:
+            if not left:
+                left = len(ready)
+                share = min(self._chunk_bytes, max(budget // left, _LEAST_SHARE))
+            left -= 1
+            file = ready.popleft()
+            try:
+                if file.trial:
+                    budget -= self._try(file, share, now)
+                else:
+                    final = file.is_final(now, self._grace)
+                    step = file.step(self._buffer, share, self._max_line, self._watch.counters, final=final)
+                    budget -= step.cost
+                    if step.length:
+                        data = memoryview(self._buffer)[: step.length].toreadonly()
+                        self._sequence += 1
+                        yield Chunk(self.source, file.key, step.start, step.end, data, self._sequence - 1)
+            except OSError as error:
+                self._watch.trouble(file.path, "read" if file.reader else "open", error)
+                file.close()
+                file.caught_up = True  # until the next look at the patterns
+            except ReplacedError:
+                self._watch.replaced(file, now)
+            else:
+                self._watch.troubles.pop(file.path, None)
+            if file.pending(now, self._grace):
+                ready.append(file)
+            else:
+                free = [other for other in blocked if not self._is_blocked(other, now)]
+                blocked = [other for other in blocked if other not in free]
+                ready.extend(free)
+
+    def _is_blocked(self, file: TrackedFile, now: float) -> bool:
+        """Whether older files of the same log are to be read first."""
+        file.waits_for = [other for other in file.waits_for if other.pending(now, self._grace)]
+        return bool(file.waits_for)
+
+    def _try(self, file: TrackedFile, share: int, now: float) -> int:
+        """One step of a compressed file's trial; returns its cost."""
+        trial, before = file.trial, file.identity
+        cost, verdict = file.compare(self._buffer, share)
+        if trial is None or verdict == "open":
+            return cost
+        if verdict == "same":
+            if (before.device, before.inode) != trial.found.where:
+                self._watch.counters.rotations["gzip"] += 1
+            return cost
+        error = file.reader.error if file.reader else ""
+        self._watch.end_trial(file, trial, now, read_already=verdict == "short", error=error)
+        return cost

@@ -1,0 +1,132 @@
+"""Is this file one whose content is known already? Compares a newly found file with what was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from exporters.sources.discovery import Found, Where
+from exporters.sources.identity import COVERED, Fingerprint
+from exporters.sources.readers import Reader, peek
+from exporters.sources.tracked import ReplacedError, TrackedFile
+
+Likeness = Literal["other", "same", "copied", "beyond", "wait"]
+"""What a found file is to a known content: something else; the content itself, to be read on from the position; a copy
+without anything unread, or the file itself, cut short; a copy that has grown further than the original; or nothing to
+decide yet, as it looks like a copy of a file that is still being read, or like one being made."""
+
+
+class Index:
+    """Known contents by inode and by how they begin."""
+
+    def __init__(self, files: Iterable[TrackedFile]) -> None:
+        self._all: list[TrackedFile] = []
+        self._by_head: dict[Fingerprint, list[TrackedFile]] = {}
+        self._by_inode: dict[Where, list[TrackedFile]] = {}
+        for file in files:
+            self.add(file)
+
+    def add(self, file: TrackedFile) -> None:
+        """Take in one more."""
+        self._all.append(file)
+        self._by_inode.setdefault(_inode(file), []).append(file)
+        if file.identity.head.length:
+            self._by_head.setdefault(file.identity.head, []).append(file)
+
+    def candidates(self, found: Found, head: bytes) -> list[TrackedFile]:
+        """Contents that begin as `found` does, as far as both are known, the most telling first.
+
+        That is: a finished one of its own inode; those without a file, the more was read of them the better, its own
+        inode's first; those that have a file.
+        """
+        own = [file for file in self._by_inode.get(found.where, []) if file.identity.head.matches_start(head)]
+        alike = own.copy()
+        for length in {known.length for known in self._by_head if known.length <= len(head)}:
+            alike += self._by_head.get(Fingerprint.of(head[:length]), [])
+        if 0 < len(head) < COVERED:  # it may be a copy that is being made, or what a cut has left
+            longer = [file for file in self._all if len(file.head) > len(head) and file.head.startswith(head)]
+            alike += [file for file in longer if b"\n" in head or _inode(file) != found.where]
+        unique = [file for file in dict.fromkeys(alike) if found.where not in file.refused]
+
+        def rank(file: TrackedFile) -> tuple[bool, bool, int, bool]:
+            mine = _inode(file) == found.where
+            return file.where is not None, not (mine and (file.done or file.ignored)), -file.offset, not mine
+
+        return sorted(unique, key=rank)
+
+
+def liken(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Likeness:
+    """Compare `found`, which begins like `known`. `quiet`: it has not changed for a while, so is no copy being made.
+
+    Raises:
+        OSError: the found file cannot be read.
+    """
+    own = _inode(known) == found.where
+    if known.where is not None:
+        return _liken_to_live(known, found, reader, head, quiet=quiet)
+    if own and not known.identity.head.length:
+        return "other" if known.ignored else "same"  # what could not be read then can be now
+    if own and (known.done or known.ignored):
+        return "same"
+    if known.ignored:
+        return "copied"
+    if found.gzip:
+        return "same"  # as far as can be told before it is decompressed up to the position
+    if found.size < known.offset:
+        return "copied" if own or quiet else "wait"
+    return "same" if _agrees(known, reader) else "other"
+
+
+def _agrees(known: TrackedFile, reader: Reader) -> bool:
+    """Whether a plain file holds before the position what was read there."""
+    before = Fingerprint.of(known.tail) if known.tail else known.before
+    return before.matches_end(peek(reader, known.offset - before.length, before.length))
+
+
+def _liken_to_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Likeness:
+    if known.ignored:
+        return "copied"
+    if known.done and not found.gzip and found.size >= known.offset:
+        return "beyond" if _agrees(known, reader) else "other"
+    covered = known.identity.head.length
+    if covered > len(head):  # all of it is known
+        complete = reader.ended or (quiet and b"\n" in head)
+        return "copied" if complete and known.offset >= len(head) else "wait"
+    if covered < min(COVERED, len(head)) and b"\n" not in head[:covered]:
+        return "other"  # to begin with the same part of a line proves nothing
+    if known.gzip or found.gzip or known.trial:
+        return "other" if covered < min(COVERED, len(head)) and quiet else "wait"
+    try:
+        live = known.open()
+        size = live.stat().st_size
+        end = min(found.size, size)
+        start = max(0, end - COVERED)
+        if peek(live, start, end - start) != peek(reader, start, end - start):
+            return "other"
+    except (OSError, ReplacedError):
+        return "wait"
+    if known.offset <= size < found.size:
+        return "beyond"
+    return "copied" if quiet and found.size <= known.offset else "wait"
+
+
+def _inode(file: TrackedFile) -> Where:
+    return file.identity.device, file.identity.inode
+
+
+def last_line_end(reader: Reader, size: int, limit: int) -> int | None:
+    """Offset just behind the last newline before `size`; 0 if there is none, None if the search passed `limit` bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    end = size
+    while end > 0:
+        if size - end >= limit:
+            return None
+        start = max(0, end - 64 * 1024)
+        found = peek(reader, start, end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,375 @@
+"""One content of one file: its position, its open reader, and one step of reading it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporters.sources.discovery import Found, Where
+from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
+from exporters.sources.readers import GzipReader, PlainReader, Reader, open_regular, peek
+
+Verdict = Literal["open", "same", "other", "short"]
+
+
+class ReplacedError(Exception):
+    """The file does not hold any more what was read from it."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a tail counts, over all its files."""
+
+    bytes_lost: int = 0
+    bytes_skipped: int = 0
+    lines_too_long: int = 0
+    rotations: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("rename", "truncate", "delete", "replaced", "gzip"), 0)
+    )
+    errors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("open", "read", "gzip"), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step brought.
+
+    `length` bytes of whole lines at the front of the buffer, from `start` to `end` of the stream. `cost` is the work
+    done in bytes, at least 1.
+    """
+
+    length: int
+    start: int
+    end: int
+    cost: int
+
+
+@dataclass(slots=True)
+class Trial:
+    """A compressed file that begins like the content; it is read up to the position and compared there."""
+
+    found: Found
+    head: bytes
+    cursor: int = 0
+    tail: bytes = b""
+
+
+class TrackedFile:
+    """A content, from its first sight until it is forgotten.
+
+    It is *attached* while there is a file to read it from (`where` is that file's inode), be it open or not; otherwise
+    only its position is remembered, so that the content is recognised wherever it turns up again. `present` says
+    whether the patterns match the file; a deleted file stays attached until it is drained. While there is a `trial`,
+    nothing is handed out and the position is still that of the file before.
+    """
+
+    def __init__(self, key: str, position: Position) -> None:
+        self.key = key
+        self.identity = position.identity
+        self.generation = position.generation
+        self.path = position.path
+        self.stem = position.stem
+        self.offset = position.offset
+        self.size = position.size
+        self.skip: Skip = position.skip
+        self.done = position.done
+        self.ignored = position.ignored
+        self.gone = position.gone
+        self.before = position.before  # what `tail` holds the bytes of, where that is empty
+        self.tail = b""
+        self.head = b""  # what `identity.head` was taken of, once it has been attached
+        self.where: Where | None = None
+        self.gzip = False
+        self.present = False
+        self.look = (0, 0)
+        self.reader: Reader | None = None
+        self.trial: Trial | None = None
+        self.refused: set[Where] = set()  # files that were tried and hold something else
+        self.caught_up = False
+        self.finished = False  # compressed, and its stream ended or broke
+        self.failed = ""
+        self.rest = 0  # bytes of an unfinished last line
+        self.quiet_since = 0.0
+        self.waits_for: list[TrackedFile] = []
+
+    # ------------------------------------------------------------------------------------------------ state
+    @property
+    def rotated(self) -> bool:
+        """Whether it has another name than the one it was written under."""
+        return self.path != self.stem
+
+    @property
+    def unread(self) -> int:
+        """Bytes seen and not read."""
+        return 0 if self.done or self.ignored else max(0, self.size - self.offset)
+
+    def is_final(self, now: float, grace: float) -> bool:
+        """Whether it will never grow again: complete, or rotated or gone and quiet for `grace` seconds."""
+        return self.finished or ((self.rotated or not self.present) and now - self.quiet_since >= grace)
+
+    def pending(self, now: float, grace: float) -> bool:
+        """Whether a step may bring something."""
+        if self.where is None or self.done or self.ignored:
+            return False
+        return not self.caught_up or (self.rest > 0 and self.is_final(now, grace))
+
+    def position(self) -> Position:
+        """What to store."""
+        return Position(
+            identity=self.identity,
+            generation=self.generation,
+            path=self.path,
+            stem=self.stem,
+            offset=self.offset,
+            before=Fingerprint.of(self.tail) if self.tail else self.before,
+            size=self.size,
+            skip=self.skip,
+            done=self.done,
+            ignored=self.ignored,
+            gone=self.gone,
+        )
+
+    # ------------------------------------------------------------------------------------------------ attachment
+    def attach(self, found: Found, reader: Reader | None, head: bytes, now: float) -> None:
+        """Read this content from `found` from now on; a compressed file has to pass the trial first."""
+        self.where = found.where
+        self.gzip = found.gzip
+        self.present = True
+        self.gone = 0.0
+        self.look = found.look
+        self.reader = reader
+        self.caught_up = self.finished = False
+        self.failed = ""
+        self.rest = 0
+        self.quiet_since = now
+        if found.gzip and self.offset and not self.done:
+            self.trial = Trial(found, head)
+            return
+        self._adopt(found, head)
+        if not found.gzip:
+            self.size = max(found.size, self.offset)
+            if reader:
+                self._load_tail(reader)
+        elif not self.done:
+            self.size = found.size
+
+    def _adopt(self, found: Found, head: bytes) -> None:
+        self.head = head
+        self.identity = Identity(*found.where, Fingerprint.of(head))
+        self.choose_path(found)
+
+    def choose_path(self, found: Found) -> None:
+        """Keep the path if it still leads to the file, else take another that does."""
+        if self.path not in found.paths:
+            self.path = self.stem if self.stem in found.paths else found.path
+
+    def detach(self, now: float) -> None:
+        """Remember the position only."""
+        self.close()
+        self._forget_tail()
+        self.where = None
+        self.present = False
+        self.trial = None
+        self.gone = self.gone or now
+
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+    def open(self) -> Reader:
+        """The reader, opened if need be.
+
+        Raises:
+            OSError: it cannot be opened or read.
+            ReplacedError: its path leads to another file now, or the file was overwritten.
+        """
+        if self.reader is not None:
+            return self.reader
+        descriptor, status = open_regular(self.trial.found.path if self.trial else self.path)
+        self.reader = GzipReader(descriptor) if self.gzip else PlainReader(descriptor)
+        try:
+            if (status.st_dev, status.st_ino) != self.where:
+                raise ReplacedError
+            if not self.gzip:
+                self.check(status)
+            elif self.offset:  # a new stream begins at 0
+                found = self.trial.found if self.trial else Found(self.where, *self.look, (self.path,))
+                self.trial = Trial(found, peek(self.reader, 0, COVERED))
+        except (OSError, ReplacedError):
+            self.close()
+            raise
+        return self.reader
+
+    def check(self, status: os.stat_result) -> None:
+        """Compare the open file before the position with what was read there.
+
+        Raises:
+            OSError: it cannot be read.
+            ReplacedError: it was cut or overwritten.
+        """
+        if self.reader is None:
+            return
+        if self.gzip:
+            if status.st_size < self.reader.raw:
+                raise ReplacedError
+        elif status.st_size < self.offset:
+            raise ReplacedError
+        elif self.offset:
+            self._load_tail(self.reader)
+        elif not self.identity.head.matches_start(peek(self.reader, 0, COVERED)):
+            raise ReplacedError
+
+    def _load_tail(self, reader: Reader) -> None:
+        length = len(self.tail) or self.before.length
+        data = peek(reader, self.offset - length, length)
+        if (data != self.tail) if self.tail else not self.before.matches_end(data):
+            raise ReplacedError
+        self.tail = data
+
+    def _forget_tail(self) -> None:
+        if self.tail:
+            self.before = Fingerprint.of(self.tail)
+            self.tail = b""
+
+    def notice(self, size: int, modified: int, now: float, counters: Counters) -> None:
+        """Take in what a look at the file showed, when it was not replaced. Raises OSError."""
+        self.look = (size, modified)
+        self.caught_up = self.finished = False
+        self.quiet_since = now
+        if self.gzip:
+            self._measure()
+            return
+        if size < self.size:  # what was cut off was not read yet
+            counters.bytes_lost += self.size - max(size, self.offset)
+        self.size = size
+        if self.reader is not None and self.identity.head.length < COVERED:
+            self.head = peek(self.reader, 0, COVERED)
+            self.identity = Identity(self.identity.device, self.identity.inode, Fingerprint.of(self.head))
+
+    def _measure(self) -> None:
+        """Where a compressed stream ends is not known; what is left of the file is."""
+        if self.trial is None:
+            self.size = self.offset + max(0, self.look[0] - (self.reader.raw if self.reader else 0))
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def compare(self, buffer: bytearray, share: int) -> tuple[int, Verdict]:
+        """One step of the trial: read towards the position, and compare there. Returns the cost and the verdict so far.
+
+        ``short``: the stream ends or breaks before the position.
+
+        Raises:
+            OSError: it cannot be read.
+            ReplacedError: see `open`.
+        """
+        reader = self.open()
+        trial = self.trial
+        if trial is None:
+            return 1, "same"
+        raw = reader.raw
+        size = reader.read_at(memoryview(buffer)[: min(share, self.offset - trial.cursor)], trial.cursor)
+        trial.tail = _tail(trial.tail, buffer, size)
+        trial.cursor += size
+        reader.release(trial.cursor)
+        self.caught_up = reader.at_end
+        cost = max(size, reader.raw - raw, 1)
+        if trial.cursor < self.offset:
+            return cost, "short" if reader.at_end and (reader.ended or reader.error) else "open"
+        if not (Fingerprint.of(self.tail) if self.tail else self.before).matches_end(trial.tail):
+            return cost, "other"
+        self.trial = None
+        self.tail = trial.tail
+        self._adopt(trial.found, trial.head)
+        self.caught_up = False
+        self._measure()
+        return cost, "same"
+
+    def step(self, buffer: bytearray, share: int, max_line: int, counters: Counters, *, final: bool) -> Step:
+        """Read about `share` bytes on, and put the whole lines among them at the front of `buffer`.
+
+        A line that is longer than `share` is read whole, up to `max_line` bytes; a longer one is skipped. If `final`,
+        an unfinished last line counts as whole.
+
+        Raises:
+            OSError: it cannot be read.
+            ReplacedError: see `open`.
+        """
+        reader = self.open()
+        if self.trial:  # it had to be opened again
+            return Step(0, self.offset, self.offset, 1)
+        start, raw, asked = self.offset, reader.raw, share
+        view = memoryview(buffer)
+        size = reader.read_at(view[:asked], start)
+        if self.skip:
+            length = self._skip(buffer, size, counters)
+            self._advance(buffer, length, reader)
+            self._conclude(reader, reader.at_end and length == size, 0, counters)
+            return Step(0, start, start, max(size, reader.raw - raw, 1))
+        end = buffer.rfind(b"\n", 0, size) + 1
+        whole = reader.at_end  # there is no newline between `end` and the end of the file
+        while not end and not whole and size == asked < max_line:
+            asked = min(2 * asked, max_line)
+            more = reader.read_at(view[size:asked], start + size)
+            end = buffer.find(b"\n", size, size + more) + 1
+            size += more
+            whole = reader.at_end and not end
+        length = end
+        if not end and size == max_line:
+            self.skip = "line"
+            counters.lines_too_long += 1
+            counters.bytes_skipped += size
+            end, whole = size, False
+        elif not end and size and whole and (final or reader.ended or reader.error):
+            buffer[size] = ord("\n")
+            length, end = size + 1, size
+        self._advance(buffer, end, reader)
+        self._conclude(reader, whole, size - end, counters)
+        return Step(length, start, self.offset, max(size, reader.raw - raw, 1))
+
+    def _skip(self, buffer: bytearray, size: int, counters: Counters) -> int:
+        """How many of the bytes read are to be passed over."""
+        if self.skip == "hole":
+            zeros = size - len(buffer[:size].lstrip(b"\0"))
+            if zeros < size:
+                self.skip = ""
+            return zeros
+        length = buffer.find(b"\n", 0, size) + 1
+        if length:
+            self.skip = ""
+        counters.bytes_skipped += length or size
+        return length or size
+
+    def _advance(self, buffer: bytearray, length: int, reader: Reader) -> None:
+        self.tail = _tail(self.tail, buffer, length)
+        self.offset += length
+        reader.release(self.offset)
+
+    def _conclude(self, reader: Reader, caught_up: bool, rest: int, counters: Counters) -> None:
+        """Take note of where the step ended."""
+        self.caught_up = caught_up
+        self.rest = rest if caught_up else 0
+        if not self.gzip:
+            self.size = max(self.size, self.offset + self.rest)
+            return
+        self._measure()
+        if caught_up and (self.finished or reader.ended or reader.error):
+            self.finish(reader.error, counters)
+
+    def finish(self, error: str, counters: Counters) -> None:
+        """Nothing more will come from a compressed file; it is done with once its unfinished last line is out."""
+        if error and not self.failed:
+            self.failed = error
+            counters.errors["gzip"] += 1
+        self.finished = True
+        if not self.rest:
+            self.done = True
+            self.size = self.offset
+            self.close()
+            self._forget_tail()
+
+
+def _tail(tail: bytes, buffer: bytearray, length: int) -> bytes:
+    """The last kilobyte of `tail` and the first `length` bytes of `buffer`."""
+    last = bytes(memoryview(buffer)[max(0, length - COVERED) : length])
+    return last if len(last) == COVERED else (tail + last)[-COVERED:]

@@ -1,0 +1,387 @@
+"""Keeps the watched files known: what the patterns match, which file is which, what was replaced, moved or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from exporters.sources.discovery import Discovery, Found, Where, discover, stem_of
+from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
+from exporters.sources.likeness import Index, last_line_end, liken
+from exporters.sources.readers import GzipReader, PlainReader, Reader, open_regular, peek
+from exporters.sources.tracked import Counters, ReplacedError, TrackedFile, Trial
+
+_BREAKS_OFF = "the compressed stream breaks off"
+_NOTHING = Fingerprint()
+
+
+class Watch:
+    """All files that `patterns` match, and the positions of those that are gone. The parameters are `FileTail`'s.
+
+    `files` is ordered: of two files of the same log the older one comes first. `seen` is the last look at the patterns,
+    `troubles` says of a path why it cannot be read, `notes` why it is not read yet.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        positions: Mapping[str, Position],
+        *,
+        skip_existing: bool,
+        max_line: int,
+        rescan_every: float,
+        grace: float,
+        expire_after: float,
+        max_gone: int,
+        max_open: int,
+    ) -> None:
+        self.files = {key: TrackedFile(key, position) for key, position in positions.items()}
+        self.seen = Discovery()
+        self.scanned: float | None = None
+        self.troubles: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+        self.counters = Counters()
+        self._patterns = tuple(patterns)
+        self._skip_existing = skip_existing
+        self._max_line = max_line
+        self._rescan_every = rescan_every
+        self._grace = grace
+        self._expire_after = expire_after
+        self._max_gone = max_gone
+        self._max_open = max_open
+        self._rescan = True
+        self._existing: dict[Where, int] = {}  # sizes at the first start of files that could not be opened then
+        self._waiting: dict[Where, tuple[tuple[int, int], float]] = {}  # files not placed yet: look, and since when
+        self._stems: set[str] = set()
+        self._open = 0  # descriptors, while files are placed
+
+    # ------------------------------------------------------------------------------------------------ looking
+    def look(self, now: float) -> None:
+        """Look at the open files; at the patterns too when it is time, or when a file was replaced."""
+        for file in list(self.files.values()):
+            if file.reader is None:
+                continue
+            try:
+                status = file.reader.stat()
+                if (status.st_size, status.st_mtime_ns) != file.look:
+                    file.check(status)
+                    file.notice(status.st_size, status.st_mtime_ns, now, self.counters)
+            except OSError as error:
+                self.trouble(file.path, "read", error)
+                file.close()
+            except ReplacedError:
+                self.replaced(file, now)
+        if self._rescan or self.scanned is None or not 0 <= now - self.scanned < self._rescan_every:
+            self._scan(now)
+
+    def replaced(self, file: TrackedFile, now: float) -> None:
+        """The file was cut or overwritten: remember what was read, and look at once what is there now."""
+        self.counters.rotations["truncate"] += 1
+        file.detach(now)
+        self._rescan = True
+
+    def _scan(self, now: float) -> None:
+        """Look at what the patterns match now, and sort out which file is which."""
+        first = self.scanned is None
+        self.scanned, self._rescan = now, False
+        self.seen = seen = discover(self._patterns)
+        self.troubles = {path: why for path, why in self.troubles.items() if path in seen.at}
+        for file in list(self.files.values()):
+            if file.where is None:
+                continue
+            found = seen.found.get(file.where)
+            if found is None:
+                self._missed(file, now)
+            else:
+                self._met(file, found, now)
+        known = {file.where for file in self.files.values()}
+        fresh = [found for where, found in seen.found.items() if where not in known]
+        waiting = {found.where: (found.look, now) for found in fresh}
+        self._waiting = {
+            where: old if (old := self._waiting.get(where)) and old[0] == new[0] else new
+            for where, new in waiting.items()
+        }
+        self.notes = {}
+        if fresh:
+            self._place_all(fresh, now)
+        if first:
+            self._account_for_absence(now)
+        self._skip_existing = False
+        self._tidy(now)
+
+    def _met(self, file: TrackedFile, found: Found, now: float) -> None:
+        """A file that is read is still there."""
+        file.present = True
+        file.gone = 0.0
+        if file.path in self.troubles:
+            file.caught_up = False  # try again
+        if file.trial:
+            file.trial.found = found
+        elif file.path not in found.paths:
+            if not file.rotated:
+                self.counters.rotations["rename"] += 1
+            file.choose_path(found)
+            file.quiet_since = now
+        if file.reader is not None or file.look == found.look:
+            return
+        if file.gzip:  # changed since it was done with: begin again, and compare
+            file.done = False
+            file.detach(now)
+            if file.failed and file.ignored:
+                del self.files[file.key]
+            return
+        try:
+            file.open()
+            file.notice(*found.look, now, self.counters)
+        except OSError as error:
+            self.trouble(file.path, "open", error)
+        except ReplacedError:
+            self.replaced(file, now)
+
+    def _missed(self, file: TrackedFile, now: float) -> None:
+        """A file that is read is not there any more."""
+        if file.present:
+            file.present = False
+            file.gone = file.quiet_since = now
+            if not file.rotated and not file.trial:
+                linked = file.reader is not None and file.reader.stat().st_nlink > 0
+                kind = "rename" if linked else "replaced" if file.path in self.seen.at else "delete"
+                self.counters.rotations[kind] += 1
+        if file.reader is None:
+            file.detach(now)
+
+    def _account_for_absence(self, now: float) -> None:
+        """Say what became of the stored files that are not there, while nobody looked."""
+        for file in self.files.values():
+            if file.where is not None or file.gone:
+                continue
+            self._count_absence(file)
+            file.gone = now
+
+    def _count_absence(self, file: TrackedFile) -> None:
+        if not file.rotated:
+            same = (file.identity.device, file.identity.inode) == self.seen.at.get(file.path)
+            kind = "truncate" if same else "replaced" if file.path in self.seen.at else "delete"
+            self.counters.rotations[kind] += 1
+
+    def _tidy(self, now: float) -> None:
+        """Close what is finished, count what is lost, forget what is long gone."""
+        opened: list[TrackedFile] = []
+        for file in list(self.files.values()):
+            quiet = now - file.quiet_since >= self._grace
+            if file.where is None:
+                if file.unread and now - file.gone >= self._grace:
+                    self._write_off(file)
+                if now - file.gone > self._expire_after:
+                    del self.files[file.key]
+            elif file.gzip and file.reader is not None and file.caught_up and quiet and not file.finished:
+                self._give_up(file, now)
+            elif not file.present and quiet and not file.pending(now, self._grace):
+                file.detach(now)
+            elif file.reader is not None and file.present and not file.gzip:
+                opened.append(file)
+        gone = sorted((file for file in self.files.values() if file.where is None), key=lambda file: file.gone)
+        for file in gone[: max(0, len(gone) - self._max_gone)]:
+            self._write_off(file)
+            del self.files[file.key]
+        opened.sort(key=lambda file: (file.unread > 0, file.quiet_since))
+        for file in opened[: max(0, len(opened) - self._max_open)]:
+            file.close()
+
+    def _write_off(self, file: TrackedFile) -> None:
+        self.counters.bytes_lost += file.unread
+        file.size = file.offset
+
+    def _give_up(self, file: TrackedFile, now: float) -> None:
+        """A compressed file that breaks off, and is not being written to."""
+        if file.trial is None:
+            file.finish(_BREAKS_OFF, self.counters)
+            return
+        self.end_trial(file, file.trial, now, read_already=True, error=_BREAKS_OFF)
+
+    def end_trial(self, file: TrackedFile, trial: Trial, now: float, *, read_already: bool, error: str = "") -> None:
+        """The compressed file on trial cannot be read on from the position.
+
+        It holds something else, or (`read_already`) begins like what was read and ends or breaks before the position.
+        """
+        file.detach(now)
+        file.refused.add(trial.found.where)
+        self._rescan = True
+        if read_already:
+            self._add_unread(trial.found, trial.head, error, now)
+
+    # ------------------------------------------------------------------------------------------------ placing
+    def _place_all(self, fresh: list[Found], now: float) -> None:
+        """Find out what the files are that are not being read: known contents, copies of them, or new."""
+        old = set(self.files)
+        attached = {key for key, file in self.files.items() if file.where is not None}
+        self._stems = stems = {file.stem for file in self.files.values()} | set(self.seen.at)
+        for file in self.files.values():  # found as x.log.1 while there was no x.log, which is there now
+            if not file.rotated:
+                file.stem = stem_of(file.path, stems)
+        self._open = sum(file.reader is not None for file in self.files.values())
+        inodes = {(file.identity.device, file.identity.inode) for file in self.files.values() if file.where is None}
+        index = Index(self.files.values())
+
+        # Originals before copies: what was merely moved first, plain before compressed, live before rotated.
+        fresh.sort(
+            key=lambda found: (
+                found.where not in inodes,
+                found.gzip,
+                stem_of(found.path, stems) != found.path,
+                found.modified,
+            )
+        )
+        for found in fresh:
+            self._place(found, index, now)
+        new = [file for key, file in self.files.items() if key not in old]
+        new.sort(key=lambda file: (not file.rotated, file.look[1]))  # in the order they were written
+        self.files = {key: self.files[key] for key in self.files if key in old} | {file.key: file for file in new}
+        older: dict[str, list[TrackedFile]] = {}
+        for file in self.files.values():
+            if file.where is not None:
+                same_log = older.setdefault(file.stem, [])
+                file.waits_for = file.waits_for if file.key in attached else list(same_log)
+                same_log.append(file)
+
+    def _place(self, found: Found, index: Index, now: float) -> None:
+        try:
+            descriptor, status = open_regular(found.path)
+        except OSError as error:
+            self.trouble(found.path, "open", error)
+            if self._skip_existing:
+                self._existing[found.where] = found.size
+            return
+        reader = GzipReader(descriptor) if found.gzip else PlainReader(descriptor)
+        kept = False
+        try:
+            if (status.st_dev, status.st_ino) == found.where:  # else it was moved just now: see the next look
+                kept = self._settle(found, reader, index, now)
+        except OSError as error:
+            self.trouble(found.path, "read", error)
+        finally:
+            if not kept:
+                reader.close()
+
+    def _settle(self, found: Found, reader: Reader, index: Index, now: float) -> bool:
+        """Give the found file its place; returns whether the reader is kept."""
+        head = peek(reader, 0, COVERED)
+        quiet = now - self._waiting[found.where][1] >= self._grace
+        self.troubles.pop(found.path, None)
+        if len(head) < COVERED and found.gzip and not (reader.ended or reader.error or quiet):
+            return False  # in the making
+        if not head:
+            for known in index.candidates(found, head):
+                return self._resume(known, found, reader, head, now)
+            if found.gzip:
+                self._add_unread(found, head, reader.error or ("" if reader.ended else _BREAKS_OFF), now)
+            return False
+        existed = found.size if self._skip_existing else self._existing.pop(found.where, None)
+        if existed is not None:
+            return self._add_existing(found, existed, reader, head, index, now)
+        copied = waits = False
+        for known in index.candidates(found, head):
+            likeness = liken(known, found, reader, head, quiet=quiet)
+            if likeness == "same":
+                return self._resume(known, found, reader, head, now)
+            if likeness == "beyond":
+                offset = known.offset
+                if known.reader:
+                    offset = last_line_end(reader, known.reader.stat().st_size, self._max_line) or 0
+                return self._add(found, reader, head, index, now, offset=offset)
+            if likeness == "wait":
+                self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
+                waits = True
+            copied = copied or likeness == "copied"
+        if waits:
+            return False
+        if not copied:
+            return self._add(found, reader, head, index, now)
+        if not found.gzip:
+            return self._add(found, reader, head, index, now, offset=found.size)
+        self._add_unread(found, head, "", now)
+        return False
+
+    def _resume(self, known: TrackedFile, found: Found, reader: Reader, head: bytes, now: float) -> bool:
+        """Read a known content on from `found`."""
+        moved = (known.identity.device, known.identity.inode) != found.where
+        if not moved and not known.rotated and known.path not in found.paths:
+            self.counters.rotations["rename"] += 1
+        if moved and not known.gone:
+            self._count_absence(known)
+        keep = not found.gzip and self._open < self._max_open
+        known.attach(found, reader if keep else None, head, now)
+        if found.gzip and moved and not known.trial:
+            self.counters.rotations["gzip"] += 1
+        self._open += keep
+        return keep
+
+    def _add_existing(self, found: Found, size: int, reader: Reader, head: bytes, index: Index, now: float) -> bool:
+        """A file that was `size` bytes long at the very first start, and is read from there on."""
+        if found.gzip:
+            self._add_unread(found, head, "", now)
+            return False
+        offset = last_line_end(reader, size, self._max_line)
+        if offset is None:
+            return self._add(found, reader, head, index, now, offset=size, skip="line")
+        return self._add(found, reader, head, index, now, offset=offset)
+
+    def _add(
+        self, found: Found, reader: Reader, head: bytes, index: Index, now: float, *, offset: int = 0, skip: Skip = ""
+    ) -> bool:
+        """A content not known before."""
+        file = self._remember(found, head, offset=offset, before=_before(reader, offset), skip=skip)
+        keep = not found.gzip and self._open < self._max_open
+        file.attach(found, reader if keep else None, head, now)
+        self._open += keep
+        index.add(file)
+        return keep
+
+    def _add_unread(self, found: Found, head: bytes, error: str, now: float) -> None:
+        """A file that is not to be read: its content was, or it is damaged where reading would have to begin."""
+        file = self._remember(found, head, ignored=True)
+        file.attach(found, None, head, now)
+        if error:
+            file.failed = error
+            self.counters.errors["gzip"] += 1
+
+    def _remember(
+        self,
+        found: Found,
+        head: bytes,
+        *,
+        offset: int = 0,
+        before: Fingerprint = _NOTHING,
+        skip: Skip = "",
+        ignored: bool = False,
+    ) -> TrackedFile:
+        generation = 0
+        while (key := f"{found.where[0]:x}-{found.where[1]:x}-{generation}") in self.files:
+            generation += 1
+        if generation and not offset:
+            skip = "hole"
+        stem = stem_of(found.path, self._stems)
+        identity = Identity(*found.where, Fingerprint.of(head))
+        position = Position(
+            identity=identity,
+            generation=generation,
+            path=found.path,
+            stem=stem,
+            offset=offset,
+            before=before,
+            size=found.size,
+            skip=skip,
+            ignored=ignored,
+        )
+        self.files[key] = file = TrackedFile(key, position)
+        return file
+
+    def trouble(self, path: str, kind: str, error: OSError) -> None:
+        """A file cannot be opened or read; counted once until that changes."""
+        if path not in self.troubles:
+            self.counters.errors[kind] += 1
+        self.troubles[path] = error.strerror or str(error)
+
+
+def _before(reader: Reader, offset: int) -> Fingerprint:
+    length = min(offset, COVERED)
+    return Fingerprint.of(peek(reader, offset - length, length)) if length else _NOTHING
