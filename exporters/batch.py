@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 import msgspec
@@ -48,6 +48,9 @@ OBJECT_COLUMNS = (
     "source_range",  # str | None: /24 or /48 of the client's address
 )
 """Columns of Python objects, one per attempt."""
+
+IDENTITY_COLUMNS = ("actor", "key", "source_range")
+"""Columns of who sent an attempt: any number of values."""
 
 SIDE_TABLES = ("tool_calls", "guardrails")
 """Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""
@@ -148,6 +151,31 @@ class EventBatch:
     def objects(self, name: str) -> Sequence[Any]:
         """An object column."""
         return self.columns[name]  # type: ignore[return-value]
+
+    def rows(self, places: Sequence[int]) -> EventBatch:
+        """Only the attempts at `places`, in that order; rejects and what was left out stay as they are."""
+        new = {row: place for place, row in enumerate(places)}
+        columns: dict[str, Sequence[Any] | Floats] = {
+            name: column[list(places)] if isinstance(column, np.ndarray) else [column[row] for row in places]
+            for name, column in self.columns.items()
+        }
+
+        def picked(column: npt.NDArray[Any] | None) -> Any:
+            return None if column is None else column[list(places)]
+
+        return replace(
+            self,
+            size=len(places),
+            columns=columns,
+            texts=[Text(new[text.row], text.channel, text.text) for text in self.texts if text.row in new],
+            input_chars=picked(self.input_chars),
+            output_chars=picked(self.output_chars),
+            has_content=picked(self.has_content),
+            tool_calls=[(new[row], name) for row, name in self.tool_calls if row in new],
+            guardrails=[(new[row], name, verdict) for row, name, verdict in self.guardrails if row in new],
+            raw=[self.raw[row] for row in places] if self.raw else (),
+            records=[self.records[row] for row in places] if self.records else (),
+        )
 
     def record(self, row: int) -> dict[str, object]:
         """Attempt `row` as one flat record with OpenTelemetry and ECS names; whatever columns the batch has.

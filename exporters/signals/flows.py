@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 SLICES = 20
 _RING = SLICES + SLICES // 5  # the slack lets records arrive out of order by a fifth of the window
-_NEVER = np.iinfo(np.int64).min // 2
+_NEVER = np.iinfo(np.int32).min
+_EPOCH = 1_577_836_800.0  # 2020: slices are counted from here, so that their numbers fit into 32 bits
+_FARTHEST = 2**31 - 64  # slices from it; at half a second each that is 34 years
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -27,7 +29,7 @@ class Flow:
         self.step = window / SLICES
         self.measures = measures
         self.late = 0
-        self._stamp: npt.NDArray[np.int64] = np.full((0, _RING), _NEVER, np.int64)
+        self._stamp: npt.NDArray[np.int32] = np.full((0, _RING), _NEVER, np.int32)
         self._sum: npt.NDArray[np.float32] = np.zeros((measures, 0, _RING), np.float32)
 
     @property
@@ -40,7 +42,7 @@ class Flow:
         if rows <= self.rows:
             return
         room = max(rows, self.rows + self.rows // 2, 16)
-        stamp = np.full((room, _RING), _NEVER, np.int64)
+        stamp = np.full((room, _RING), _NEVER, np.int32)
         total = np.zeros((self.measures, room, _RING), np.float32)
         stamp[: self.rows], total[:, : self.rows] = self._stamp, self._sum
         self._stamp, self._sum = stamp, total
@@ -59,7 +61,7 @@ class Flow:
             value at that slice, shape (measures, pairs). That is how an attack inside a backlog is seen although it
             rises and falls between two scrapes.
         """
-        slices = np.floor(times / self.step).astype(np.int64)
+        slices = self._slice(times)
         if len(slices):
             self.grow(int(rows.max()) + 1)
         span = _RING - SLICES + 1
@@ -94,17 +96,22 @@ class Flow:
         for measure, weight in enumerate(weights):
             amount = np.bincount(inverse, np.nan_to_num(weight), len(pairs))
             self._sum[measure, row[keep], slot[keep]] += amount[keep].astype(np.float32)
-        return row, (piece + 1) * self.step, self._window(self._stamp[row], self._sum[:, row], piece[:, None])
+        ends = (piece + 1) * self.step + _EPOCH
+        return row, ends, self._window(self._stamp[row], self._sum[:, row], piece[:, None])
+
+    def _slice(self, times: Floats) -> Ints:
+        number = np.clip(np.floor((times - _EPOCH) / self.step), -_FARTHEST, _FARTHEST)
+        return number.astype(np.int64)
 
     @staticmethod
-    def _window(stamp: Ints, total: npt.NDArray[np.float32], last: Ints | int) -> Floats:
+    def _window(stamp: npt.NDArray[np.int32], total: npt.NDArray[np.float32], last: Ints | int) -> Floats:
         inside = (stamp <= last) & (stamp > last - SLICES)
         value: Floats = np.where(inside, total, np.float32(0)).sum(axis=-1, dtype=np.float64)
         return value
 
     def values(self, reference: float) -> Floats:
         """The window that ends at `reference` (Unix seconds), shape (measures, rows)."""
-        return self._window(self._stamp, self._sum, int(np.floor(reference / self.step)))
+        return self._window(self._stamp, self._sum, int(self._slice(np.array([reference]))[0]))
 
     def save(self, rows: int) -> dict[str, object]:
         """Plain data that `load` takes back, for the first `rows` groups."""
@@ -115,7 +122,7 @@ class Flow:
             "sum": np.ascontiguousarray(self._sum[:, :rows]),
         }
 
-    def load(self, window: float, stamp: Ints, total: npt.NDArray[np.float32]) -> bool:
+    def load(self, window: float, stamp: npt.NDArray[np.int32], total: npt.NDArray[np.float32]) -> bool:
         """Take back a snapshot; False (and nothing taken) when it is of another shape."""
         if window != self.window or total.shape != (self.measures, *stamp.shape) or stamp.shape[1:] != (_RING,):
             return False

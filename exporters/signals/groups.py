@@ -30,17 +30,17 @@ class Groups:
         """Rows ever used: every row number is below it."""
         return len(self.names)
 
-    def resolve(self, names: Sequence[str], extras: Sequence[str], now: float) -> npt.NDArray[np.int64]:
-        """Rows of `names`, made when new; all are touched at `now`."""
+    def resolve(self, names: Sequence[str], extra: Callable[[int], str], now: float) -> npt.NDArray[np.int64]:
+        """Rows of `names`, made when new with the second label ``extra(i)`` of name i; all are touched at `now`."""
         rows = self.rows
         try:
             out = np.fromiter((rows[name] for name in names), np.int64, len(names))
         except KeyError:
-            out = np.array([self._row(name, extra, now) for name, extra in zip(names, extras, strict=True)], np.int64)
+            out = np.array([self._row(name, place, extra, now) for place, name in enumerate(names)], np.int64)
         self._touched[out] = now
         return out
 
-    def _row(self, name: str, extra: str, now: float) -> int:
+    def _row(self, name: str, place: int, extra: Callable[[int], str], now: float) -> int:
         row = self.rows.get(name)
         if row is not None:
             self._touched[row] = now  # at once: a new group later in the batch may need room
@@ -49,11 +49,11 @@ class Groups:
             self._evict()
         if self._free:
             row = self._free.pop()
-            self.names[row], self.extra[row] = name, extra
+            self.names[row], self.extra[row] = name, extra(place)
         else:
             row = len(self.names)
             self.names.append(name)
-            self.extra.append(extra)
+            self.extra.append(extra(place))
             if row >= len(self._touched):
                 self._touched = np.concatenate([self._touched, np.zeros_like(self._touched)])
         self._touched[row] = now

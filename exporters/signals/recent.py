@@ -98,21 +98,27 @@ class Requests:
                 young, old = settled.young, settled.old
                 counted.append(cell)
             else:
+                pending.pop(call, None)  # the newest failure is the last in line
                 pending[call] = (time, cell)
         if len(times):
             self.newest = max(self.newest, float(times.max()))
         if pending:
-            counted += self._overdue()
+            counted += self.overdue(self.newest)
         return counted
 
-    def _overdue(self) -> list[int]:
-        room = self.settled.horizon
-        overdue = [call for call, (time, _) in self.pending.items() if time + self.grace < self.newest]
-        overdue += list(self.pending)[: max(0, len(self.pending) - len(overdue) - room)]
-        counted = []
-        for call in dict.fromkeys(overdue):
-            counted.append(self.pending.pop(call)[1])
+    def overdue(self, reference: float) -> list[int]:
+        """The cells of failures for which, at event time `reference`, nothing can follow any more.
+
+        The oldest come first, so a walk ends at the first one that may still be waited for.
+        """
+        pending, counted = self.pending, []
+        while pending:
+            call, (time, cell) = next(iter(pending.items()))
+            if time + self.grace >= reference and len(pending) <= self.settled.horizon:
+                break
+            del pending[call]
             self.settled.add(call)
+            counted.append(cell)
         return counted
 
     def save(self) -> dict[str, object]:

@@ -1,10 +1,4 @@
-"""Base families as roll-ups of a cell table, and what Prometheus may see of them.
-
-Two things about counters cost others their alerts (measured, see docs/adr/0001): a series born above 0 is invisible to
-`increase()`, and a jump that falls between two ranges is never seen. So a new series is shown at 0 until it has been
-scraped twice and for `hold` seconds, and after a long time without a scrape the values shown last are shown once more
-for `hold` seconds. Both clocks start at a scrape that was served, and are part of the saved state.
-"""
+"""Base families as roll-ups of a cell table."""
 
 from __future__ import annotations
 
@@ -12,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from exporters.signals.cells import CellTable, Floats, Histogram, Ints
+from exporters.signals.held import Held
 from spec.model import Family
 
 _FEW = 8  # closed combinations that are worth a series at 0 before they happen
@@ -44,9 +38,7 @@ class Rollup:
         for label, words in family.where.items():
             if label in self._closed:
                 self._closed[label] = tuple(words)
-        self.first_shown: Floats = np.full(0, np.inf)  # +Inf: never shown
-        self.shows: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        self.shown: Floats = np.zeros((0, self.width))
+        self.held = Held(self.width)
         if len(self._closed) == len(self._own):
             for values in product(*(self._closed[label] for label in self._own)):
                 for key in self._keys(values):
@@ -116,48 +108,16 @@ class Rollup:
 
     def show(self, now: float, hold: float, *, again: bool) -> Floats:
         """The values for a scrape at `now`, which is remembered as served. `again`: show what was shown last."""
-        values = self.values()
-        missing = len(self.keys) - len(self.shows)
-        if missing:
-            self.first_shown = np.concatenate([self.first_shown, np.full(missing, np.inf)])
-            self.shows = np.concatenate([self.shows, np.zeros(missing, np.int64)])
-            self.shown = np.concatenate([self.shown, np.zeros((missing, self.width))])
-        self.first_shown[np.isinf(self.first_shown)] = now
-        young = (self.shows < 2) | (now - self.first_shown < hold)
-        if again:
-            values = self.shown.copy()
-        else:
-            values[young] = 0
-            # A hold never takes back what was shown already.
-            np.maximum(values, self.shown, out=values)
-        self.shows += 1
-        self.shown = values
-        return values
+        return self.held.show(self.values(), now, hold, again=again)
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
-        known = len(self.shows)
-        return {
-            "keys": [list(key) for key in self.keys[:known]],
-            "first_shown": self.first_shown.copy(),
-            "shows": self.shows.copy(),
-            "shown": self.shown.copy(),
-        }
+        return {"keys": [list(key) for key in self.keys[: len(self.held)]], **self.held.save()}
 
-    def load(
-        self, keys: Sequence[Sequence[str]], first_shown: Floats, shows: npt.NDArray[np.int64], shown: Floats
-    ) -> None:
+    def load(self, data: dict[str, object]) -> None:
         """Take back a snapshot; series that no longer exist in this layout are left out."""
-        if shown.shape[1:] != (self.width,):
-            return
-        for key in keys:
-            if len(key) == len(self.family.labels):
-                self._series(tuple(key))
-        total = len(self.keys)
-        self.first_shown, self.shows = np.full(total, np.inf), np.zeros(total, np.int64)
-        self.shown = np.zeros((total, self.width))
-        for row, key in enumerate(keys):
-            place = self.index.get(tuple(key))
-            if place is not None:
-                self.first_shown[place], self.shows[place] = first_shown[row], shows[row]
-                self.shown[place] = shown[row]
+        places: list[int | None] = []
+        for key in data["keys"]:  # type: ignore[attr-defined]
+            fits = len(key) == len(self.family.labels)
+            places.append(self._series(tuple(key)) if fits else None)
+        self.held.load(data, places, len(self.keys))

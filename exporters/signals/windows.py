@@ -22,8 +22,12 @@ class Hits:
         self.times: list[float] = []
         self.answered: list[bool] = []
 
-    def add(self, time: float, answered: bool, window: float, cap: int) -> int:
-        """Insert a hit; the greatest count of any window (t - window, t] that ends at a hit and contains this one."""
+    def add(self, time: float, answered: bool, window: float, cap: int) -> tuple[int, float]:
+        """Insert a hit.
+
+        Returns:
+            The greatest count of any window (t - window, t] that ends at a hit and contains this one, and its t.
+        """
         times = self.times
         if not times or time >= times[-1]:
             times.append(time)
@@ -36,12 +40,21 @@ class Hits:
         if len(times) > cap:
             del times[0], self.answered[0]
             place -= 1
-        best = 0
+        best, when = 0, time
         for end in range(max(place, 0), len(times)):
             if times[end] >= time + window:
                 break
-            best = max(best, end + 1 - bisect_right(times, times[end] - window, 0, end + 1))
-        return best
+            count = end + 1 - bisect_right(times, times[end] - window, 0, end + 1)
+            if count > best:
+                best, when = count, times[end]
+        return best, when
+
+    def forget(self, before: float) -> bool:
+        """Drop hits at or before that time; whether any are left."""
+        place = bisect_right(self.times, before)
+        if place:
+            del self.times[:place], self.answered[:place]
+        return bool(self.times)
 
     def count(self, reference: float, window: float) -> int:
         """Hits in (reference - window, reference]."""
@@ -93,6 +106,14 @@ class Distinct:
         """Distinct values last seen in (reference - window, reference]."""
         after = (reference, "\U0010ffff")
         return bisect_right(self.order, after) - bisect_right(self.order, (reference - window, "\U0010ffff"))
+
+    def forget(self, before: float) -> bool:
+        """Drop values last seen at or before that time; whether any are left."""
+        place = bisect_right(self.order, (before, "\U0010ffff"))
+        for _, value in self.order[:place]:
+            del self.last[value]
+        del self.order[:place]
+        return bool(self.order)
 
     def save(self) -> list[object]:
         """Plain data that `load` takes back."""

@@ -1,0 +1,102 @@
+"""The long-running command: an exporter by its configuration file, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from exporters.config import ExporterConfig, load_config, read_canaries
+from exporters.detect import Scanner, load_rules
+from exporters.engine import Engine
+from exporters.exporter import Exporter, restore
+from exporters.gateways import gateway
+from exporters.server import MetricsServer
+from exporters.signals.state import SignalState
+from exporters.sources.file import FileTail
+from exporters.sources.identity import Position
+from exporters.state import StateFolder
+from spec import Spec, load_spec
+
+log = logging.getLogger("tocsin")
+
+PAUSE: Final = 0.05
+"""Seconds between two looks at sources that had nothing new."""
+
+
+def engine_of(config: ExporterConfig, spec: Spec) -> Engine:
+    """The engine that a configuration asks for, without any state yet.
+
+    Raises:
+        SpecError: the content rules cannot be used.
+        OSError: the file of canaries cannot be read.
+    """
+    canaries = read_canaries(config.canaries_file) if config.canaries_file else ()
+    scanner = Scanner(load_rules(*config.rules, canaries=canaries)) if config.scan_content else None
+    gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
+    state = SignalState(spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts)
+    adapters = {
+        name: gateway(
+            source.gateway,
+            state.columns,
+            content=config.scan_content,
+            shared_keys=frozenset(source.shared_keys),
+            trust_client_address=source.trust_client_address,
+        )
+        for name, source in config.sources.items()
+    }
+    return Engine(state, adapters, scanner)
+
+
+def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _address: None) -> None:
+    """Run the exporter that `path` configures until SIGTERM or SIGINT; `ready` is told where it listens.
+
+    Raises:
+        SpecError: the configuration, the spec or a rule cannot be used.
+        StateError: the state folder cannot be used.
+        OSError: the address cannot be listened on, or a file that is named cannot be read.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    config = load_config(path)
+    engine = engine_of(config, load_spec(*config.spec))
+    folder = StateFolder(config.state_folder)
+    try:
+        saved = restore(engine, folder)
+    except BaseException:
+        folder.close()
+        raise
+    sources = {
+        name: FileTail(
+            name,
+            source.paths,
+            positions=_positions(saved[name]) if saved and name in saved else None,
+            start_at=source.start_at,
+        )
+        for name, source in config.sources.items()
+    }
+    exporter = Exporter(engine, sources, folder, now=time.time())
+    try:
+        server = MetricsServer(config.address, exporter)
+    except BaseException:
+        exporter.close()
+        raise
+    ready(server.address)
+    try:
+        while not stop.is_set():
+            if not exporter.poll():
+                stop.wait(PAUSE)
+    finally:
+        server.stop()
+        exporter.close()
+
+
+def _positions(plain: object) -> dict[str, Position]:
+    return msgspec.convert(plain, dict[str, Position])

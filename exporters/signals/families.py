@@ -1,0 +1,145 @@
+"""The base families of the spec: their cell tables, roll-ups and labels, all derived from the YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from exporters.samples import Table
+from exporters.signals.cells import CellTable, Histogram, Ints
+from exporters.signals.labels import OTHER, LabelSet
+from exporters.signals.rollup import Rollup
+from spec.model import Family, Spec
+from spec.vocabulary import MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
+
+EVENTS: Final = "events"
+
+
+class Families:
+    """Counters and histograms over bounded labels; `gateways` are those that will ever be seen."""
+
+    def __init__(self, spec: Spec, gateways: Sequence[str]) -> None:
+        self._budget = spec.settings.max_series
+        fields = spec.fields
+        self.label_sets = {name: LabelSet(field.cap, field.values) for name, field in fields.items()}
+        for gateway in gateways:
+            self.label_sets["gateway"].admit(gateway, proven=True)
+        closed: dict[str, Sequence[str]] = {name: field.values for name, field in fields.items() if field.values}
+        closed["gateway"] = tuple(gateways)
+        self.tables = {EVENTS: self._table(STREAM_DIMENSIONS["events"], spec.families.values())}
+        for name, dims in SIDE_TABLES.items():
+            self.tables[name] = CellTable(dims, (name,), label_sets=self.label_sets, admit_series=self._admits(dims))
+        self.rollups = [
+            Rollup(name, family, self.tables[table_of(family)], closed) for name, family in spec.families.items()
+        ]
+
+    def _table(self, dims: tuple[str, ...], families: Any) -> CellTable:
+        sums: dict[str, None] = {"attempts": None}
+        histograms: dict[Histogram, None] = {}
+        for family in families:
+            if family.type == "histogram":
+                histograms[Histogram(family.measure, family.buckets)] = None
+            elif table_of(family) == EVENTS:
+                split = (column for columns in family.split.values() for column in columns.values())
+                sums.update(dict.fromkeys([family.measure] if family.measure else split))
+        return CellTable(
+            dims, tuple(sums), tuple(histograms), label_sets=self.label_sets, admit_series=self._admits(dims)
+        )
+
+    def _admits(self, dims: tuple[str, ...]) -> Any:
+        """Whether the series budget has room for a new combination of labels in the table with these dimensions."""
+
+        def admit(labels: tuple[str, ...]) -> bool:
+            wanted = sum(
+                rollup.new_series(labels) * rollup.width for rollup in self.rollups if rollup.table.dims == dims
+            )
+            return self.series + wanted <= self._budget
+
+        return admit
+
+    @property
+    def series(self) -> int:
+        """Series of all families, buckets counted one by one."""
+        return sum(len(rollup.keys) * (rollup.width + (rollup.histogram is not None)) for rollup in self.rollups)
+
+    @property
+    def measures(self) -> frozenset[str]:
+        """The measures of attempts that are added up here."""
+        table = self.tables[EVENTS]
+        return frozenset(table.sums) | {histogram.measure for histogram in table.histograms}
+
+    def add_side(self, table: str, rows: Sequence[tuple[object, ...]], proven: Sequence[bool]) -> Ints:
+        """Count rows of a side table, one each; the cell of each row."""
+        cells = self.tables[table].resolve(rows, proven)
+        if len(cells):
+            self.tables[table].add(cells, {table: np.ones(len(cells))})
+        return cells
+
+    def overflows(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """For each open label, how many attempts or side rows had no room in it."""
+        totals = {name: 0.0 for name, labels in self.label_sets.items() if not labels.closed and labels.cap}
+        for name, table in self.tables.items():
+            column = table.column["attempts" if name == EVENTS else name]
+            for place, dim in enumerate(table.dims):
+                if dim in totals:
+                    cells = [cell for cell, labels in enumerate(table.labels) if labels[place] == OTHER]
+                    totals[dim] += float(table.values[cells, column].sum())
+        for name, total in totals.items():
+            yield (name,), total
+
+    def show(self, now: float, hold: float, *, again: bool) -> Iterator[Table]:
+        """What a scrape sees; it is remembered as served."""
+        for rollup in self.rollups:
+            values = rollup.show(now, hold, again=again)
+            edges = rollup.histogram.edges if rollup.histogram else ()
+            yield Table(
+                rollup.name,
+                rollup.family.type,
+                rollup.family.help,
+                rollup.family.labels,
+                rollup.keys,
+                values if edges else values[:, 0],
+                edges,
+            )
+
+    # ------------------------------------------------------------------------------------------------ snapshot
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {
+            "tables": {name: {"layout": self._layout(table), **table.save()} for name, table in self.tables.items()},
+            "rollups": {rollup.name: rollup.save() for rollup in self.rollups},
+        }
+
+    def load(self, data: Mapping[str, Any], *, reset: bool) -> bool:
+        """Take back a snapshot; False when counters had to start from 0.
+
+        That happens when the layout of a table is another one now, and when `reset` asks for it.
+        """
+        whole = not reset
+        for name, table in self.tables.items():
+            saved = data["tables"].get(name)
+            if reset or saved is None or saved["layout"] != self._layout(table):
+                whole = False
+            else:
+                table.load(saved["labels"], saved["values"])
+        if whole:
+            for rollup in self.rollups:
+                if rollup.name in data["rollups"]:
+                    rollup.sync()
+                    rollup.load(data["rollups"][rollup.name])
+        else:
+            for table in self.tables.values():
+                table.values[:] = 0
+        return whole
+
+    @staticmethod
+    def _layout(table: CellTable) -> list[object]:
+        edges = [[histogram.measure, list(histogram.edges)] for histogram in table.histograms]
+        return [list(table.dims), list(table.sums), edges]
+
+
+def table_of(family: Family) -> str:
+    """The table that a family rolls up."""
+    return family.measure if family.measure in SIDE_TABLES and family.measure not in MEASURES else EVENTS

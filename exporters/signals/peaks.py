@@ -1,0 +1,80 @@
+"""Peaks: the greatest value of a window since Prometheus has last seen it.
+
+A backlog that is read in a second rises and falls between two scrapes, and so does a short burst; what is published is
+therefore the greater one of the window now and its peak. A peak stays until it was served for `keep` seconds, by a
+clock that starts at the first scrape that showed it: while Prometheus is away nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Peaks:
+    """One peak for each group, by row. `value` is 0 where there is none; `part` is the answered part of it."""
+
+    __slots__ = ("keep", "part", "served", "value")
+
+    def __init__(self, keep: float) -> None:
+        self.keep = keep
+        self.value: Floats = np.zeros(0)
+        self.part: Floats = np.zeros(0)
+        self.served: Floats = np.zeros(0)  # when it was first shown; +Inf: not yet
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` groups."""
+        missing = rows - len(self.value)
+        if missing > 0:
+            missing = max(missing, len(self.value) // 2, 16)
+            self.value = np.concatenate([self.value, np.zeros(missing)])
+            self.part = np.concatenate([self.part, np.zeros(missing)])
+            self.served = np.concatenate([self.served, np.full(missing, np.inf)])
+
+    def clear(self, row: int) -> None:
+        """Forget a group's peak."""
+        if row < len(self.value):
+            self.value[row], self.part[row], self.served[row] = 0.0, 0.0, np.inf
+
+    def raise_one(self, row: int, value: float, part: float) -> None:
+        """A window of group `row` reached `value`, `part` of it answered."""
+        self.grow(row + 1)
+        if value > self.value[row] or (value == self.value[row] and part > self.part[row]):
+            self.value[row], self.part[row], self.served[row] = value, part, np.inf
+
+    def raise_many(self, rows: Ints, values: Floats) -> None:
+        """Windows of many groups; a group may stand more than once in `rows`."""
+        if not len(rows):
+            return
+        self.grow(int(rows.max()) + 1)
+        before = self.value[rows]
+        higher = values > before
+        if higher.any():
+            np.maximum.at(self.value, rows[higher], values[higher])
+            self.served[rows[higher]] = np.inf
+
+    def over(self, now: float) -> None:
+        """Drop what was served long enough; then start the clock of what this scrape serves for the first time."""
+        over = now - self.served >= self.keep
+        if over.any():
+            self.value[over], self.part[over], self.served[over] = 0.0, 0.0, np.inf
+        fresh = np.isinf(self.served) & (self.value > 0)
+        self.served[fresh] = now
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        rows = np.flatnonzero(self.value)
+        return {"rows": rows, "value": self.value[rows], "part": self.part[rows], "served": self.served[rows]}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take back a snapshot."""
+        rows = data["rows"]
+        if len(rows):
+            self.grow(int(rows.max()) + 1)
+            self.value[rows], self.part[rows], self.served[rows] = data["value"], data["part"], data["served"]

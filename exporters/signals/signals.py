@@ -1,0 +1,385 @@
+"""All signals of the spec over the events of one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from exporters.samples import Table
+from exporters.signals.entities import NOBODY, Entity
+from exporters.signals.flows import Flow
+from exporters.signals.trackers import DistinctTracker, FlowTracker, HitTracker, Limit, Reading, Tracker
+from spec import names
+from spec.lookup import own_stream, signals_of
+from spec.model import Ratio, Rule, Signal, Spec, Threshold
+from spec.vocabulary import STREAM_DIMENSIONS
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+EVENTS: Final = "events"
+ATTEMPTS: Final = "attempts"
+"""The measure that is 1 for every attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Things of one stream to be counted: attempts, detections, tool calls or rejects.
+
+    `cells[i]` is the cell of thing i in the stream's own table, whose cells have the labels `labels`, in the order of
+    `dims`. `columns` are what a signal can be grouped by or add up beside these: identities (strings or None) and
+    numbers. `extra` gives the second label of an identity for thing i.
+    """
+
+    stream: str
+    dims: tuple[str, ...]
+    times: Floats
+    cells: Ints
+    labels: Sequence[tuple[str, ...]]
+    answered: Sequence[bool]
+    columns: Mapping[str, Any]
+    extra: Mapping[str, Callable[[int], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Violations:
+    """How one alert stands: groups over its limit, and how many of them had no room among those published."""
+
+    alert: str
+    groups: int
+    beyond: int
+
+
+class Signals:
+    """The signals' state. `keep` is how long peaks are shown, `accounts` how many groups of people are remembered."""
+
+    def __init__(
+        self, spec: Spec, *, accounts: int, keep: float, crossed: Callable[[str], None], name_of: Callable[[str], str]
+    ) -> None:
+        self.signals = {name: signal for name, signal in spec.signals.items() if own_stream(signal)}
+        self._crossed = crossed
+        self._name_of = name_of
+        self._violating: dict[str, set[int]] = {}  # rows by entity
+        self.entities: dict[str, Entity] = {}
+        for signal in self.signals.values():
+            if signal.by not in self.entities:
+                self.entities[signal.by] = self._entity(spec, signal, accounts)
+        self._flows: dict[tuple[str, float], list[str]] = {}
+        for name, signal in self.signals.items():
+            if signal.measure == "sum" or self._is_every_event(signal):
+                self._flows.setdefault((signal.by, float(signal.window)), []).append(name)
+        self.flows = {place: Flow(place[1], len(members)) for place, members in self._flows.items()}
+        limits, ratios = _limits(spec)
+        self.trackers: dict[str, Tracker] = {}
+        for name, signal in self.signals.items():
+            self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), keep, peaks=name not in ratios)
+        self._selections = {name: _Selection(signal) for name, signal in self.signals.items()}
+
+    @staticmethod
+    def _is_every_event(signal: Signal) -> bool:
+        return signal.stream == EVENTS and signal.measure == "count" and not signal.where and not signal.at_least
+
+    def _entity(self, spec: Spec, signal: Signal, accounts: int) -> Entity:
+        by = signal.by
+        self._violating[by] = set()
+        return Entity(
+            by,
+            spec.fields.get(by),
+            names.signal_labels(signal),
+            capacity=accounts,
+            forget=lambda row: self._forget(by, row),
+            protected=lambda: self._violating[by],
+        )
+
+    def _tracker(self, name: str, signal: Signal, limits: Sequence[Limit], keep: float, *, peaks: bool) -> Tracker:
+        place = (signal.by, float(signal.window))
+        if name in self._flows.get(place, ()):
+            measure = self._flows[place].index(name)
+            return FlowTracker(name, signal, limits, self.flows[place], measure, keep=keep, peaks=peaks)
+        kind = DistinctTracker if signal.measure == "distinct" else HitTracker
+        return kind(name, signal, limits, keep=keep, peaks=peaks)
+
+    def _forget(self, by: str, row: int) -> None:
+        for name, signal in self.signals.items():
+            if signal.by == by:
+                self.trackers[name].forget(row)
+        for (flow_by, _), flow in self.flows.items():
+            if flow_by == by:
+                flow.clear(row)
+        self.entities[by].published.discard(row)
+
+    @property
+    def measures(self) -> frozenset[str]:
+        """The numbers of attempts that signals add up or compare."""
+        summed = {signal.field for signal in self.signals.values() if signal.measure == "sum"}
+        return frozenset(summed.union(*(signal.at_least for signal in self.signals.values())))
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """The identities that signals are grouped by or count."""
+        named = {signal.by for signal in self.signals.values()} | {
+            signal.field for signal in self.signals.values() if signal.measure == "distinct"
+        }
+        return frozenset(named - {NOBODY} - set(STREAM_DIMENSIONS[EVENTS]))
+
+    # ------------------------------------------------------------------------------------------------ taking in
+    def take(self, rows: Rows, now: float) -> None:
+        """Count the things of one stream in every signal over it."""
+        if not len(rows.cells):
+            return
+        resolved: dict[str, tuple[Ints, Ints]] = {}
+        for place, members in self._flows.items():
+            if self.signals[members[0]].stream == rows.stream:
+                self._take_flow(place, members, rows, resolved, now)
+        for name, tracker in self.trackers.items():
+            signal = tracker.signal
+            if signal.stream != rows.stream or isinstance(tracker, FlowTracker):
+                continue
+            chosen = self._selections[name].of(rows)
+            if chosen is not None and not len(chosen):
+                continue
+            self._take_rare(tracker, rows, chosen, resolved, now)
+
+    def _groups(self, by: str, rows: Rows, chosen: Ints | None, now: float) -> tuple[Ints, Ints]:
+        """The things among `chosen` that have a group, and the rows of these groups."""
+        groups = self.entities[by].groups
+        if by == NOBODY:
+            things = np.arange(len(rows.cells)) if chosen is None else chosen
+            row = groups.resolve([NOBODY], lambda _place: "", now)
+            return things, np.repeat(row, len(things))
+        if by in rows.dims:
+            return self._label_groups(by, rows, chosen, now)
+        column = rows.columns[by]
+        if chosen is None:
+            if None in column:
+                things = np.array([place for place, name in enumerate(column) if name is not None], np.int64)
+            else:
+                things = np.arange(len(column))
+        else:
+            things = np.array([place for place in chosen.tolist() if column[place] is not None], np.int64)
+        extra = rows.extra.get(by)
+        places = things.tolist()
+        found = groups.resolve(
+            [column[place] for place in places], (lambda i: extra(places[i])) if extra else (lambda _i: ""), now
+        )
+        return things, found
+
+    def _label_groups(self, by: str, rows: Rows, chosen: Ints | None, now: float) -> tuple[Ints, Ints]:
+        """As `_groups`, by a bounded label: every thing has one, and a cell has it for all its things."""
+        things = np.arange(len(rows.cells)) if chosen is None else chosen
+        cells, inverse = np.unique(rows.cells[things], return_inverse=True)
+        place = rows.dims.index(by)
+        found = self.entities[by].groups.resolve(
+            [rows.labels[cell][place] for cell in cells.tolist()], lambda _place: "", now
+        )
+        return things, found[inverse]
+
+    def _all_groups(self, by: str, rows: Rows, resolved: dict[str, tuple[Ints, Ints]], now: float) -> tuple[Ints, Ints]:
+        if by not in resolved:
+            resolved[by] = self._groups(by, rows, None, now)
+        return resolved[by]
+
+    def _take_flow(
+        self,
+        place: tuple[str, float],
+        members: Sequence[str],
+        rows: Rows,
+        resolved: dict[str, tuple[Ints, Ints]],
+        now: float,
+    ) -> None:
+        things, groups = self._all_groups(place[0], rows, resolved, now)
+        if not len(things):
+            return
+        weights = [self._weight(name, rows)[things] for name in members]
+        if not any(weight.any() for weight in weights):
+            return
+        touched = self.flows[place].add(groups, rows.times[things], weights)
+        for name in members:
+            tracker = self.trackers[name]
+            if isinstance(tracker, FlowTracker):
+                for alert in tracker.touched(*touched):
+                    self._crossed(alert)
+
+    def _weight(self, name: str, rows: Rows) -> Floats:
+        signal = self.signals[name]
+        weight: Floats
+        if signal.measure == "count" or signal.field == ATTEMPTS:
+            weight = np.ones(len(rows.cells))
+        else:
+            weight = rows.columns[signal.field]
+        chosen = self._selections[name].of(rows)
+        if chosen is None:
+            return weight
+        selected = np.zeros(len(weight))
+        selected[chosen] = weight[chosen]
+        return selected
+
+    def _take_rare(
+        self, tracker: Tracker, rows: Rows, chosen: Ints | None, resolved: dict[str, tuple[Ints, Ints]], now: float
+    ) -> None:
+        by, signal = tracker.signal.by, tracker.signal
+        if chosen is None:
+            things, groups = self._all_groups(by, rows, resolved, now)
+        else:
+            things, groups = self._groups(by, rows, chosen, now)
+        if isinstance(tracker, HitTracker):
+            answered = [rows.answered[place] for place in things.tolist()]
+            crossed = tracker.take(groups.tolist(), rows.times[things].tolist(), answered, now)
+        elif isinstance(tracker, DistinctTracker):
+            values = rows.columns[signal.field]
+            pairs: dict[tuple[int, str], float] = {}  # a value counts once a batch and group, at its latest
+            times = rows.times
+            for place, group in zip(things.tolist(), groups.tolist(), strict=True):
+                value = values[place]
+                if value is not None:
+                    pairs[group, value] = max(pairs.get((group, value), -np.inf), float(times[place]))
+            crossed = tracker.take(
+                [group for group, _ in pairs], list(pairs.values()), [value for _, value in pairs], now
+            )
+        for alert in crossed:
+            self._crossed(alert)
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def show(self, reference: float, now: float) -> tuple[list[Table], list[Violations]]:
+        """What a scrape at `now` sees of windows that end at event time `reference`, and how the alerts stand."""
+        tables: list[Table] = []
+        violations: list[Violations] = []
+        readings = {name: tracker.read(reference, now) for name, tracker in self.trackers.items()}
+        for entity in self.entities.values():
+            bad: set[int] = set()
+            for name, tracker in self.trackers.items():
+                if tracker.signal.by == entity.by:
+                    bad |= self._publish(entity, tracker, readings[name], tables, violations)
+            self._violating[entity.by] = bad
+            entity.published = {row for row in entity.published if row in bad}
+        return tables, violations
+
+    def _publish(
+        self, entity: Entity, tracker: Tracker, reading: Reading, tables: list[Table], violations: list[Violations]
+    ) -> set[int]:
+        rows, values = reading.rows.tolist(), reading.values.tolist()
+        over = {
+            limit.alert: set(reading.rows[np.flatnonzero(limit.exceeded(reading.values))].tolist())
+            for limit in tracker.limits
+        }
+        bad: set[int] = set().union(*over.values())
+        chosen, beyond = entity.choose(rows, values, bad)
+        violations += [Violations(alert, len(found), len(found & beyond)) for alert, found in over.items()]
+        entity.published |= bad & set(chosen)
+        order = {row: place for place, row in enumerate(rows)}
+        places = [order[row] for row in chosen]
+        keys = [entity.key(row, self._name_of) for row in chosen]
+        signal, labels = tracker.signal, entity.labels
+        metric = names.signal_metric(tracker.name, signal)
+        help_text = f"{signal.help} Over the last {signal.window}."
+        if entity.by == NOBODY and not keys:
+            keys, shown = [()], np.zeros(1)  # a signal about everything is 0 when nothing happens
+        else:
+            shown = reading.values[places]
+        tables.append(Table(metric, "gauge", help_text, labels, keys, shown))
+        if signal.answered and reading.parts is not None:
+            part = reading.parts[places] if places else np.zeros(len(keys))
+            help_text = f"{signal.help} Only those that the model answered; over the last {signal.window}."
+            tables.append(Table(names.answered_metric(tracker.name), "gauge", help_text, labels, keys, part))
+        return bad
+
+    # ------------------------------------------------------------------------------------------------ snapshot
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {
+            "entities": {by: entity.groups.save() for by, entity in self.entities.items()},
+            "published": {by: sorted(entity.published) for by, entity in self.entities.items()},
+            "violating": {by: sorted(rows) for by, rows in self._violating.items()},
+            "flows": [
+                {"members": self._prints(members), "by": place[0], **self.flows[place].save(self._size(place[0]))}
+                for place, members in self._flows.items()
+            ],
+            "trackers": {
+                name: {"print": self._print(name), **tracker.save()} for name, tracker in self.trackers.items()
+            },
+        }
+
+    def load(self, data: Mapping[str, Any]) -> list[str]:
+        """Take back a snapshot; the names of signals that start anew because the spec says something else now."""
+        for by, saved in data["entities"].items():
+            if by in self.entities:
+                self.entities[by].groups.load(**saved)
+                self.entities[by].published = set(data["published"].get(by, ()))
+                self._violating[by] = set(data["violating"].get(by, ()))
+        anew = {name for members in self._flows.values() for name in members}
+        for saved in data["flows"]:
+            place = (saved["by"], float(saved["window"]))
+            members = self._flows.get(place, [])
+            same = bool(members) and saved["members"] == self._prints(members)
+            if same and self.flows[place].load(place[1], saved["stamp"], saved["sum"]):
+                anew -= set(members)
+        for name, tracker in self.trackers.items():
+            saved = data["trackers"].get(name)
+            if name in anew or saved is None or saved["print"] != self._print(name):
+                anew.add(name)
+            else:
+                tracker.load(saved)
+        return sorted(anew)
+
+    def _size(self, by: str) -> int:
+        return self.entities[by].groups.size
+
+    def _print(self, name: str) -> str:
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.signals[name], enc_hook=float))
+
+    def _prints(self, members: Sequence[str]) -> list[str]:
+        return [name + " " + self._print(name) for name in members]
+
+
+class _Selection:
+    """Which things of a stream a signal is about, decided once for each cell."""
+
+    def __init__(self, signal: Signal) -> None:
+        dims = STREAM_DIMENSIONS.get(signal.stream, ())
+        self._where = [(dims.index(label), frozenset(words)) for label, words in signal.where.items()]
+        self._at_least = dict(signal.at_least)
+        self._cells: Bools = np.zeros(0, np.bool_)
+
+    def of(self, rows: Rows) -> Ints | None:
+        """Places of the selected things; None when that is all of them."""
+        if not self._where and not self._at_least:
+            return None
+        every = np.ones(len(rows.cells), np.bool_)
+        selected = self._decided(rows.labels)[rows.cells] if self._where else every
+        for column, least in self._at_least.items():
+            selected = selected & (rows.columns[column] >= least)  # NaN is less than everything
+        return np.flatnonzero(selected)
+
+    def _decided(self, labels: Sequence[tuple[str, ...]]) -> Bools:
+        known = len(self._cells)
+        if known < len(labels):
+            fresh = [all(cell[place] in words for place, words in self._where) for cell in labels[known:]]
+            self._cells = np.concatenate([self._cells, np.array(fresh, np.bool_)])
+        return self._cells
+
+
+def _limits(spec: Spec) -> tuple[dict[str, list[Limit]], set[str]]:
+    """The limits of every signal, and the signals that are part of a ratio.
+
+    A ratio compares two windows that end at the same time; peaks of different times would make no sense there.
+    """
+    limits: dict[str, list[Limit]] = {}
+    ratios: set[str] = set()
+    for name, alert in spec.alerts.items():
+        if not alert.enabled or alert.maturity == "sandbox":
+            continue
+        when = alert.when
+        if isinstance(when, Ratio):
+            ratios.update(signal for _, signal in signals_of(alert))
+        elif isinstance(when, Threshold):
+            limits.setdefault(when.signal, []).append(Limit(name, when.op, when.value))
+        elif isinstance(when, Rule):
+            limits.setdefault(when.signal, []).append(Limit(name, ">=", 1.0))
+    return limits, ratios

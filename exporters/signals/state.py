@@ -1,0 +1,272 @@
+"""The signal state of one shard: everything that adds up, as one value that can be saved and loaded.
+
+A state takes event batches and is read by scrapes. Time is always a parameter, so that replay drives the same code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.batch import IDENTITY_COLUMNS, EventBatch
+from exporters.detect.model import Detection
+from exporters.samples import Table
+from exporters.signals.calendar import OffHours
+from exporters.signals.families import EVENTS, Families
+from exporters.signals.health import HealthCounters
+from exporters.signals.held import Scrapes
+from exporters.signals.recent import Recent, Requests
+from exporters.signals.signals import ATTEMPTS, Rows, Signals
+from spec.model import Spec
+from spec.vocabulary import MEASURES, REJECTIONS, SIDE_TABLES, STREAM_DIMENSIONS
+
+Floats = npt.NDArray[np.float64]
+
+ACCOUNTS: Final = 100_000
+"""People and addresses remembered at most; about a kilobyte each."""
+HORIZON: Final = 200_000
+"""Attempts (and requests) remembered against duplicates, at least."""
+GRACE: Final = 60.0
+"""Seconds of event time in which a fallback may still follow a failed attempt."""
+SKEW: Final = 60.0
+"""Seconds by which a record may be dated ahead before it counts as one from the future."""
+
+_DIMS = STREAM_DIMENSIONS[EVENTS]
+_OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
+_BATCH_MEASURES = ("input_chars", "output_chars", "without_content")
+
+
+class SignalState:
+    """The state. `gateways` and `sources` are those configured; `name_of` makes the label of an actor.
+
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: the off-hours calendar names a time zone that does not exist.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        gateways: Sequence[str],
+        sources: Sequence[str],
+        accounts: int = ACCOUNTS,
+        horizon: int = HORIZON,
+        name_of: Callable[[str], str] = str,
+    ) -> None:
+        interval = float(spec.settings.scrape_interval)
+        self.spec = spec
+        self.families = Families(spec, gateways)
+        self.signals = Signals(
+            spec,
+            accounts=accounts,
+            keep=3 * interval,
+            crossed=lambda alert: self.health.add("llm_threshold_crossings_total", (alert,)),
+            name_of=name_of,
+        )
+        alerts = [(name,) for name, alert in spec.alerts.items() if alert.enabled]
+        each = [(source,) for source in sources]
+        self.health = HealthCounters(
+            spec.health,
+            {
+                "llm_threshold_crossings_total": alerts,
+                "tocsin_records_rejected_total": [(source, reason) for source in sources for reason in REJECTIONS],
+                **{name: each for name, metric in spec.health.items() if metric.labels == ("source",)},
+            },
+        )
+        self.scrapes = Scrapes(interval)
+        self.seen = Recent(horizon)
+        self.requests = Requests(GRACE / spec.settings.time_scale, horizon)
+        self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event
+        self._allowance = 2 * interval
+        self._offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
+        self._rejects: dict[tuple[str, ...], int] = {}
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of a batch that are needed."""
+        dims = set(_DIMS) - set(_OWN_DIMS)
+        measures = (self.families.measures | self.signals.measures) & (set(MEASURES) - {"requests", ATTEMPTS})
+        return frozenset(
+            {"time", "event_id", "call_id", "settled"}
+            | dims
+            | (measures - set(_BATCH_MEASURES))
+            | (self.signals.identities & set(IDENTITY_COLUMNS))
+            | {"tool_calls", "guardrails"}
+        )
+
+    # ------------------------------------------------------------------------------------------------ taking in
+    def fresh(self, batch: EventBatch) -> EventBatch:
+        """The batch without attempts that were seen before; those are counted."""
+        places = self.seen.new(batch.objects("event_id"))
+        if places is None:
+            return batch
+        self.health.add("tocsin_records_duplicate_total", (batch.source,), batch.size - len(places))
+        return batch.rows(places)
+
+    def take(self, batch: EventBatch, detections: Sequence[Detection], *, now: float) -> None:
+        """Count a batch of attempts that are all new, and what was detected in them.
+
+        `now` is in Unix seconds; what is dated later is counted as if it were of now.
+        """
+        for reason, count in Counter(reject.reason for reject in batch.rejects).items():
+            self.reject(batch.source, reason, count, now=now)
+        self.health.add("tocsin_records_read_total", (batch.source,), batch.size)
+        for field, count in batch.dropped_fields.items():
+            self.health.add("tocsin_fields_dropped_total", (batch.source, field), count)
+        if batch.skipped_chars:
+            self.health.add("tocsin_content_bytes_skipped_total", (batch.source,), batch.skipped_chars)
+        if not batch.size:
+            return
+        stated = batch.numbers("time")
+        if ahead := int(np.count_nonzero(stated > now + SKEW)):
+            self.health.add("tocsin_records_future_total", (batch.source,), ahead)
+        times = np.minimum(stated, now)
+        self.newest[batch.source] = max(self.newest.get(batch.source, 0.0), float(times.max()))
+        self._take_attempts(batch, times, detections, now)
+
+    def _take_attempts(self, batch: EventBatch, times: Floats, detections: Sequence[Detection], now: float) -> None:
+        table = self.families.tables[EVENTS]
+        offhours = self._offhours.words(times.tolist())
+        dims = [
+            repeat(batch.gateway, batch.size)
+            if dim == "gateway"
+            else offhours
+            if dim == "offhours"
+            else batch.objects(dim)
+            for dim in _DIMS
+        ]
+        succeeded = [outcome == "success" for outcome in batch.objects("outcome")]
+        cells = table.resolve(list(zip(*dims, strict=True)), succeeded)
+        measures = self._measures(batch)
+        table.add(cells, measures)
+        settled = self.requests.settle(batch.objects("call_id"), succeeded, batch.objects("settled"), cells, times)
+        self._count_requests(settled)
+        labels = table.labels
+        tenant = _DIMS.index("tenant")
+        columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}
+        trusted = "true" if batch.source_trusted else "false"
+        extra = {"actor": lambda i: labels[cells[i]][tenant], "source_range": lambda _i: trusted}
+        rows = Rows(EVENTS, _DIMS, times, cells, labels, succeeded, columns | measures, extra)
+        self.signals.take(rows, now)
+        self._take_side("detections", detections, rows, batch, now)
+        self._take_side("tool_calls", batch.tool_calls, rows, batch, now)
+        self._take_side("guardrails", batch.guardrails, rows, batch, now)
+
+    def _count_requests(self, cells: Sequence[int]) -> None:
+        table = self.families.tables[EVENTS]
+        if cells and "requests" in table.column:
+            np.add.at(table.values[:, table.column["requests"]], np.array(cells), 1.0)
+
+    def _measures(self, batch: EventBatch) -> dict[str, Floats]:
+        size = batch.size
+        absent = np.full(size, np.nan)
+        has_content = np.zeros(size, np.bool_) if batch.has_content is None else batch.has_content
+        measures: dict[str, Floats] = {
+            "requests": np.zeros(size),
+            ATTEMPTS: np.ones(size),
+            "without_content": (~has_content).astype(np.float64),
+            "input_chars": absent if batch.input_chars is None else batch.input_chars,
+            "output_chars": absent if batch.output_chars is None else batch.output_chars,
+        }
+        for name in (self.families.measures | self.signals.measures) - measures.keys():
+            measures[name] = batch.numbers(name)
+        return measures
+
+    def _take_side(self, table: str, entries: Sequence[Any], attempts: Rows, batch: EventBatch, now: float) -> None:
+        """Count what stands beside attempts: entries (row of the attempt, ...) of a side table."""
+        if not entries:
+            return
+        if table == "detections":
+            owners = [entry.row for entry in entries]
+            words = [(batch.gateway, entry.detector, entry.confidence, entry.rule) for entry in entries]
+        else:
+            owners = [entry[0] for entry in entries]
+            words = [(batch.gateway, *entry[1:]) for entry in entries]
+        # Rules and guardrails are named by their owners; a tool is named by whoever wrote the prompt.
+        proven = [attempts.answered[row] for row in owners] if table == "tool_calls" else [True] * len(owners)
+        cells = self.families.add_side(table, words, proven)
+        labels = self.families.tables[table].labels
+        columns = {name: [batch.objects(name)[row] for row in owners] for name in ("actor", "source_range", "key")}
+        extra = {name: lambda i, of=of: of(owners[i]) for name, of in attempts.extra.items()}
+        answered = [attempts.answered[row] for row in owners]
+        times = attempts.times[owners]
+        self.signals.take(Rows(table, SIDE_TABLES[table], times, cells, labels, answered, columns, extra), now)
+
+    def reject(self, source: str, reason: str, count: int = 1, *, now: float) -> None:
+        """Count records that could not be read; `reason` is one of spec.vocabulary.REJECTIONS."""
+        if count <= 0:
+            return
+        self.health.add("tocsin_records_rejected_total", (source, reason), count)
+        cell = self._rejects.setdefault((source, reason), len(self._rejects))
+        dims, labels = STREAM_DIMENSIONS["rejects"], list(self._rejects)
+        cells, times = np.full(count, cell), np.full(count, now)
+        self.signals.take(Rows("rejects", dims, times, cells, labels, [False] * count, {}, {}), now)
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def reference(self, now: float) -> float:
+        """The event time at which windows end: that of the newest event, or the wall clock's when the feed is idle."""
+        newest = max(self.newest.values(), default=0.0)
+        return max(min(newest, now), now - self._allowance)
+
+    def show(self, now: float) -> list[Table]:
+        """What a scrape at `now` sees; it is remembered as served."""
+        reference = self.reference(now)
+        self._count_requests(self.requests.overdue(reference))
+        for labels, total in self.families.overflows():
+            self.health.set_at_least("tocsin_label_overflows_total", labels, total)
+        evicted = sum(entity.groups.evicted for entity in self.signals.entities.values())
+        self.health.set_at_least("tocsin_accounts_evicted_total", (), evicted)
+        again, hold = self.scrapes.begin(now), self.scrapes.hold
+        tables = list(self.families.show(now, hold, again=again))
+        signals, violations = self.signals.show(reference, now)
+        tables += signals
+        tables += self.health.show(now, hold, again=again)
+        keys = [(violation.alert,) for violation in violations]
+        groups = np.array([violation.groups for violation in violations], np.float64)
+        beyond = np.array([violation.beyond for violation in violations], np.float64)
+        for name, values in (("llm_violating_groups", groups), ("llm_violators_beyond_cap", beyond)):
+            tables.append(Table(name, "gauge", self.spec.health[name].help, ("alert",), keys, values))
+        return tables
+
+    @property
+    def accounts(self) -> int:
+        """People and addresses whose windows are in memory."""
+        return sum(len(entity.groups) for entity in self.signals.entities.values() if entity.top)
+
+    # ------------------------------------------------------------------------------------------------ snapshot
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {
+            "families": self.families.save(),
+            "signals": self.signals.save(),
+            "health": self.health.save(),
+            "scrapes": self.scrapes.save(),
+            "seen": self.seen.save(),
+            "requests": self.requests.save(),
+            "newest": dict(self.newest),
+        }
+
+    def load(self, data: Mapping[str, Any], *, reset_counters: bool = False) -> list[str]:
+        """Take back a snapshot; what had to start from nothing, as words for ``tocsin_state_resets_total``.
+
+        `reset_counters`: the snapshot is older than what Prometheus has seen, so counters start from 0.
+        """
+        resets = []
+        if not self.families.load(data["families"], reset=reset_counters):
+            resets.append("damaged" if reset_counters else "layout")
+        self.health.load(data["health"], reset=reset_counters)
+        if self.signals.load(data["signals"]):
+            resets.append("signals")
+        self.scrapes.load(data["scrapes"])
+        self.seen.load(data["seen"]["young"], data["seen"]["old"])
+        cells = 0 if resets and resets[0] != "signals" else self.families.tables[EVENTS].size
+        self.requests.load(data["requests"], cells)
+        for source, time in data["newest"].items():
+            if source in self.newest:
+                self.newest[source] = time
+        return resets

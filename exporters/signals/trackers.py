@@ -1,0 +1,261 @@
+"""One signal over the groups of its field: windows, peaks, and when an alert's threshold was crossed."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.signals.flows import SLICES, Flow
+from exporters.signals.peaks import Peaks
+from exporters.signals.windows import Distinct, Hits
+from spec.model import Signal
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_LEAST_CAP: Final = 256  # hits kept of a group, at least
+_TRIM_FROM: Final = 64  # below so many, old hits cost nothing
+_OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When a value of a signal is an alert's business."""
+
+    alert: str
+    op: str
+    value: float
+
+    def exceeded(self, values: Any) -> Any:
+        """For each value (or for the one), whether it is over the limit."""
+        return _OPERATORS[self.op](values, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A signal as it is published: values by row of its groups, and the answered part of them (None: not kept)."""
+
+    rows: Ints
+    values: Floats
+    parts: Floats | None = None
+
+
+class Tracker(ABC):
+    """One signal. `limits` are those of the alerts over it; `keep` is how long a peak is shown, in seconds."""
+
+    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
+        self.name = name
+        self.signal = signal
+        self.limits = tuple(limits)
+        self.window = float(signal.window)
+        self.peaks = Peaks(keep) if peaks else None
+        self._crossed: dict[tuple[str, int], float] = {}  # event time at which a group was last over a limit
+
+    def _crossings(self, row: int, value: float, time: float) -> Iterator[str]:
+        """Alerts whose limit the group has just gone over: it was not over it within the window before."""
+        for limit in self.limits:
+            if limit.exceeded(value):
+                before = self._crossed.get((limit.alert, row))
+                if before is None or abs(time - before) >= self.window:
+                    yield limit.alert
+                self._crossed[limit.alert, row] = time if before is None else max(time, before)
+
+    @abstractmethod
+    def _now(self, reference: float, now: float) -> Reading:
+        """The windows that end at `reference`."""
+
+    def read(self, reference: float, now: float) -> Reading:
+        """What a scrape at `now` sees: the greater one of window and peak, groups at 0 left out."""
+        reading = self._now(reference, now)
+        if self.peaks is None:
+            return reading
+        self.peaks.over(now)
+        high = np.flatnonzero(self.peaks.value)
+        if not len(high):
+            return reading
+        size = 1 + max(int(high.max()), int(reading.rows.max(initial=0)))
+        values, parts = np.zeros(size), np.zeros(size)
+        values[reading.rows] = reading.values
+        if reading.parts is not None:
+            parts[reading.rows] = reading.parts
+        raised = high[self.peaks.value[high] > values[high]]
+        values[raised], parts[raised] = self.peaks.value[raised], self.peaks.part[raised]
+        rows = np.flatnonzero(values)
+        return Reading(rows, values[rows], None if reading.parts is None else parts[rows])
+
+    def forget(self, row: int) -> None:
+        """A group was evicted."""
+        if self.peaks is not None:
+            self.peaks.clear(row)
+        for limit in self.limits:
+            self._crossed.pop((limit.alert, row), None)
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        return {
+            "peaks": self.peaks.save() if self.peaks is not None else None,
+            "crossed": [[alert, row, time] for (alert, row), time in self._crossed.items()],
+        }
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take back a snapshot of the same signal."""
+        if self.peaks is not None and data["peaks"] is not None:
+            self.peaks.load(data["peaks"])
+        alerts = {limit.alert for limit in self.limits}
+        self._crossed = {(alert, row): time for alert, row, time in data["crossed"] if alert in alerts}
+
+
+class _Rare(Tracker):
+    """Signals whose hits are rare: exact windows of single hits, only for the groups that have any."""
+
+    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
+        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+        self.cap = max([_LEAST_CAP, *(4 * round(limit.value) for limit in limits)])
+        self._touched: dict[int, float] = {}  # wall clock of the last hit
+        self._idle = self.window + keep
+
+    def _idle_groups(self, now: float) -> list[int]:
+        """Groups whose hits can be in no window any more, by the wall clock: event times may be of a backlog."""
+        idle = [row for row, touched in self._touched.items() if now - touched > self._idle]
+        for row in idle:
+            del self._touched[row]
+        return idle
+
+
+class HitTracker(_Rare):
+    """Counts hits."""
+
+    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
+        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+        self._groups: dict[int, Hits] = {}
+
+    def take(self, rows: Sequence[int], times: Sequence[float], answered: Sequence[bool], now: float) -> Iterator[str]:
+        """Take hits in; the alerts whose limit was crossed, once for each group that crossed it."""
+        groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
+        for row, time, good in zip(rows, times, answered, strict=True):
+            hits = groups.get(row)
+            if hits is None:
+                hits = groups[row] = Hits()
+            count, when = hits.add(time, good, window, cap)
+            self._touched[row] = now
+            if peaks is not None:
+                peaks.raise_one(row, count, hits.count_answered(when, window) if self.signal.answered else 0.0)
+            if self.limits:
+                yield from self._crossings(row, count, when)
+            if len(hits.times) > _TRIM_FROM:
+                hits.forget(hits.times[-1] - 3 * window)
+
+    def _now(self, reference: float, now: float) -> Reading:
+        for row in self._idle_groups(now):
+            self._groups.pop(row, None)
+        counted = [(row, hits.count(reference, self.window), hits) for row, hits in self._groups.items()]
+        counted = [entry for entry in counted if entry[1]]
+        rows = np.array([row for row, _, _ in counted], np.int64)
+        values = np.array([count for _, count, _ in counted], np.float64)
+        if not self.signal.answered:
+            return Reading(rows, values)
+        parts = [hits.count_answered(reference, self.window) for _, _, hits in counted]
+        return Reading(rows, values, np.array(parts, np.float64))
+
+    def forget(self, row: int) -> None:
+        """A group was evicted."""
+        super().forget(row)
+        self._groups.pop(row, None)
+        self._touched.pop(row, None)
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        hits = [[row, self._touched[row], *group.save()] for row, group in self._groups.items()]
+        return {**super().save(), "hits": hits}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take back a snapshot of the same signal."""
+        super().load(data)
+        for row, touched, *saved in data["hits"]:
+            self._groups[row], self._touched[row] = Hits.load(saved), touched
+
+
+class DistinctTracker(_Rare):
+    """Counts distinct values. A value seen again within a `SLICES`-th of the window is not moved on for it."""
+
+    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
+        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+        self._groups: dict[int, Distinct] = {}
+
+    def take(self, rows: Sequence[int], times: Sequence[float], values: Sequence[str], now: float) -> Iterator[str]:
+        """Take values in; the alerts whose limit was crossed, once for each group that crossed it."""
+        groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
+        patience = window / SLICES
+        for row, time, value in zip(rows, times, values, strict=True):
+            distinct = groups.get(row)
+            if distinct is None:
+                distinct = groups[row] = Distinct()
+            last = distinct.last.get(value)
+            if last is not None and last <= time < last + patience:
+                continue
+            count = distinct.add(time, value, window, cap)
+            self._touched[row] = now
+            if peaks is not None:
+                peaks.raise_one(row, count, 0.0)
+            if self.limits:
+                yield from self._crossings(row, count, time)
+
+    def _now(self, reference: float, now: float) -> Reading:
+        for row in self._idle_groups(now):
+            self._groups.pop(row, None)
+        counted = [(row, group.count(reference, self.window)) for row, group in self._groups.items()]
+        rows = np.array([row for row, count in counted if count], np.int64)
+        return Reading(rows, np.array([count for _, count in counted if count], np.float64))
+
+    def forget(self, row: int) -> None:
+        """A group was evicted."""
+        super().forget(row)
+        self._groups.pop(row, None)
+        self._touched.pop(row, None)
+
+    def save(self) -> dict[str, object]:
+        """Plain data that `load` takes back."""
+        seen = [[row, self._touched[row], *group.save()] for row, group in self._groups.items()]
+        return {**super().save(), "seen": seen}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take back a snapshot of the same signal."""
+        super().load(data)
+        for row, touched, *saved in data["seen"]:
+            self._groups[row], self._touched[row] = Distinct.load(saved), touched
+
+
+class FlowTracker(Tracker):
+    """One measure of a flow that several signals of the same groups and window share."""
+
+    def __init__(
+        self, name: str, signal: Signal, limits: Sequence[Limit], flow: Flow, measure: int, *, keep: float, peaks: bool
+    ) -> None:
+        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+        self._flow = flow
+        self._measure = measure
+        self._floor = min((limit.value for limit in limits), default=np.inf)
+
+    def touched(self, rows: Ints, ends: Floats, values: Floats) -> Iterator[str]:
+        """Look at windows that have just changed; the alerts whose limit was crossed."""
+        value = values[self._measure]
+        if self.peaks is not None:
+            self.peaks.raise_many(rows, value)
+        for place in np.flatnonzero(value >= self._floor).tolist():
+            yield from self._crossings(int(rows[place]), float(value[place]), float(ends[place]))
+
+    def _now(self, reference: float, now: float) -> Reading:
+        values = self._flow.values(reference)[self._measure]
+        rows = np.flatnonzero(values > 0)
+        return Reading(rows, values[rows])
