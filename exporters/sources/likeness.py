@@ -33,13 +33,21 @@ class Index:
         if file.identity.head.length:
             self._by_head.setdefault(file.identity.head, []).append(file)
 
+    def has_inode(self, where: Where) -> bool:
+        """Whether a content was known at this inode."""
+        return where in self._by_inode
+
+    def own(self, where: Where, head: bytes) -> list[TrackedFile]:
+        """Contents known at this inode that begin like `head`, as far as they are known."""
+        return [file for file in self._by_inode.get(where, []) if file.identity.head.matches_start(head)]
+
     def candidates(self, found: Found, head: bytes) -> list[TrackedFile]:
         """Contents that begin as `found` does, as far as both are known, the most telling first.
 
-        That is: a finished one of its own inode; those without a file, the more was read of them the better, its own
-        inode's first; those that have a file.
+        That is: a finished one of its own inode; the more of the start agrees; the more was read of them (of several
+        copies the most complete one knows best what was read); those without a file; its own inode's.
         """
-        own = [file for file in self._by_inode.get(found.where, []) if file.identity.head.matches_start(head)]
+        own = self.own(found.where, head)
         alike = own.copy()
         for length in {known.length for known in self._by_head if known.length <= len(head)}:
             alike += self._by_head.get(Fingerprint.of(head[:length]), [])
@@ -48,9 +56,10 @@ class Index:
             alike += [file for file in longer if b"\n" in head or _inode(file) != found.where]
         unique = [file for file in dict.fromkeys(alike) if found.where not in file.refused]
 
-        def rank(file: TrackedFile) -> tuple[bool, bool, int, bool]:
-            mine = _inode(file) == found.where
-            return file.where is not None, not (mine and (file.done or file.ignored)), -file.offset, not mine
+        def rank(file: TrackedFile) -> tuple[bool, int, int, bool, bool]:
+            agrees = min(file.identity.head.length, len(head))
+            finished = file in own and (file.done or file.ignored)
+            return not finished, -agrees, -file.offset, file.where is not None, file not in own
 
         return sorted(unique, key=rank)
 

@@ -191,6 +191,12 @@ class GzipReader:
         os.close(self._descriptor)
 
 
+def open_reader(path: str, *, gzip: bool) -> tuple[Reader, os.stat_result]:
+    """Open a regular file; returns its reader and its status. Raises as `open_regular`."""
+    descriptor, status = open_regular(path)
+    return GzipReader(descriptor) if gzip else PlainReader(descriptor), status
+
+
 def peek(reader: Reader, offset: int, length: int) -> bytes:
     """A copy of up to `length` bytes from `offset` on. Raises OSError."""
     data = bytearray(length)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
-from exporters.sources.readers import GzipReader, PlainReader, Reader, open_regular, peek
+from exporters.sources.readers import Reader, open_reader, peek
 
 Verdict = Literal["open", "same", "other", "short"]
 
@@ -187,8 +187,7 @@ class TrackedFile:
         """
         if self.reader is not None:
             return self.reader
-        descriptor, status = open_regular(self.trial.found.path if self.trial else self.path)
-        self.reader = GzipReader(descriptor) if self.gzip else PlainReader(descriptor)
+        self.reader, status = open_reader(self.trial.found.path if self.trial else self.path, gzip=self.gzip)
         try:
             if (status.st_dev, status.st_ino) != self.where:
                 raise ReplacedError

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from exporters.sources.discovery import Discovery, Found, Where, discover, stem_of
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
 from exporters.sources.likeness import Index, last_line_end, liken
-from exporters.sources.readers import GzipReader, PlainReader, Reader, open_regular, peek
+from exporters.sources.readers import Reader, open_reader, peek
 from exporters.sources.tracked import Counters, ReplacedError, TrackedFile, Trial
 
 _BREAKS_OFF = "the compressed stream breaks off"
@@ -219,13 +219,12 @@ class Watch:
             if not file.rotated:
                 file.stem = stem_of(file.path, stems)
         self._open = sum(file.reader is not None for file in self.files.values())
-        inodes = {(file.identity.device, file.identity.inode) for file in self.files.values() if file.where is None}
         index = Index(self.files.values())
 
         # Originals before copies: what was merely moved first, plain before compressed, live before rotated.
         fresh.sort(
             key=lambda found: (
-                found.where not in inodes,
+                not _is_moved(found, index),
                 found.gzip,
                 stem_of(found.path, stems) != found.path,
                 found.modified,
@@ -245,13 +244,12 @@ class Watch:
 
     def _place(self, found: Found, index: Index, now: float) -> None:
         try:
-            descriptor, status = open_regular(found.path)
+            reader, status = open_reader(found.path, gzip=found.gzip)
         except OSError as error:
             self.trouble(found.path, "open", error)
             if self._skip_existing:
                 self._existing[found.where] = found.size
             return
-        reader = GzipReader(descriptor) if found.gzip else PlainReader(descriptor)
         kept = False
         try:
             if (status.st_dev, status.st_ino) == found.where:  # else it was moved just now: see the next look
@@ -278,7 +276,7 @@ class Watch:
         existed = found.size if self._skip_existing else self._existing.pop(found.where, None)
         if existed is not None:
             return self._add_existing(found, existed, reader, head, index, now)
-        copied = waits = False
+        copied = False
         for known in index.candidates(found, head):
             likeness = liken(known, found, reader, head, quiet=quiet)
             if likeness == "same":
@@ -290,10 +288,8 @@ class Watch:
                 return self._add(found, reader, head, index, now, offset=offset)
             if likeness == "wait":
                 self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
-                waits = True
+                return False
             copied = copied or likeness == "copied"
-        if waits:
-            return False
         if not copied:
             return self._add(found, reader, head, index, now)
         if not found.gzip:
@@ -380,6 +376,22 @@ class Watch:
         if path not in self.troubles:
             self.counters.errors[kind] += 1
         self.troubles[path] = error.strerror or str(error)
+
+
+def _is_moved(found: Found, index: Index) -> bool:
+    """Whether it is a known file under whatever name, and not another one that was given its inode."""
+    if not index.has_inode(found.where):
+        return False
+    try:
+        reader, _ = open_reader(found.path, gzip=found.gzip)
+    except OSError:
+        return False
+    try:
+        return bool(index.own(found.where, peek(reader, 0, COVERED)))
+    except OSError:
+        return False
+    finally:
+        reader.close()
 
 
 def _before(reader: Reader, offset: int) -> Fingerprint:
