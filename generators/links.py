@@ -1,0 +1,23 @@
+"""Where a page leads: the runbook page of its alert, and the dashboard filtered to what the alert is about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spec import Spec, names
+
+DASHBOARD_UID: Final = "tocsin-overview"
+"""The id of the overview dashboard: what follows `settings.dashboard_base_url` in its address."""
+
+DASHBOARD_FILTERS: Final = ("gateway", "tenant", "model", "actor")
+"""Labels that the overview dashboard has a variable for."""
+
+
+def runbook_url(spec: Spec, alert: str) -> str:
+    """The address of an alert's runbook page."""
+    return spec.settings.runbook_base_url + names.runbook_page(alert)
+
+
+def dashboard_url(spec: Spec) -> str:
+    """The address of the overview dashboard, without filters."""
+    return spec.settings.dashboard_base_url + DASHBOARD_UID
