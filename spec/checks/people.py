@@ -15,6 +15,7 @@ from spec.model import Escalation, SeverityName, Spec, Tier
 
 _GRAVE: Final[tuple[SeverityName, ...]] = ("critical", "high")
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ADDRESS: Final = re.compile(r"https?://[^\s@?#]+")
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
 
@@ -135,6 +136,10 @@ class SecretsByReference:
             if channel.type == "email":
                 if not re.fullmatch(r"[^@\s:/]+@[^@\s:/]+", channel.target):
                     yield Issue("expected a mail address as target", (*path, "target"))
+            elif channel.type == "webhook":
+                if channel.target and not _ADDRESS.fullmatch(channel.target):
+                    text = "expected an address without user, password or query: such parts are secrets"
+                    yield Issue(text, (*path, "target"))
             elif not channel.secret:
                 yield Issue(f"key 'secret' is missing: the file that holds the secret of the {channel.type}", path)
             elif "://" in channel.target:
