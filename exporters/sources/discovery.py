@@ -71,6 +71,9 @@ def discover(patterns: Sequence[str]) -> Discovery:
     same: dict[Where, list[str]] = {}
     statuses: dict[Where, os.stat_result] = {}
     for path in sorted(paths):
+        if not path.isprintable():  # line breaks, and bytes that are no UTF-8, which no state file could hold
+            seen.oddities[ascii(path)] = "has a name that cannot be printed"
+            continue
         try:
             status = os.stat(path)  # noqa: PTH116 - one object less for each file and look
         except FileNotFoundError:  # gone since, or a link that leads nowhere

@@ -35,10 +35,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from exporters.sources.chunk import Chunk
-from exporters.sources.identity import Position
+from exporters.sources.identity import Position, load_positions
 from exporters.sources.status import Status
 from exporters.sources.tracked import ReplacedError, TrackedFile
 from exporters.sources.watch import Watch
+
+__all__ = ["FileTail", "Position", "load_positions"]
 
 _LEAST_SHARE = 4096  # bytes; smaller reads are all overhead
 _SHOWN_PROBLEMS = 20

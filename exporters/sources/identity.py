@@ -56,10 +56,11 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far one file was read: all that is needed to go on, encodable as JSON or MessagePack.
 
     `offset` counts in the decompressed stream; `before` covers up to a kilobyte before it. `size` is where the stream
-    ended at the last look (of a compressed file: `offset` plus the compressed bytes not read yet). `generation` tells
-    the contents apart that one inode has had. `stem` is the path that the file had while it was written to. `done`: a
-    compressed file read to its end; `ignored`: one that was there before the first start, or whose content was read
-    under another name. `gone` is when the file was missed first (Unix seconds), 0 while it is there.
+    ended at the last look; of a compressed file `offset` plus the compressed bytes not read yet, and once it is `done`
+    or `ignored` the size of the file itself. `generation` tells the contents apart that one inode has had. `stem` is
+    the path that the file had while it was written to. `done`: a compressed file read to its end; `ignored`: a
+    compressed file that was there before the first start, or whose content was read under another name. `gone` is when
+    the file was missed first (Unix seconds), 0 while it is there.
     """
 
     identity: Identity
@@ -73,3 +74,12 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     done: bool = False
     ignored: bool = False
     gone: float = 0.0
+
+
+def load_positions(plain: object) -> dict[str, Position]:
+    """What `FileTail.positions` gave, after it went through MessagePack or JSON and came back as plain data.
+
+    Raises:
+        ValueError: these are no positions; the text says where it is wrong.
+    """
+    return msgspec.convert(plain, dict[str, Position])

@@ -37,17 +37,21 @@ class Index:
         """Whether a content was known at this inode."""
         return where in self._by_inode
 
-    def own(self, where: Where, head: bytes) -> list[TrackedFile]:
+    def own(self, found: Found, head: bytes) -> list[TrackedFile]:
         """Contents known at this inode that begin like `head`, as far as they are known."""
-        return [file for file in self._by_inode.get(where, []) if file.identity.head.matches_start(head)]
+        return [
+            file
+            for file in self._by_inode.get(found.where, [])
+            if file.path.endswith(".gz") == found.gzip and file.identity.head.matches_start(head)
+        ]
 
     def candidates(self, found: Found, head: bytes) -> list[TrackedFile]:
         """Contents that begin as `found` does, as far as both are known, the most telling first.
 
         That is: a finished one of its own inode; the more of the start agrees; the more was read of them (of several
-        copies the most complete one knows best what was read); those without a file; its own inode's.
+        copies the most complete one knows best what was read); its own inode's; those that have a file.
         """
-        own = self.own(found.where, head)
+        own = self.own(found, head)
         alike = own.copy()
         for length in {known.length for known in self._by_head if known.length <= len(head)}:
             alike += self._by_head.get(Fingerprint.of(head[:length]), [])
@@ -58,8 +62,8 @@ class Index:
 
         def rank(file: TrackedFile) -> tuple[bool, int, int, bool, bool]:
             agrees = min(file.identity.head.length, len(head))
-            finished = file in own and (file.done or file.ignored)
-            return not finished, -agrees, -file.offset, file.where is not None, file not in own
+            finished = file in own and file.is_over(found)
+            return not finished, -agrees, -file.offset, file not in own, file.where is None
 
         return sorted(unique, key=rank)
 
@@ -75,7 +79,7 @@ def liken(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quie
         return _liken_to_live(known, found, reader, head, quiet=quiet)
     if own and not known.identity.head.length:
         return "other" if known.ignored else "same"  # what could not be read then can be now
-    if own and (known.done or known.ignored):
+    if own and known.is_over(found):
         return "same"
     if known.ignored:
         return "copied"

@@ -107,6 +107,10 @@ class TrackedFile:
         """Whether it will never grow again: complete, or rotated or gone and quiet for `grace` seconds."""
         return self.finished or ((self.rotated or not self.present) and now - self.quiet_since >= grace)
 
+    def is_over(self, found: Found) -> bool:
+        """Whether nothing more is to be read from the compressed file `found`, which was known and has not changed."""
+        return (self.done or self.ignored) and found.size == self.size
+
     def pending(self, now: float, grace: float) -> bool:
         """Whether a step may bring something."""
         if self.where is None or self.done or self.ignored:
@@ -142,6 +146,7 @@ class TrackedFile:
         self.failed = ""
         self.rest = 0
         self.quiet_since = now
+        self.done = self.done and found.gzip and found.size == self.size
         if found.gzip and self.offset and not self.done:
             self.trial = Trial(found, head)
             return
@@ -363,7 +368,7 @@ class TrackedFile:
         self.finished = True
         if not self.rest:
             self.done = True
-            self.size = self.offset
+            self.size = self.look[0]
             self.close()
             self._forget_tail()
 

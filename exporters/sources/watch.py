@@ -276,26 +276,26 @@ class Watch:
         existed = found.size if self._skip_existing else self._existing.pop(found.where, None)
         if existed is not None:
             return self._add_existing(found, existed, reader, head, index, now)
-        copied = False
         for known in index.candidates(found, head):
-            likeness = liken(known, found, reader, head, quiet=quiet)
-            if likeness == "same":
-                return self._resume(known, found, reader, head, now)
-            if likeness == "beyond":
-                offset = known.offset
-                if known.reader:
-                    offset = last_line_end(reader, known.reader.stat().st_size, self._max_line) or 0
-                return self._add(found, reader, head, index, now, offset=offset)
-            if likeness == "wait":
-                self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
-                return False
-            copied = copied or likeness == "copied"
-        if not copied:
-            return self._add(found, reader, head, index, now)
-        if not found.gzip:
-            return self._add(found, reader, head, index, now, offset=found.size)
-        self._add_unread(found, head, "", now)
-        return False
+            match liken(known, found, reader, head, quiet=quiet):
+                case "other":
+                    continue
+                case "same":
+                    return self._resume(known, found, reader, head, now)
+                case "beyond":
+                    offset = known.offset
+                    if known.reader:
+                        offset = last_line_end(reader, known.reader.stat().st_size, self._max_line) or 0
+                    return self._add(found, reader, head, index, now, offset=offset)
+                case "wait":
+                    self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
+                    return False
+                case "copied" if found.gzip:
+                    self._add_unread(found, head, "", now)
+                    return False
+                case "copied":
+                    return self._add(found, reader, head, index, now, offset=found.size)
+        return self._add(found, reader, head, index, now)
 
     def _resume(self, known: TrackedFile, found: Found, reader: Reader, head: bytes, now: float) -> bool:
         """Read a known content on from `found`."""
@@ -387,7 +387,7 @@ def _is_moved(found: Found, index: Index) -> bool:
     except OSError:
         return False
     try:
-        return bool(index.own(found.where, peek(reader, 0, COVERED)))
+        return bool(index.own(found, peek(reader, 0, COVERED)))
     except OSError:
         return False
     finally:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import gzip
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from exporters.sources.chunk import Chunk
-from exporters.sources.file import FileTail
-from exporters.sources.identity import Position
+from exporters.sources.file import FileTail, Position, load_positions
+from exporters.state import decode, encode
 
 GRACE = 30.0
+
+Numbered = Callable[[int, int], list[bytes]]
+"""Makes the lines from one number up to another."""
 
 
 class Rig:
@@ -31,10 +35,10 @@ class Rig:
         return self.tail
 
     def restart(self, *patterns: str, **options: Any) -> FileTail:
-        """As a new process would: the positions go through the snapshot's encoding."""
-        stored = msgspec.json.encode(self.tail.positions())
+        """As a new process would: the positions go through the state file's encoding."""
+        stored = encode({"positions": self.tail.positions()})
         self.tail.close()
-        return self.start(*patterns, positions=msgspec.json.decode(stored, type=dict[str, Position]), **options)
+        return self.start(*patterns, positions=load_positions(decode(stored)["positions"]), **options)
 
     def read(self, budget: int = 1 << 30, *, after: float = 2.0) -> list[bytes]:
         """Everything new, `after` seconds later."""
@@ -53,12 +57,30 @@ class Rig:
         self.chunks.append((chunk.file, chunk.start, chunk.end))
         return [line + b"\n" for line in data[:-1].split(b"\n")]
 
+    def settle(self) -> list[bytes]:
+        """Read until everything that only waits for time to pass has happened."""
+        got: list[bytes] = []
+        for _ in range(4):
+            got += self.read(after=GRACE + 1)
+        return got
+
     def write(self, name: str, data: bytes) -> Path:
         """Append, as a log writer does."""
         path = self.folder / name
         with path.open("ab") as file:
             file.write(data)
         return path
+
+    def cut(self, path: Path) -> None:
+        """As copytruncate does once the copy is there."""
+        os.truncate(path, 0)
+
+    def pack(self, path: Path) -> Path:
+        """As gzip does: write the new file, then remove the old one."""
+        packed = path.with_name(path.name + ".gz")
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+        return packed
 
 
 @pytest.fixture
@@ -67,7 +89,7 @@ def rig(tmp_path: Path) -> Rig:
 
 
 @pytest.fixture
-def numbered() -> Callable[[int, int], list[bytes]]:
+def numbered() -> Numbered:
     def lines(start: int, stop: int) -> list[bytes]:
         return [b"line %06d %s\n" % (n, b"x" * (n * 37 % 90)) for n in range(start, stop)]
 
