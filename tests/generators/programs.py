@@ -71,7 +71,8 @@ def promtool_agrees(find: RealServer, folder: Path, rules: Document, tests: Docu
 
 def receivers(find: RealServer, config: Path, labels: Mapping[str, str]) -> list[str]:
     """Where amtool says that an alert with `labels` goes, sorted."""
-    pairs: Sequence[str] = [f"{name}={value}" for name, value in labels.items()]
-    content, said = run(find, "amtool", "config", "routes", "test", f"--config.file={config}", *pairs)
-    assert content, said
-    return sorted(said.strip().splitlines()[-1].split(","))
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    command: Sequence[str | Path] = [find("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return sorted(done.stdout.strip().split(","))
