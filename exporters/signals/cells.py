@@ -109,9 +109,9 @@ class CellTable:
         if len(raw) > _RAW_CACHE:
             raw.clear()
         out = np.empty(len(rows), np.int64)
-        for index, row in enumerate(rows):
-            known = raw.get(row)
-            out[index] = self._resolve_one(row, proven[index]) if known is None else known
+        for index in sorted(range(len(rows)), key=lambda index: not proven[index]):  # proof may come later in the batch
+            known = raw.get(rows[index])
+            out[index] = self._resolve_one(rows[index], proven[index]) if known is None else known
         return out
 
     def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
@@ -169,8 +169,10 @@ class CellTable:
                 raise ValueError(f"the snapshot has {len(row)} labels a cell, expected {len(self.dims)}")
             for value, label_set in zip(row, self._label_sets, strict=True):
                 label_set.restore([value] if value not in (OTHER, UNKNOWN) else [])
-            known = self._ids.get(tuple(row))
-            self.values[self._new(tuple(row)) if known is None else known] = saved
+            cell = self._ids.get(tuple(row))
+            if cell is None:
+                cell = self._new(tuple(row))
+            self.values[cell] = saved
 
 
 def _text(value: object) -> str | None:

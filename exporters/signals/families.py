@@ -15,6 +15,8 @@ from spec.model import Family, Spec
 from spec.vocabulary import MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
 
 EVENTS: Final = "events"
+CLIENTS_CHOICE: Final = frozenset(("model", "provider", "tool"))
+"""Labels whose values a client can make up: what is asked for, and what a prompt can make a model call."""
 
 
 class Families:
@@ -23,7 +25,10 @@ class Families:
     def __init__(self, spec: Spec, gateways: Sequence[str]) -> None:
         self._budget = spec.settings.max_series
         fields = spec.fields
-        self.label_sets = {name: LabelSet(field.cap, field.values) for name, field in fields.items()}
+        self.label_sets = {
+            name: LabelSet(field.cap, field.values, vouched=name not in CLIENTS_CHOICE)
+            for name, field in fields.items()
+        }
         for gateway in gateways:
             self.label_sets["gateway"].admit(gateway, proven=True)
         closed: dict[str, Sequence[str]] = {name: field.values for name, field in fields.items() if field.values}

@@ -13,17 +13,18 @@ class LabelSet:
     """The admitted values of one label.
 
     A closed set admits only its words. An open one admits up to `cap` values, and only those that a successful attempt
-    used: a failed request can name any model it likes, so what was never served never takes a place.
+    used: a failed request can name any model it likes, so what was never served never takes a place. Where the values
+    are not the client's choice (`vouched`), no proof is asked for.
     """
 
-    __slots__ = ("_admitted", "cap", "closed", "overflows")
+    __slots__ = ("_admitted", "cap", "closed", "vouched")
 
-    def __init__(self, cap: int, closed: Iterable[str] = ()) -> None:
+    def __init__(self, cap: int, closed: Iterable[str] = (), *, vouched: bool = False) -> None:
         words = tuple(closed)
         self.closed = bool(words)
+        self.vouched = vouched
         self.cap = len(words) if words else cap
         self._admitted: dict[str, str] = {word: word for word in words}
-        self.overflows = 0
 
     def __len__(self) -> int:
         return len(self._admitted)
@@ -35,11 +36,10 @@ class LabelSet:
         known = self._admitted.get(value)
         if known is not None:
             return known
-        if not self.closed and proven and len(self._admitted) < self.cap:
+        if not self.closed and (proven or self.vouched) and len(self._admitted) < self.cap:
             label = value[:_MAX_VALUE]
             self._admitted[value] = label
             return label
-        self.overflows += 1
         return OTHER
 
     def restore(self, values: Iterable[str]) -> None:
