@@ -8,8 +8,10 @@ attempt (OpenTelemetry GenAI and ECS names) where a sink or a person needs it.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, overload
 
 import msgspec
@@ -175,6 +177,42 @@ class EventBatch:
             guardrails=[(new[row], name, verdict) for row, name, verdict in self.guardrails if row in new],
             raw=[self.raw[row] for row in places] if self.raw else (),
             records=[self.records[row] for row in places] if self.records else (),
+        )
+
+    @staticmethod
+    def joined(batches: Sequence[EventBatch]) -> EventBatch:
+        """Batches of one source as one, without their raw bytes, which do not live as long."""
+        if len(batches) == 1:
+            return batches[0]
+        first = batches[0]
+        starts = np.cumsum([0, *(batch.size for batch in batches)]).tolist()
+        placed = list(zip(starts, batches, strict=False))
+
+        def column(parts: Sequence[Any]) -> Any:
+            if parts[0] is None or isinstance(parts[0], np.ndarray):
+                return None if parts[0] is None else np.concatenate(parts)
+            return list(chain.from_iterable(parts))
+
+        dropped = Counter[str]()
+        for batch in batches:
+            dropped.update(batch.dropped_fields)
+        return EventBatch(
+            first.source,
+            first.gateway,
+            starts[-1],
+            columns={name: column([batch.columns[name] for batch in batches]) for name in first.columns},
+            texts=[Text(start + text.row, text.channel, text.text) for start, batch in placed for text in batch.texts],
+            input_chars=column([batch.input_chars for batch in batches]),
+            output_chars=column([batch.output_chars for batch in batches]),
+            has_content=column([batch.has_content for batch in batches]),
+            skipped_chars=sum(batch.skipped_chars for batch in batches),
+            tool_calls=[(start + row, name) for start, batch in placed for row, name in batch.tool_calls],
+            guardrails=[
+                (start + row, name, verdict) for start, batch in placed for row, name, verdict in batch.guardrails
+            ],
+            rejects=[reject for batch in batches for reject in batch.rejects],
+            dropped_fields=dropped,
+            source_trusted=first.source_trusted,
         )
 
     def record(self, row: int) -> dict[str, object]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from exporters.batch import EventBatch, Raw
-from exporters.detect import Detection, Scanner
+from exporters.detect import Scanner
 from exporters.gateways import Gateway
 from exporters.signals.state import SignalState
-
-Sink = Callable[[EventBatch, Sequence[Detection]], None]
-"""Something that keeps events: it gets every batch after it was counted, valid until it returns."""
 
 
 class Engine:
@@ -24,12 +21,10 @@ class Engine:
         state: SignalState,
         adapters: Mapping[str, Gateway],
         scanner: Scanner | None = None,
-        sinks: Sequence[Sink] = (),
     ) -> None:
         self.state = state
         self._adapters = adapters
         self._scanner = scanner
-        self._sinks = sinks
 
     def decode(self, source: str, data: Raw) -> EventBatch:
         """The attempts in whole lines of a source."""
@@ -40,10 +35,17 @@ class Engine:
         batch = self.state.fresh(batch)
         detections = self._scanner.scan(batch.texts) if self._scanner is not None and batch.texts else []
         self.state.take(batch, detections, now=now)
-        for sink in self._sinks:
-            sink(batch, detections)
         return batch
 
-    def feed(self, source: str, data: Raw, *, now: float) -> EventBatch:
-        """Decode and count."""
-        return self.take(self.decode(source, data), now=now)
+    def feed(self, source: str, chunks: Iterable[Raw], *, now: float) -> int:
+        """Decode chunks of a source one after the other, and count them together; how many bytes they were.
+
+        Each chunk's bytes are needed only until the next one is asked for.
+        """
+        size, batches = 0, []
+        for data in chunks:
+            batches.append(self.decode(source, data))
+            size += len(data)
+        if batches:
+            self.take(EventBatch.joined(batches), now=now)
+        return size

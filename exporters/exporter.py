@@ -54,10 +54,7 @@ class Exporter:
         with self._lock:
             now = time.time()
             for name, source in self._sources.items():
-                fed = 0
-                for chunk in source.read(BUDGET, now=now):
-                    self._engine.feed(name, chunk.data, now=time.time())
-                    fed += len(chunk.data)
+                fed = self._engine.feed(name, (chunk.data for chunk in source.read(BUDGET, now=now)), now=now)
                 if fed:
                     self._state.health.add("tocsin_bytes_read_total", (name,), fed)
                 size += fed

@@ -32,18 +32,19 @@ class Groups:
 
     def resolve(self, names: Sequence[str], extra: Callable[[int], str], now: float) -> npt.NDArray[np.int64]:
         """Rows of `names`, made when new with the second label ``extra(i)`` of name i; all are touched at `now`."""
-        rows = self.rows
-        try:
-            out = np.fromiter((rows[name] for name in names), np.int64, len(names))
-        except KeyError:
-            out = np.array([self._row(name, place, extra, now) for place, name in enumerate(names)], np.int64)
+        known = self.rows.get
+        found = [known(name, -1) for name in names]
+        out = np.array(found, np.int64)
+        if -1 in found:
+            self._touched[out[out >= 0]] = now  # before anybody makes room for somebody new
+            missing = np.flatnonzero(out < 0).tolist()
+            out[missing] = [self._row(names[place], place, extra, now) for place in missing]
         self._touched[out] = now
         return out
 
     def _row(self, name: str, place: int, extra: Callable[[int], str], now: float) -> int:
         row = self.rows.get(name)
-        if row is not None:
-            self._touched[row] = now  # at once: a new group later in the batch may need room
+        if row is not None:  # met a moment ago
             return row
         if len(self.rows) >= self.capacity:
             self._evict()

@@ -84,22 +84,21 @@ class Requests:
         times: npt.NDArray[np.float64],
     ) -> list[int]:
         """Take a batch of attempts; the cells in which a request is to be counted now."""
-        counted: list[int] = []
-        pending, settled = self.pending, self.settled
-        young, old = settled.young, settled.old
-        for call, success, last, cell, time in zip(
-            call_ids, succeeded, final, cells.tolist(), times.tolist(), strict=True
-        ):
-            if call in young or call in old:
-                continue
-            if success or last:
-                pending.pop(call, None)
-                settled.add(call)
-                young, old = settled.young, settled.old
-                counted.append(cell)
-            else:
-                pending.pop(call, None)  # the newest failure is the last in line
-                pending[call] = (time, cell)
+        ends = [success or last for success, last in zip(succeeded, final, strict=True)]
+        ended = [place for place, end in enumerate(ends) if end]
+        calls = [call_ids[place] for place in ended]
+        fresh = self.settled.new(calls)
+        counted: list[int] = cells[ended if fresh is None else [ended[place] for place in fresh]].tolist()
+        pending = self.pending
+        if pending:
+            for call in pending.keys() & set(calls):
+                del pending[call]
+        if len(ended) < len(ends):
+            for place, end in enumerate(ends):
+                call = call_ids[place]
+                if not end and call not in self.settled:
+                    pending.pop(call, None)  # the newest failure is the last in line
+                    pending[call] = (float(times[place]), int(cells[place]))
         if len(times):
             self.newest = max(self.newest, float(times.max()))
         if pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
@@ -38,6 +39,9 @@ class Rollup:
         for label, words in family.where.items():
             if label in self._closed:
                 self._closed[label] = tuple(words)
+        self._met: set[tuple[str, ...]] = set()  # own labels of the cells taken in so far
+        # Closed labels that combine in few ways are worth a series at 0 for each way, before it happens.
+        self._siblings = math.prod(len(words) for words in self._closed.values()) <= _FEW
         self.held = Held(self.width)
         if len(self._closed) == len(self._own):
             for values in product(*(self._closed[label] for label in self._own)):
@@ -63,16 +67,21 @@ class Rollup:
 
     def _born_with(self, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """`values` and its siblings in the closed labels, when they are few: they are born at 0 together."""
-        choices = [self._closed.get(label, (value,)) for label, value in zip(self._own, values, strict=True)]
-        few = np.prod([len(choice) for choice in choices]) <= _FEW
-        for chosen in product(*choices) if few else (values,):
+        if not self._siblings:
+            yield from self._keys(values)
+            return
+        for chosen in product(
+            *(self._closed.get(label, (value,)) for label, value in zip(self._own, values, strict=True))
+        ):
             yield from self._keys(chosen)
 
     def new_series(self, labels: tuple[str, ...]) -> int:
         """How many series a new cell with these labels would add."""
         if not self._selects(labels):
             return 0
-        values = tuple(labels[place] for place in self._places)
+        values = tuple([labels[place] for place in self._places])
+        if values in self._met:
+            return 0
         return sum(key not in self.index for key in {*self._born_with(values), *self._keys(values)})
 
     def sync(self) -> None:
@@ -83,9 +92,11 @@ class Rollup:
         fresh = np.full((len(self._maps), self.table.size - known), -1, np.int64)
         for place, labels in enumerate(self.table.labels[known:]):
             if self._selects(labels):
-                values = tuple(labels[dim] for dim in self._places)
-                for key in self._born_with(values):
-                    self._series(key)
+                values = tuple([labels[dim] for dim in self._places])
+                if values not in self._met:
+                    self._met.add(values)
+                    for key in self._born_with(values):
+                        self._series(key)
                 fresh[:, place] = [self._series(key) for key in self._keys(values)]
         self._maps = np.concatenate([self._maps, fresh], axis=1)
 

@@ -234,15 +234,9 @@ class Signals:
             crossed = tracker.take(groups.tolist(), rows.times[things].tolist(), answered, now)
         elif isinstance(tracker, DistinctTracker):
             values = rows.columns[signal.field]
-            pairs: dict[tuple[int, str], float] = {}  # a value counts once a batch and group, at its latest
-            times = rows.times
-            for place, group in zip(things.tolist(), groups.tolist(), strict=True):
-                value = values[place]
-                if value is not None:
-                    pairs[group, value] = max(pairs.get((group, value), -np.inf), float(times[place]))
-            crossed = tracker.take(
-                [group for group, _ in pairs], list(pairs.values()), [value for _, value in pairs], now
-            )
+            seen = [values[place] for place in things.tolist()]
+            pairs = dict(zip(zip(groups.tolist(), seen, strict=True), rows.times[things].tolist(), strict=True))
+            crossed = tracker.take(pairs, now)
         for alert in crossed:
             self._crossed(alert)
 

@@ -193,11 +193,13 @@ class DistinctTracker(_Rare):
         super().__init__(name, signal, limits, keep=keep, peaks=peaks)
         self._groups: dict[int, Distinct] = {}
 
-    def take(self, rows: Sequence[int], times: Sequence[float], values: Sequence[str], now: float) -> Iterator[str]:
-        """Take values in; the alerts whose limit was crossed, once for each group that crossed it."""
+    def take(self, seen: Mapping[tuple[int, str | None], float], now: float) -> Iterator[str]:
+        """Take in who has which value, and when last; the alerts whose limit was crossed, once for each group."""
         groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
         patience = window / SLICES
-        for row, time, value in zip(rows, times, values, strict=True):
+        for (row, value), time in seen.items():
+            if value is None:
+                continue
             distinct = groups.get(row)
             if distinct is None:
                 distinct = groups[row] = Distinct()
