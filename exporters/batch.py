@@ -78,7 +78,8 @@ class Text(msgspec.Struct, frozen=True, gc=False):
     """One piece of an attempt's content, for the detectors.
 
     `row` is the attempt's place in the batch; `channel` is ``user``, ``system``, ``assistant`` (earlier turns in the
-    request), ``tool`` (tool results and documents in the request) or ``output`` (the model's answer).
+    request), ``tool`` (tool results and documents in the request), ``output`` (the model's answer) or ``tool_call`` (a
+    tool call that the model made: the tool's name, a space and the arguments as text).
     """
 
     row: int

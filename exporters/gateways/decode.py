@@ -1,0 +1,180 @@
+"""Typed decoding of a buffer of JSON lines: the whole of it at once, else line by line.
+
+Only the fields that somebody needs are decoded; the rest of a record is skipped at the speed of the parser.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+import numpy as np
+
+from exporters.batch import Raw, Reject
+from exporters.gateways.lenient import UNFIT, Repairs, UnreadableError, fit, parse
+
+S = TypeVar("S", bound=msgspec.Struct)
+Fields = dict[str, tuple[Any, ...]]
+"""The values of each field, by attribute name, one per record."""
+
+
+@dataclass(slots=True)
+class Decoded(Generic[S]):
+    """What a buffer held. Record i stood in line ``lines[i]``, or in line i if `lines` is None."""
+
+    records: list[S]
+    lines: Sequence[int] | None = None
+    rejects: list[Reject] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class LineDecoder(Generic[S]):
+    """Decodes lines into `record`.
+
+    A field of `record` without a default is required: a line without it is rejected. Any other value that does not fit
+    is left out of its record and counted. `repairs` maps dotted paths to functions that may still make something of a
+    misfit.
+    """
+
+    def __init__(self, record: type[S], repairs: Repairs | None = None) -> None:
+        self.record = record
+        self._decoder = msgspec.json.Decoder(record)
+        self._repairs = repairs
+
+    def decode(self, data: Raw) -> Decoded[S]:
+        """Every line of `data` as a record or a reject; blank lines are neither.
+
+        The result for a line does not depend on the lines around it.
+        """
+        lines = _separate_objects(data)
+        if lines is not None:
+            try:
+                records = self._decoder.decode_lines(data)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                if len(records) == lines:  # else one line holds two
+                    return Decoded(records)
+        return self._line_by_line(bytes(data))
+
+    def _line_by_line(self, data: bytes) -> Decoded[S]:
+        decoded: Decoded[S] = Decoded([], [])
+        numbers: list[int] = []
+        decode = self._decoder.decode
+        for number, line in enumerate(data.split(b"\n")):
+            try:
+                record = decode(line)
+            except (ValueError, RecursionError):
+                if not line.strip():
+                    continue
+                rescued = self._rescue(number, line, decoded.dropped)
+                if isinstance(rescued, Reject):
+                    decoded.rejects.append(rescued)
+                    continue
+                record = rescued
+            decoded.records.append(record)
+            numbers.append(number)
+        decoded.lines = numbers
+        return decoded
+
+    def _rescue(self, number: int, line: bytes, dropped: Counter[str]) -> S | Reject:
+        left_out: Counter[str] = Counter()
+        try:
+            value = parse(line, left_out)
+        except UnreadableError as error:
+            return Reject(number, error.reason, str(error))
+        if not isinstance(value, dict):
+            return Reject(number, "not_an_object", type(value).__name__)
+        record = fit(value, self.record, left_out, repairs=self._repairs)
+        if record is UNFIT:
+            return self._misfit(number, value)
+        dropped.update(left_out)
+        return record  # type: ignore[no-any-return]
+
+    def _misfit(self, number: int, value: dict[str, Any]) -> Reject:
+        """Why `value` is no record: the first required field that does not fit."""
+        for known in msgspec.structs.fields(self.record):
+            name = known.encode_name
+            if not known.required or fit(value.get(name), known.type, Counter()) is not UNFIT:
+                continue
+            if value.get(name) is None:
+                return Reject(number, "missing_field", name)
+            return Reject(number, "invalid_value" if _same_type(value[name], known.type) else "wrong_type", name)
+        raise AssertionError("every record that does not fit lacks a required field")
+
+
+def _separate_objects(data: Raw) -> int | None:
+    """How many lines `data` has, if no record can span two of them; else None.
+
+    To the decoder a newline is a space, so half a line may swallow the next. But nothing that is still open goes on
+    with an object after one has ended: that every line ends with ``}`` and the next starts with ``{`` rules it out.
+    """
+    octets = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(octets == ord("\n"))
+    starts = ends[:-1] + 1 if len(ends) and ends[-1] == len(octets) - 1 else ends + 1
+    if (octets[ends - 1] == ord("}")).all() and (octets[starts] == ord("{")).all():
+        return len(starts) + 1
+    return None
+
+
+def transposed(records: Sequence[S], kind: type[S]) -> Fields:
+    """`records`, which are of `kind`, by field instead of by record."""
+    names = kind.__struct_fields__
+    if not records:
+        return dict.fromkeys(names, ())
+    return dict(zip(names, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True))
+
+
+def prune(record: type[S], paths: frozenset[str]) -> type[S]:
+    """`record` with only the fields that `paths` name, and within them only the parts that are named.
+
+    A path is dotted JSON names, through lists and unions as if they were not there: ``response.choices.finish_reason``.
+    A path that ends at a structure means all of it. Required fields stay. Unknown fields of a line are skipped without
+    being decoded, so a smaller structure is a faster one.
+
+    The result has fewer attributes than its static type says: ask only for what the paths name.
+
+    Raises:
+        ValueError: a path names no field.
+    """
+    below: dict[str, set[str]] = {}
+    for path in paths:
+        name, _, rest = path.partition(".")
+        below.setdefault(name, set()).add(rest)
+    fields: list[tuple[str, Any, Any]] = []
+    rename: dict[str, str] = {}
+    for known in msgspec.structs.fields(record):
+        rests = below.pop(known.encode_name, None)
+        if rests is None and not known.required:
+            continue
+        whole = not rests or "" in rests
+        kind = known.type if whole else _prune_type(known.type, frozenset(rests or ()))
+        default = msgspec.field() if known.required else known.default
+        fields.append((known.name, kind, default))
+        rename[known.name] = known.encode_name
+    if below:
+        raise ValueError(f"{record.__name__} has no field {sorted(below)[0]!r}")
+    return msgspec.defstruct(  # type: ignore[return-value]
+        record.__name__, fields, rename=rename, gc=False, module=record.__module__
+    )
+
+
+def _prune_type(kind: Any, paths: frozenset[str]) -> Any:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return prune(kind, paths)
+    arguments = get_args(kind)
+    if not arguments:
+        return kind
+    pruned = [_prune_type(argument, paths) for argument in arguments]
+    origin = get_origin(kind)
+    return list[pruned[0]] if origin is list else functools.reduce(operator.or_, pruned)  # type: ignore[valid-type]
+
+
+def _same_type(value: object, kind: Any) -> bool:
+    """Whether `kind` is a choice of literals of the type of `value`."""
+    return any(type(choice) is type(value) for choice in get_args(kind))

@@ -1,0 +1,29 @@
+"""Instants: Unix seconds in events, text in logs and records."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+LAST = 253_402_300_800.0
+"""The year 10000 in Unix seconds: text has no room for it, so no log can mean it."""
+
+
+def rfc3339(seconds: float) -> str:
+    """Unix seconds as UTC with microseconds: ``2026-11-23T08:27:05.122787Z``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(value: object) -> float | None:
+    """Unix seconds of a number as text or of ISO 8601 text (UTC if it names no zone); None if it is neither."""
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            instant = datetime.fromisoformat(value)
+            seconds = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,293 @@
+"""The adapter: buffers of LiteLLM's records to event batches."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from exporters.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
+from exporters.gateways import instants
+from exporters.gateways.address import Ranges
+from exporters.gateways.decode import Fields, LineDecoder, prune, transposed
+from exporters.gateways.litellm.errors import Failure, classify
+from exporters.gateways.litellm.flat import flat_record
+from exporters.gateways.litellm.guardrails import graver, stage_of_block, verdict_of
+from exporters.gateways.litellm.numbers import instants_of, number_columns
+from exporters.gateways.litellm.record import (
+    ALWAYS_PATHS,
+    COLUMN_PATHS,
+    CONTENT_PATHS,
+    ErrorInformation,
+    Metadata,
+    Record,
+)
+from exporters.gateways.memo import Memo
+from exporters.gateways.names import short
+from exporters.gateways.openai_content import Collector, filtered, tools_called
+
+PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value"))
+"""What LiteLLM writes where it has removed the text, or never had one."""
+
+_OPERATIONS: Final = {
+    "anthropic_messages": "chat",
+    "call_mcp_tool": "tool",
+    "compact_responses": "responses",
+    "completion": "chat",
+    "embedding": "embeddings",
+    "generate_content": "chat",
+    "generate_content_stream": "chat",
+    "image_edit": "image",
+    "image_generation": "image",
+    "image_variation": "image",
+    "moderation": "moderation",
+    "realtime": "audio",
+    "rerank": "rerank",
+    "responses": "responses",
+    "responses_websocket": "responses",
+    "speech": "audio",
+    "text_completion": "text_completion",
+    "transcription": "audio",
+}
+_FROM_ERRORS: Final = frozenset(("error_class", "settled", "verdict", "actor"))
+_BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
+_NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
+_REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), instants.parse)
+_LONGEST_WORD: Final = 64  # characters
+_SHA256: Final = 64  # characters
+_UNTOLD: Final = ErrorInformation()
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # spreads a time over 64 bits
+
+
+class LiteLLM:
+    """The adapter of LiteLLM's records.
+
+    `columns` are names of exporters.batch.ALL_COLUMNS; `content` asks for texts, character counts and both side
+    tables. `shared_keys` are aliases or hashes of keys that many people use: they have no actor.
+    `trust_client_address` says that a client cannot choose the address that is logged.
+
+    Raises:
+        ValueError: a column does not exist.
+    """
+
+    name = "litellm"
+
+    def __init__(
+        self,
+        columns: frozenset[str],
+        content: bool,
+        shared_keys: frozenset[str] = frozenset(),
+        trust_client_address: bool = False,
+    ) -> None:
+        if unknown := columns - ALL_COLUMNS:
+            raise ValueError(f"no such column: {', '.join(sorted(unknown))}")
+        self._columns = columns.union(SIDE_TABLES) if content else columns
+        self._content = content
+        self._shared = shared_keys
+        self._trusted = trust_client_address
+        self._whole: LiteLLM | None = None
+        paths = ALWAYS_PATHS.union(*(COLUMN_PATHS[column] for column in self._columns))
+        if content:
+            paths |= CONTENT_PATHS
+        self._decoder = LineDecoder(prune(Record, paths), _REPAIRS)
+        inner = {path.partition(".")[2] for path in paths if path.startswith("metadata.")}
+        self._nobody = prune(Metadata, frozenset(inner))() if inner else None
+        self._operations = Memo(_operation, 1_024)
+        self._names = Memo(short, 16_384)
+        self._keys = Memo(_key)
+        self._ranges = Ranges()
+        self._classes = Memo(classify, 4_096)
+
+    def decode(self, data: Raw, *, source: str) -> EventBatch:
+        """The attempts in `data`, which is whole lines; `source` names where they come from."""
+        decoded = self._decoder.decode(data)
+        times = instants_of(decoded)
+        start, end = times
+        records, want = decoded.records, self._columns
+        fields = transposed(records, self._decoder.record)
+        callers = self._callers(fields)
+        failed = [row for row, status in enumerate(fields["status"]) if status == "failure"]
+        batch = EventBatch(
+            source,
+            self.name,
+            len(records),
+            columns={"time": np.where(np.isnan(end), start, end), "outcome": fields["status"]},
+            rejects=decoded.rejects,
+            dropped_fields=decoded.dropped,
+            source_trusted=self._trusted,
+            raw=RawLines(data, len(records), decoded.lines),
+            records=records,
+            describe=self._describe,
+        )
+        batch.columns |= number_columns(want, fields, callers, times, failed, batch.dropped_fields)
+        self._identities(batch, fields, callers, np.where(np.isnan(start), end, start))
+        self._dimensions(batch, fields, callers)
+        if want & _FROM_ERRORS:
+            self._errors(batch, fields, callers, failed)
+        if "verdict" in want or "guardrails" in want:
+            self._verdicts(batch, fields, failed)
+        if "actor" in want:
+            self._actors(batch, callers)
+        if "tool_calls" in want:
+            self._tool_calls(batch, fields, callers)
+        if self._content:
+            self._texts(batch, fields, callers)
+        batch.columns = {name: batch.columns[name] for name in batch.columns.keys() & want}
+        return batch
+
+    def _callers(self, fields: Fields) -> Fields:
+        """The metadata's fields, unknown where a record has none."""
+        nobody = self._nobody
+        if nobody is None:
+            return {}
+        return transposed([nobody if caller is None else caller for caller in fields["metadata"]], type(nobody))
+
+    def _identities(self, batch: EventBatch, fields: Fields, callers: Fields, began: Floats) -> None:
+        """The attempt is (call id, id, status, model id, start); the request is the call id of one key.
+
+        A client may choose its call id (header x-litellm-call-id): with the key, it can only meet its own requests.
+        """
+        want = self._columns
+        if not want & {"event_id", "call_id"}:
+            return
+        calls, ids = fields["litellm_call_id"], fields["id"]
+        names = [
+            f"{call}\n{own}\n{status}\n{model}".encode()
+            for call, own, status, model in zip(calls, ids, fields["status"], fields["model_id"], strict=True)
+        ]
+        hashes = np.array([*map(xxh3_64_intdigest, names)], np.uint64)
+        event_ids = (hashes ^ (began.view(np.uint64) * _ODD)).tolist()
+        batch.columns["event_id"] = event_ids
+        if "call_id" in want:
+            batch.columns["call_id"] = [
+                # Without a name each attempt is a request of its own.
+                xxh3_64_intdigest(f"{call or own}\n{key}".encode()) if call or own else event_id
+                for call, own, key, event_id in zip(calls, ids, callers["user_api_key_hash"], event_ids, strict=True)
+            ]
+
+    def _dimensions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+        want, columns, name = self._columns, batch.columns, self._names.__getitem__
+        if "tenant" in want:
+            teams = zip(callers["user_api_key_team_id"], callers["user_api_key_org_id"], strict=True)
+            columns["tenant"] = [name(team or organisation) for team, organisation in teams]
+        if "model" in want:
+            # A model that does not exist has no group: then it is the asked name.
+            groups = zip(fields["model_group"], fields["model"], strict=True)
+            columns["model"] = [name(group or model) for group, model in groups]
+        if "provider" in want:
+            columns["provider"] = [*map(name, fields["custom_llm_provider"])]
+        if "operation" in want:
+            columns["operation"] = [*map(self._operations.__getitem__, fields["call_type"])]
+        if "stream" in want:
+            # It is null unless a stream succeeded: after a success that says no, after a failure nothing.
+            columns["stream"] = [
+                False if stream is None and status == "success" else stream
+                for stream, status in zip(fields["stream"], fields["status"], strict=True)
+            ]
+        if "key" in want:
+            keys = self._keys
+            columns["key"] = [
+                key if key and len(key) == _SHA256 and key[2] != "-" else keys[key]
+                for key in callers["user_api_key_hash"]
+            ]
+        if "source_range" in want:
+            columns["source_range"] = [*map(self._ranges.__getitem__, fields["requester_ip_address"])]
+
+    def _errors(self, batch: EventBatch, fields: Fields, callers: Fields, failed: list[int]) -> None:
+        classes = ["none"] * batch.size
+        settled = [True] * batch.size
+        for row in failed:
+            error = fields["error_information"][row] or _UNTOLD
+            known = callers["user_api_key_user_id"][row] or callers["user_api_key_alias"][row]
+            failure = Failure(
+                _word(error.error_class),
+                _word(error.normalized_error),
+                _word(error.error_code),
+                _word(error.error_rate_limit_category),
+                _word(error.error_rate_limit_type),
+                bool(known or (callers["user_api_key_hash"][row] and error.llm_provider not in _NO_PROVIDER)),
+                stage_of_block(fields["guardrail_information"][row]),
+            )
+            classes[row], settled[row] = self._classes[failure]
+        batch.columns |= {"error_class": classes, "settled": settled}
+
+    def _verdicts(self, batch: EventBatch, fields: Fields, failed: list[int]) -> None:
+        want, names = self._columns, self._names
+        verdicts = ["none"] * batch.size
+        for row, guardrails in enumerate(fields["guardrail_information"]):
+            for guardrail in guardrails or ():
+                verdict = verdict_of(guardrail)
+                if verdict != "none":
+                    verdicts[row] = graver(verdicts[row], verdict)
+                    if "guardrails" in want:
+                        batch.guardrails.append((row, names[guardrail.guardrail_name] or "unknown", verdict))
+        if "verdict" in want:
+            classes = batch.objects("error_class")
+            blocked = [row for row in failed if classes[row] in _BLOCKED]
+            for row in blocked + filtered(fields["response"]):
+                verdicts[row] = "block"
+            batch.columns["verdict"] = verdicts
+
+    def _actors(self, batch: EventBatch, callers: Fields) -> None:
+        """The authenticated user, else the known key. A refused credential is nobody, and so is a shared key."""
+        keys, aliases, teams = (callers[f"user_api_key_{field}"] for field in ("hash", "alias", "team_id"))
+        classes, shared = batch.objects("error_class"), self._shared
+        actors = [*map(self._names.__getitem__, callers["user_api_key_user_id"])]
+        if None in actors:
+            for row, actor in enumerate(actors):
+                # A key that the gateway has blocked is refused with 403, and nothing but its hash is told.
+                known = actor is None and (classes[row] != "permission" or aliases[row] or teams[row])
+                if known and (key := self._keys[keys[row]]):
+                    actors[row] = f"key:{key}"
+        if "auth" in classes:
+            actors = [None if error == "auth" else actor for actor, error in zip(actors, classes, strict=True)]
+        if shared:
+            for row, (key, alias) in enumerate(zip(keys, aliases, strict=True)):
+                if key in shared or alias in shared:
+                    actors[row] = None
+        batch.columns["actor"] = actors
+
+    def _tool_calls(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+        """The tools that the model called, and those that were called through the gateway."""
+        called: list[tuple[int, str | None]] = [*tools_called(fields["response"])]
+        for row, call in enumerate(callers["mcp_tool_call_metadata"]):
+            if call is not None:
+                called.append((row, call.namespaced_tool_name or call.name))
+        names = self._names
+        batch.tool_calls = [(row, label) for row, name in called if (label := names[name])]
+
+    def _texts(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+        systems = [given and (given.system or given.instructions) for given in fields["model_parameters"]]
+        collector = Collector(PLACEHOLDERS)
+        collector.collect(fields["messages"], systems, fields["response"])
+        for row, call in enumerate(callers["mcp_tool_call_metadata"]):
+            if call is not None:
+                collector.tool_call(row, call.namespaced_tool_name or call.name, call.arguments)
+        batch.texts, batch.skipped_chars = collector.texts, collector.skipped
+        batch.input_chars, batch.output_chars = np.array(collector.input_chars), np.array(collector.output_chars)
+        batch.has_content = (batch.input_chars > 0) | (batch.output_chars > 0)
+
+    def _describe(self, raw: bytes) -> dict[str, object]:
+        if self._whole is None:
+            self._whole = LiteLLM(ALL_COLUMNS, True, self._shared, self._trusted)
+        return flat_record(self._whole.decode(raw, source=""), raw)
+
+
+def _operation(call_type: str | None) -> str:
+    """The operation of a call type; an asynchronous one has ``a`` or ``_a`` in front."""
+    name = (call_type or "").removeprefix("_")
+    return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"), "other")
+
+
+def _word(value: str | int | None) -> str:
+    """What an error calls itself; a longer one is none that is known, and would only fill memory."""
+    return str(value)[:_LONGEST_WORD] if value else ""
+
+
+def _key(presented: str | None) -> str | None:
+    """The hash of a presented key. A key that was logged in clear is hashed here, so that it goes no further."""
+    if presented and presented.startswith("sk-"):
+        return hashlib.sha256(presented.encode()).hexdigest()
+    return short(presented)

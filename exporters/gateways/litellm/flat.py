@@ -1,0 +1,199 @@
+"""The flat record of one attempt: OpenTelemetry GenAI (semantic conventions 1.41.1) and ECS names, else ``llm.*``.
+
+What is unknown is absent. Prompts, answers, error messages and the arguments of tools are not in it: they may hold what
+nobody else should read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from typing import Any
+
+from exporters.batch import EventBatch
+from exporters.gateways import instants
+from exporters.gateways.address import address_of
+from exporters.gateways.lenient import parse
+from exporters.gateways.litellm.errors import http_status
+from exporters.gateways.litellm.guardrails import verdict_of
+from exporters.gateways.litellm.record import Guardrail, Record
+
+SCHEMA_VERSION = 1
+
+_GENERATED_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def flat_record(batch: EventBatch, raw: bytes) -> dict[str, object]:
+    """The record of `raw`, whose only attempt is in `batch` with all columns and content.
+
+    Raises:
+        LookupError: `raw` is no attempt.
+    """
+    if batch.size != 1:
+        raise LookupError("these bytes are no attempt")
+    plain = parse(raw, Counter())
+    record = {
+        **_event(batch, raw),
+        **_call(batch, plain),
+        **_people(batch, plain),
+        **_outcome(batch, plain),
+        **_tools_and_guardrails(batch, plain),
+        **_content(batch),
+    }
+    return {name: value for name, value in record.items() if value not in (None, "", [])}
+
+
+def _event(batch: EventBatch, raw: bytes) -> dict[str, object]:
+    ended, duration = float(batch.numbers("time")[0]), _number(batch, "duration")
+    started = ended if duration is None else ended - duration
+    refused = batch.objects("error_class")[0] in ("auth", "permission") and batch.objects("settled")[0]
+    return {
+        "@timestamp": instants.rfc3339(started),
+        "event.start": instants.rfc3339(started),
+        "event.end": instants.rfc3339(ended),
+        "event.duration": None if duration is None else round(duration * 1e9),
+        "event.id": f"{batch.objects('event_id')[0]:016x}",
+        "event.dataset": f"{batch.gateway}.attempt",
+        "event.outcome": batch.objects("outcome")[0],
+        "llm.schema_version": SCHEMA_VERSION,
+        "llm.source": batch.gateway,
+        "llm.raw_sha256": hashlib.sha256(raw).hexdigest(),
+        "llm.record_kind": "auth_refusal" if refused else "attempt",
+        "llm.settled": batch.objects("settled")[0],
+    }
+
+
+def _call(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
+    record: Record = batch.records[0]
+    response = _object(plain, "response")
+    parameters = _object(plain, "model_parameters")
+    finish = [_text(choice, "finish_reason") for choice in _objects(response.get("choices"))]
+    cache_hit = plain.get("cache_hit")
+    return {
+        "llm.call.id": record.litellm_call_id or record.id,
+        "gen_ai.operation.name": batch.objects("operation")[0],
+        "url.path": _text(_object(plain, "metadata"), "user_api_key_request_route"),
+        "gen_ai.provider.name": batch.objects("provider")[0],
+        "gen_ai.request.model": batch.objects("model")[0],
+        "gen_ai.request.stream": batch.objects("stream")[0],
+        "gen_ai.request.max_tokens": _count(parameters.get("max_tokens")),
+        "gen_ai.response.id": _text(response, "id"),
+        "gen_ai.response.model": _text(response, "model"),
+        "gen_ai.response.finish_reasons": [reason for reason in finish if reason],
+        "gen_ai.response.time_to_first_chunk": _number(batch, "time_to_first_chunk"),
+        "gen_ai.usage.input_tokens": _count(_number(batch, "input_tokens")),
+        "gen_ai.usage.output_tokens": _count(_number(batch, "output_tokens")),
+        "gen_ai.usage.cache_read.input_tokens": _count(_number(batch, "cached_tokens")),
+        "gen_ai.usage.reasoning.output_tokens": _count(_number(batch, "reasoning_tokens")),
+        "gen_ai.conversation.id": _session(plain),
+        "llm.cost.usd": _number(batch, "cost_usd"),
+        "llm.cache.hit": cache_hit if isinstance(cache_hit, bool) else None,
+    }
+
+
+def _people(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
+    metadata = _object(plain, "metadata")
+    address = address_of(_text(plain, "requester_ip_address"))
+    key = batch.objects("key")[0]
+    return {
+        "llm.actor": batch.objects("actor")[0],
+        "user.id": _text(metadata, "user_api_key_user_id"),
+        "user.email": _text(metadata, "user_api_key_user_email"),
+        "group.id": _text(metadata, "user_api_key_team_id"),
+        "organization.id": _text(metadata, "user_api_key_org_id"),
+        "llm.key.hash": key,
+        "llm.key.alias": _text(metadata, "user_api_key_alias"),
+        "llm.key.known": None if key is None else batch.objects("error_class")[0] != "auth",
+        "llm.end_user.id": _text(plain, "end_user"),
+        "source.ip": None if address is None else str(address),
+        "llm.source_range": batch.objects("source_range")[0],
+        "llm.source_ip_trusted": None if address is None else batch.source_trusted,
+        "user_agent.original": _text(plain, "user_agent"),
+    }
+
+
+def _outcome(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
+    error = _object(plain, "error_information")
+    error_class = batch.objects("error_class")[0]
+    if error_class == "none":
+        return {}
+    return {
+        "error.type": _text(error, "error_class"),
+        "http.response.status_code": http_status(
+            _text(error, "normalized_error") or "", str(error.get("error_code") or "")
+        ),
+        "llm.error.class": error_class,
+    }
+
+
+def _tools_and_guardrails(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
+    offered = _object(plain, "model_parameters").get("tools")
+    tools = [_text(_object(tool, "function"), "name") or _text(tool, "name") for tool in _objects(offered)]
+    record: Record = batch.records[0]
+    found = _objects(plain.get("guardrail_information"))
+    results = [_guardrail(read, told) for read, told in zip(record.guardrail_information or (), found, strict=False)]
+    verdict = batch.objects("verdict")[0]
+    return {
+        "llm.tools.offered": [name for name in tools if name],
+        "llm.tools.called": [name for _row, name in batch.tool_calls],
+        "llm.guardrail.action": None if verdict == "none" else verdict,
+        "llm.guardrail.results": results,
+    }
+
+
+def _guardrail(guardrail: Guardrail, plain: dict[str, Any]) -> dict[str, object]:
+    """One result; what matched stays out, as it quotes the prompt."""
+    mode = plain.get("guardrail_mode")
+    result = {
+        "name": guardrail.guardrail_name,
+        "provider": _text(plain, "guardrail_provider"),
+        "stage": mode if isinstance(mode, str) else None,
+        "action": verdict_of(guardrail),
+        "rule": _text(plain, "detection_method"),
+        "score": _finite(plain.get("risk_score")),
+        "duration": _finite(plain.get("duration")),
+    }
+    return {name: value for name, value in result.items() if value not in (None, "")}
+
+
+def _content(batch: EventBatch) -> dict[str, object]:
+    chars = {"llm.content.input_chars": batch.input_chars, "llm.content.output_chars": batch.output_chars}
+    counted = {name: _count(float(column[0])) for name, column in chars.items() if column is not None}
+    return {"llm.content.present": any(count is not None for count in counted.values()), **counted}
+
+
+def _session(plain: dict[str, Any]) -> str | None:
+    """The conversation, if the client named one: else LiteLLM generates an id, which groups nothing."""
+    trace = _text(plain, "trace_id")
+    stated = _text(_object(_object(plain, "metadata"), "requester_metadata"), "session_id")
+    return trace if trace and (trace == stated or not _GENERATED_ID.fullmatch(trace)) else None
+
+
+def _number(batch: EventBatch, column: str) -> float | None:
+    value = float(batch.numbers(column)[0])
+    return None if math.isnan(value) else value
+
+
+def _finite(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def _count(value: object) -> int | None:
+    number = _finite(value)
+    return None if number is None else round(number)
+
+
+def _text(value: dict[str, Any], name: str) -> str | None:
+    found = value.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

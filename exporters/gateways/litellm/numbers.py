@@ -1,0 +1,127 @@
+"""Times and number columns of LiteLLM's records: what is negative or absurd is left out and counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from exporters.batch import Floats, Reject
+from exporters.gateways import instants
+from exporters.gateways.decode import Decoded, Fields
+from exporters.gateways.litellm.record import Record
+
+HIGHEST: Final = 1e15
+"""Tokens, dollars or seconds beyond this are nonsense."""
+
+_FIELDS: Final = {
+    "duration": "endTime",
+    "time_to_first_chunk": "completionStartTime",
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "cached_tokens": "metadata.usage_object.prompt_tokens_details.cached_tokens",
+    "reasoning_tokens": "metadata.usage_object.completion_tokens_details.reasoning_tokens",
+    "cost_usd": "response_cost",
+}
+"""The field that is at fault when a number column's value is impossible."""
+
+
+def instants_of(decoded: Decoded[Record]) -> Floats:
+    """Start and end of each attempt, Unix seconds, shape (2, attempts); NaN where absent or impossible.
+
+    A record without any time is no attempt: it is taken out of `decoded` and becomes a reject.
+    """
+    records = decoded.records
+    times = np.empty((2, len(records)))
+    times[0] = _floats([record.start_time for record in records])
+    times[1] = _floats([record.end_time for record in records])
+    if times.min(initial=1.0) > 0 and times.max(initial=1.0) < instants.LAST:  # not so if one is NaN
+        return times
+    wrong = (times <= 0) | (times >= instants.LAST)
+    times[wrong] = np.nan
+    useless = np.isnan(times).all(axis=0)
+    if useless.any():
+        lines = range(len(records)) if decoded.lines is None else decoded.lines
+        for row in np.flatnonzero(useless).tolist():
+            absent = records[row].start_time is None and records[row].end_time is None
+            reason = "missing_field" if absent else "invalid_value"
+            decoded.rejects.append(Reject(lines[row], reason, "startTime and endTime"))
+        kept = np.flatnonzero(~useless).tolist()
+        decoded.records, decoded.lines = [records[row] for row in kept], [lines[row] for row in kept]
+        times, wrong = times[:, kept], wrong[:, kept]
+    for name, places in zip(("startTime", "endTime"), wrong, strict=True):
+        if places.any():
+            decoded.dropped[name] += int(places.sum())
+    return times
+
+
+def number_columns(
+    want: frozenset[str], fields: Fields, callers: Fields, times: Floats, failed: list[int], dropped: dict[str, int]
+) -> dict[str, Floats]:
+    """Every number column that is wanted, except the time.
+
+    `failed` are the rows of failures: LiteLLM fills in 0 for what it does not know, and after a failure it knows
+    nothing. Impossible values are counted in `dropped` by field.
+    """
+    stated = _stated(want, fields, callers)
+    start, end = times
+    names = ["duration", *stated]
+    measures = np.empty((len(names), len(start)))
+    measures[0] = end - start
+    for row, values in enumerate(stated.values(), 1):
+        measures[row] = _floats(values)
+    if "time_to_first_chunk" in stated:
+        measures[names.index("time_to_first_chunk")] -= start
+    if failed:
+        of_failed = measures[1:, failed]
+        of_failed[of_failed == 0] = np.nan
+        measures[1:, failed] = of_failed
+    columns = dict(zip(names, measures, strict=True))
+    lowest = np.fmin.reduce(measures, axis=None, initial=0.0)
+    highest = np.fmax.reduce(measures, axis=None, initial=0.0)
+    if lowest < 0 or highest > HIGHEST:
+        for name, column in columns.items():
+            wrong = (column < 0) | (column > HIGHEST)
+            if wrong.any():
+                column[wrong] = np.nan
+                dropped[_FIELDS[name]] = dropped.get(_FIELDS[name], 0) + int(wrong.sum())
+    return columns
+
+
+def _stated(want: frozenset[str], fields: Fields, callers: Fields) -> dict[str, Sequence[float | None]]:
+    """What the records say, by column; the first chunk of a stream is still a time."""
+    stated: dict[str, Sequence[float | None]] = {}
+    nan = math.nan
+    if "time_to_first_chunk" in want:
+        chunks = zip(fields["completion_start_time"], fields["stream"], strict=True)
+        stated["time_to_first_chunk"] = [first if stream and first is not None else nan for first, stream in chunks]
+    for name, field in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
+        if name in want:
+            stated[name] = fields[field]
+    if "cost_usd" in want:
+        stated["cost_usd"] = fields["response_cost"]
+    if "cached_tokens" in want:
+        stated["cached_tokens"] = [
+            nan
+            if usage is None or (tokens := usage.prompt_tokens_details) is None or tokens.cached_tokens is None
+            else tokens.cached_tokens
+            for usage in callers["usage_object"]
+        ]
+    if "reasoning_tokens" in want:
+        stated["reasoning_tokens"] = [
+            nan
+            if usage is None or (tokens := usage.completion_tokens_details) is None or tokens.reasoning_tokens is None
+            else tokens.reasoning_tokens
+            for usage in callers["usage_object"]
+        ]
+    return stated
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    """NaN for None."""
+    try:
+        return np.fromiter(values, np.float64, len(values))
+    except TypeError:  # rarely is there a None, and without one this is twice as fast
+        return np.array(values, np.float64)

@@ -1,0 +1,147 @@
+"""The payload's structure, as far as a column or a detector needs it, and what each column needs of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from exporters.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
+
+
+class PromptTokens(msgspec.Struct, gc=False):
+    """``prompt_tokens_details``."""
+
+    cached_tokens: float | None = None
+
+
+class CompletionTokens(msgspec.Struct, gc=False):
+    """``completion_tokens_details``."""
+
+    reasoning_tokens: float | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """``usage_object``."""
+
+    prompt_tokens_details: PromptTokens | None = None
+    completion_tokens_details: CompletionTokens | None = None
+
+
+class McpToolCall(msgspec.Struct, gc=False):
+    """``mcp_tool_call_metadata``: a tool call that went through the gateway."""
+
+    name: str | None = None
+    namespaced_tool_name: str | None = None
+    arguments: Any = None
+
+
+class Metadata(msgspec.Struct, gc=False):
+    """``metadata``: who called."""
+
+    user_api_key_hash: str | None = None
+    user_api_key_alias: str | None = None
+    user_api_key_team_id: str | None = None
+    user_api_key_org_id: str | None = None
+    user_api_key_user_id: str | None = None
+    usage_object: Usage | None = None
+    mcp_tool_call_metadata: McpToolCall | None = None
+
+
+class ErrorInformation(msgspec.Struct, gc=False):
+    """``error_information``: empty strings on success."""
+
+    error_class: str | None = None
+    error_code: str | int | None = None
+    llm_provider: str | None = None
+    error_rate_limit_category: str | None = None
+    error_rate_limit_type: str | None = None
+    normalized_error: str | None = None
+
+
+class Guardrail(msgspec.Struct, gc=False):
+    """One entry of ``guardrail_information``; the mode is a word, a list of them or an object with a default."""
+
+    guardrail_name: str | None = None
+    guardrail_status: str | None = None
+    guardrail_mode: Any = None
+    masked_entity_count: Any = None
+
+
+class Parameters(msgspec.Struct, gc=False):
+    """``model_parameters``: the APIs that have their system prompt outside of the messages."""
+
+    system: Content = None
+    instructions: Content = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """The payload, as far as any column or detector needs it."""
+
+    status: Literal["success", "failure"]
+    start_time: float | None = msgspec.field(name="startTime", default=None)
+    end_time: float | None = msgspec.field(name="endTime", default=None)
+    completion_start_time: float | None = msgspec.field(name="completionStartTime", default=None)
+    id: str | None = None
+    litellm_call_id: str | None = None
+    call_type: str | None = None
+    stream: bool | None = None
+    custom_llm_provider: str | None = None
+    model: str | None = None
+    model_group: str | None = None
+    model_id: str | None = None
+    requester_ip_address: str | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    response_cost: float | None = None
+    metadata: Metadata | None = None
+    error_information: ErrorInformation | None = None
+    guardrail_information: list[Guardrail] | None = None
+    messages: Messages = None
+    response: AnyResponse = None
+    model_parameters: Parameters | None = None
+
+
+_ERROR = frozenset(
+    (
+        "error_information",
+        "guardrail_information.guardrail_status",
+        "guardrail_information.guardrail_mode",
+        "metadata.user_api_key_alias",
+        "metadata.user_api_key_hash",
+        "metadata.user_api_key_user_id",
+    )
+)
+_STOP = frozenset(f"response.{path}" for path in STOP_PATHS)
+COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
+    "time": frozenset(),
+    "duration": frozenset(),
+    "time_to_first_chunk": frozenset(("completionStartTime", "stream")),
+    "input_tokens": frozenset(("prompt_tokens",)),
+    "output_tokens": frozenset(("completion_tokens",)),
+    "cached_tokens": frozenset(("metadata.usage_object.prompt_tokens_details.cached_tokens",)),
+    "reasoning_tokens": frozenset(("metadata.usage_object.completion_tokens_details.reasoning_tokens",)),
+    "cost_usd": frozenset(("response_cost",)),
+    "event_id": frozenset(("id", "litellm_call_id", "model_id")),
+    "call_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
+    "tenant": frozenset(("metadata.user_api_key_team_id", "metadata.user_api_key_org_id")),
+    "model": frozenset(("model_group", "model")),
+    "provider": frozenset(("custom_llm_provider",)),
+    "operation": frozenset(("call_type",)),
+    "stream": frozenset(("stream",)),
+    "outcome": frozenset(),
+    "error_class": _ERROR,
+    "verdict": _ERROR | _STOP | {"guardrail_information"},
+    "settled": _ERROR,
+    "actor": _ERROR | {"metadata.user_api_key_team_id"},
+    "key": frozenset(("metadata.user_api_key_hash",)),
+    "source_range": frozenset(("requester_ip_address",)),
+    "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
+    | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
+    "guardrails": frozenset(("guardrail_information",)),
+}
+"""What of a record each column is made of; the fields about time and status are always read."""
+CONTENT_PATHS = frozenset(("messages", "response", "model_parameters", "metadata.mcp_tool_call_metadata"))
+"""What the texts are made of."""
+ALWAYS_PATHS = frozenset(("startTime", "endTime"))
+"""What is always read, beside the status: without it a record is no attempt."""

@@ -1,0 +1,362 @@
+"""Prompts and answers in the shapes of the OpenAI and Anthropic APIs, which most gateways log.
+
+The structures accept nearly anything a client can send, so that odd content does not cost the record its fast path:
+every field is optional, and where a string is usual a list or an object may stand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from exporters.batch import Text
+
+HEAD: Final = 4_500
+"""Characters looked at from the beginning of a long piece of text."""
+TAIL: Final = 1_500
+"""Characters looked at from its end."""
+PIECE: Final = HEAD + TAIL
+ATTEMPT: Final = 10 * PIECE
+"""Characters looked at of one attempt; the newest pieces come first, as they are what is new."""
+
+STOP_PATHS: Final = frozenset(("choices.finish_reason", "incomplete_details.reason"))
+"""What `filtered` needs of a response."""
+TOOL_PATHS: Final = frozenset(
+    (
+        "choices.message.tool_calls.function.name",
+        "choices.message.function_call.name",
+        "output.type",
+        "output.name",
+        "content.type",
+        "content.name",
+    )
+)
+"""What `tools_called` needs of a response."""
+
+_CHANNELS: Final[dict[str | None, str]] = {
+    "user": "user",
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_TOOL_PARTS: Final = frozenset(("tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"))
+"""Types of a part or an item of an answer that calls a tool."""
+
+
+class Source(msgspec.Struct, gc=False):
+    """Where an Anthropic document comes from; `data` is text, base64 or absent."""
+
+    type: str | None = None
+    data: str | None = None
+
+
+class Part(msgspec.Struct, gc=False):
+    """A part of a message or an item of an answer: text, tool call, tool result, document, image, ..."""
+
+    type: str | None = None
+    text: str | None = None
+    name: str | None = None
+    content: Any = None
+    source: Source | str | None = None
+    input: Any = None
+    arguments: Any = None
+
+
+Parts = list[Part | str | int | float | bool | list[Any] | None]
+Content = str | Part | Parts | int | float | bool | None
+
+
+class Message(msgspec.Struct, gc=False):
+    """A turn of the request (or an item of the Responses API's input)."""
+
+    role: str | None = None
+    content: Content = None
+    output: Content = None
+
+
+class Function(msgspec.Struct, gc=False):
+    """What a tool call calls; `arguments` are JSON as text, now and then the object itself."""
+
+    name: str | None = None
+    arguments: Any = None
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """A tool call made by the model."""
+
+    function: Function | None = None
+
+
+class Answer(msgspec.Struct, gc=False):
+    """The message of a choice."""
+
+    content: Content = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers; `text` is the older text completion's."""
+
+    finish_reason: str | None = None
+    text: str | None = None
+    message: Answer | None = None
+
+
+class Incomplete(msgspec.Struct, gc=False):
+    """Why an answer of the Responses API ended early."""
+
+    reason: str | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """An answer: `choices` of chat and text completions, `output` of the Responses API, `content` of Anthropic's."""
+
+    choices: list[Choice] | None = None
+    output: list[Part] | str | None = None
+    content: list[Part] | str | None = None
+    text: str | None = None
+    incomplete_details: Incomplete | None = None
+
+
+Messages = list[Message | str | int | float | bool | list[Any] | None] | Message | str | None
+AnyResponse = Response | str | list[Any] | None
+Pieces = Iterator[tuple[str, str]]
+"""Channel and text."""
+
+
+class Collector:
+    """Gathers the texts of a batch of attempts.
+
+    `placeholders` stand where a gateway removed the text: they are not content. `input_chars` and `output_chars` count
+    characters before anything was cut, one number per attempt, NaN where there is no text. `skipped` are the characters
+    that were too many to look at.
+    """
+
+    def __init__(self, placeholders: frozenset[str] = frozenset()) -> None:
+        self.texts: list[Text] = []
+        self.input_chars: list[float] = []
+        self.output_chars: list[float] = []
+        self.skipped = 0
+        self._placeholders = placeholders
+        self._longest_placeholder = max(map(len, placeholders), default=0)
+
+    def collect(
+        self, requests: Sequence[Messages], systems: Sequence[Content], responses: Sequence[AnyResponse]
+    ) -> None:
+        """Add attempts: their messages, system prompts that stand outside of these, and answers."""
+        texts, longest, channels = self.texts, self._longest_placeholder, _CHANNELS
+        for row, (messages, system, response) in enumerate(zip(requests, systems, responses, strict=True)):
+            first = len(texts)
+            size = 0
+            if system:
+                size += self._add(row, _content("system", system))
+            if type(messages) is list:
+                for message in messages:
+                    # Most messages are one string: no function is called for those.
+                    if (
+                        type(message) is Message
+                        and type(content := message.content) is str
+                        and longest < (length := len(content)) <= PIECE
+                        and message.output is None
+                    ):
+                        size += length
+                        texts.append(Text(row, channels.get(message.role, "user"), content))
+                    else:
+                        size += self._add(row, _message(message))
+            elif messages:
+                size += self._add(row, _message(messages))
+            self.input_chars.append(size or math.nan)
+            asked, size = size, 0
+            if type(response) is Response:
+                for choice in response.choices or ():
+                    answer = choice.message
+                    if (
+                        answer is not None
+                        and type(content := answer.content) is str
+                        and longest < (length := len(content)) <= PIECE
+                        and not (answer.tool_calls or answer.reasoning_content or answer.function_call or choice.text)
+                    ):
+                        size += length
+                        texts.append(Text(row, "output", content))
+                    else:
+                        size += self._add(row, _choice(choice))
+                if response.output or response.content or response.text:
+                    size += self._add(row, _answer(response))
+            elif response:
+                size += self._add(row, _loose("output", response))
+            self.output_chars.append(size or math.nan)
+            if asked + size > ATTEMPT:
+                self._bound(first)
+
+    def tool_call(self, row: int, name: str, arguments: object) -> None:
+        """Add, to one of the attempts, a tool call that stands outside of its answer."""
+        if size := self._add(row, _tool_call(name, arguments)):
+            already = self.output_chars[row]
+            self.output_chars[row] = size if math.isnan(already) else already + size
+
+    def _add(self, row: int, pieces: Pieces) -> int:
+        """Add pieces, the long ones as their two ends; the characters that they had."""
+        size = 0
+        for channel, text in pieces:
+            said = text.partition(" ")[2] if channel == "tool_call" else text
+            if not said or said in self._placeholders:
+                continue
+            length = len(text)
+            size += length
+            if length <= PIECE:
+                self.texts.append(Text(row, channel, text))
+            else:
+                self.texts += (Text(row, channel, text[:HEAD]), Text(row, channel, text[-TAIL:]))
+                self.skipped += length - PIECE
+        return size
+
+    def _bound(self, first: int) -> None:
+        """Of the texts from `first` on, which are one attempt's, keep the last ones that fit into ATTEMPT."""
+        kept, left = len(self.texts), ATTEMPT
+        while kept > first and (left := left - len(self.texts[kept - 1].text)) >= 0:
+            kept -= 1
+        self.skipped += sum(len(text.text) for text in self.texts[first:kept])
+        del self.texts[first:kept]
+
+
+def filtered(responses: Sequence[Any]) -> list[int]:
+    """The rows whose answer the provider's content filter ended."""
+    rows = []
+    for row, response in enumerate(responses):
+        if response is None or type(response) is str or type(response) is list:
+            continue
+        for choice in response.choices or ():
+            if choice.finish_reason == "content_filter":
+                rows.append(row)
+                break
+        if (incomplete := response.incomplete_details) is not None and incomplete.reason == "content_filter":
+            rows.append(row)
+    return rows
+
+
+def tools_called(responses: Sequence[Any]) -> list[tuple[int, str]]:
+    """Row and name of each tool that the model called, in order."""
+    called: list[tuple[int, str | None]] = []
+    for row, response in enumerate(responses):
+        if response is None or type(response) is str or type(response) is list:
+            continue
+        for choice in response.choices or ():
+            if (answer := choice.message) is None:
+                continue
+            if answer.tool_calls:
+                called += [(row, call.function.name) for call in answer.tool_calls if call.function is not None]
+            if answer.function_call is not None:
+                called.append((row, answer.function_call.name))
+        if type(response.output) is list:
+            called += [(row, item.name) for item in response.output if item.type in _TOOL_PARTS]
+        if type(response.content) is list:
+            called += [(row, item.name) for item in response.content if item.type in _TOOL_PARTS]
+    return [(row, name) for row, name in called if name]
+
+
+def _message(message: object) -> Pieces:
+    if isinstance(message, Message):
+        yield from _content(_CHANNELS.get(message.role, "user"), message.content)
+        yield from _content("tool", message.output)
+    else:
+        yield from _loose("user", message)
+
+
+def _content(channel: str, content: object) -> Pieces:
+    match content:
+        case str():
+            yield channel, content
+        case Part():
+            yield from _part(channel, content)
+        case list():
+            for part in content:
+                if isinstance(part, Part):
+                    yield from _part(channel, part)
+                else:
+                    yield from _loose(channel, part)
+
+
+def _part(channel: str, part: Part) -> Pieces:
+    """The texts of a part of a message, or of an item of an answer."""
+    if part.type in _TOOL_PARTS:
+        if channel == "output":  # else it is an earlier call, which was seen when it was made
+            yield from _tool_call(part.name, part.arguments or part.input)
+        return
+    if part.text:
+        yield channel, part.text
+    # What a tool or a document says is not what the user says.
+    yield from _loose("output" if channel == "output" else "tool", part.content)
+    if isinstance(part.source, Source) and part.source.type == "text" and part.source.data:
+        yield "tool", part.source.data
+
+
+def _choice(choice: Choice) -> Pieces:
+    if choice.text:
+        yield "output", choice.text
+    answer = choice.message
+    if answer is None:
+        return
+    if answer.reasoning_content:
+        yield "output", answer.reasoning_content
+    yield from _content("output", answer.content)
+    for function in (*(call.function for call in answer.tool_calls or ()), answer.function_call):
+        if function is not None:
+            yield from _tool_call(function.name, function.arguments)
+
+
+def _answer(response: Response) -> Pieces:
+    """What stands outside of the choices."""
+    if response.text:
+        yield "output", response.text
+    yield from _content("output", response.output)
+    yield from _content("output", response.content)
+
+
+def _tool_call(name: str | None, arguments: object) -> Pieces:
+    """The tool's name, a space, and the arguments as text; nothing without arguments."""
+    if not arguments:
+        return
+    if not isinstance(arguments, str):
+        try:
+            arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        except RecursionError:
+            arguments = " ".join(_strings(arguments))
+    yield "tool_call", f"{name or 'unknown'} {arguments}"
+
+
+def _loose(channel: str, value: object) -> Pieces:
+    """The strings of lists, and of objects what they call their text, content or source, however deep."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                yield channel, text
+            case list() as items:
+                waiting.extend(reversed(items))
+            case {"type": "text", "data": str() as text}:
+                yield channel, text
+            case dict() as fields:
+                waiting.extend(fields[name] for name in ("source", "content", "text") if name in fields)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All strings in lists and objects, however deep, names included."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                yield text
+            case list() as items:
+                waiting.extend(reversed(items))
+            case dict() as fields:
+                for name, item in reversed(fields.items()):
+                    waiting += (item, name)
