@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from typing import Final
 
-GENERATORS: Final = ("prometheus", "promtool_tests", "alertmanager")
+GENERATORS: Final = ("prometheus", "promtool_tests", "alertmanager", "runbooks")
 """Modules of this folder that generate files, in the order they are run."""

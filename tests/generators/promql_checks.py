@@ -38,13 +38,18 @@ class Known:
 def faults(document: Mapping[str, Any], metrics: Mapping[str, MetricInfo]) -> list[str]:
     """Everything wrong with a rule file, each with the name of the rule."""
     rules = [rule for group in document["groups"] for rule in group["rules"]]
-    records = {rule["record"]: promql.parse(rule["expr"]) for rule in rules if "record" in rule}
-    known = Known(metrics, records)
+    known = Known(metrics, records_of(document))
     found = [f"group {group['name']}: {text}" for group in document["groups"] for text in newer_keys(group)]
     for rule in rules:
         name = rule.get("alert") or rule["record"]
         found += [f"{name}: {text}" for check in CHECKS for text in check(rule, known)]
     return found
+
+
+def records_of(document: Mapping[str, Any]) -> dict[str, promql.Expr]:
+    """The recording rules of a file, expressions by name."""
+    rules = [rule for group in document["groups"] for rule in group["rules"]]
+    return {rule["record"]: promql.parse(rule["expr"]) for rule in rules if "record" in rule}
 
 
 def newer_keys(group: Mapping[str, Any]) -> Iterator[str]:

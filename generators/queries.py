@@ -1,0 +1,88 @@
+"""Queries that a person pastes into Prometheus while looking into an alert."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from generators.promql import aggregation, condition, selector, worst
+from spec import AlertRule, MetricInfo, Series, names
+from spec.model import Alert
+
+SOME: Final = 20
+"""How many groups a query lists, the worst first."""
+RATE_WINDOW: Final = "5m"
+
+_CODE: Final = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question and its answer in PromQL."""
+
+    title: str
+    promql: str
+
+
+def of_alert(rule: AlertRule) -> Iterator[Query]:
+    """What the alert looks at: where it stands, what was answered, one member of its labels over time."""
+    yield Query("Where it stands now, the worst first" if rule.labels else "Where it stands now", _listed(rule))
+    if rule.denominator:
+        for title, series in (("The part", rule.series), ("The whole", rule.denominator)):
+            yield Query(f"{title}: `{series.metric}`", series.record)
+    if rule.answered:
+        twin = Series(rule.answered, rule.series.matchers, rule.labels, rule.series.aggregate, "")
+        yield Query("How much of it the model answered", _most(aggregation(twin), rule.labels))
+    if rule.labels:
+        one = selector(rule.record, [(label, label.upper()) for label in rule.labels])
+        words = " and ".join(f"`{label.upper()}`" for label in rule.labels)
+        yield Query(f"One over time, as a graph; put what the page names in the place of {words}", one)
+    yield Query("What the alert asks, with its look-back", condition(rule))
+    yield Query("What fires", firing(rule.name))
+
+
+def of_storm() -> Iterator[Query]:
+    """How many groups are over which threshold."""
+    yield Query("Groups over the threshold, by alert", f"max by (alert) ({names.VIOLATING_GROUPS})")
+    yield Query("What fires", firing(names.STORM))
+
+
+def of_mentioned(alert: Alert, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> Iterator[Query]:
+    """One query for each metric that the prose names and that `of_alert` does not already ask about."""
+    asked = {rule.series.metric, rule.answered, rule.denominator.metric if rule.denominator else ""}
+    for name in dict.fromkeys(code for text in alert.look_at for code in _CODE.findall(text)):
+        if name in metrics and name not in asked:
+            yield Query(f"`{name}`: {metrics[name].help}", of_metric(metrics[name]))
+
+
+def of_metric(metric: MetricInfo) -> str:
+    """What one usually asks of a metric: the rate of a counter, the 95th percentile, the greatest of gauges."""
+    labels = tuple(label for label in metric.labels if label not in ("job", "instance"))
+    match metric.type:
+        case "counter":
+            return _most(f"sum{_by(labels)} (rate({metric.name}[{RATE_WINDOW}]))", labels)
+        case "histogram":
+            return f"histogram_quantile(0.95, sum{_by((*labels, 'le'))} (rate({metric.name}_bucket[{RATE_WINDOW}])))"
+        case _:
+            return _most(f"max{_by(labels)} ({metric.name})", labels)
+
+
+def firing(alert: str) -> str:
+    """The alerts of a name that fire, as Prometheus sees them."""
+    return selector("ALERTS", [("alertname", alert), ("alertstate", "firing")])
+
+
+def _listed(rule: AlertRule) -> str:
+    if not rule.labels:
+        return rule.record
+    return f"{'bottomk' if worst(rule) == 'min' else 'topk'}({SOME}, {rule.record})"
+
+
+def _most(expression: str, labels: tuple[str, ...]) -> str:
+    return f"topk({SOME}, {expression})" if labels else expression
+
+
+def _by(labels: tuple[str, ...]) -> str:
+    return f" by ({', '.join(labels)})" if labels else ""
