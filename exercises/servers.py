@@ -318,7 +318,11 @@ class Sample:
 
 
 class Prometheus(Server):
-    """A real Prometheus. `scrape_config` writes the simple configurations."""
+    """A real Prometheus. `scrape_config` writes the simple configurations.
+
+    It notices its targets and Alertmanagers up to 5 s after a start or reload. An alert that fires before that goes
+    nowhere until it is sent again, which is after a minute unless the flag `--rules.alert.resend-delay` says otherwise.
+    """
 
     program = "prometheus"
 

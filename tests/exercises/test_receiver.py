@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -137,13 +140,19 @@ def test_what_it_refuses_is_not_remembered(
 
 
 def test_a_sender_that_is_killed_makes_no_noise(receiver: CaptureReceiver, capsys: pytest.CaptureFixture[str]) -> None:
-    connection = http.client.HTTPConnection(receiver.url.removeprefix("http://"), timeout=10)
-    connection.putrequest("POST", "/")
-    connection.putheader("Content-Length", "100")
-    connection.endheaders(b"{")
-    connection.close()
-    post(receiver, "/after", {})
-    assert [delivery.path for delivery in receiver.deliveries] == ["/after"]
+    before = threading.active_count()
+    host, _, port = receiver.url.removeprefix("http://").partition(":")
+    sender = socket.create_connection((host, int(port)), timeout=10)
+    sender.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+    deadline = time.monotonic() + 10
+    while threading.active_count() == before and time.monotonic() < deadline:
+        time.sleep(0.01)  # until it is being handled
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, as of a dead process
+    sender.close()
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert receiver.deliveries == ()
     assert capsys.readouterr().err == ""
 
 
