@@ -52,11 +52,16 @@ fast: setup ## unit tests only: nothing slow
 	@$(PYTEST) -m "not stack and not slow"
 
 .PHONY: check
-check: setup ## lint, format, types, import direction
+check: setup ## lint, format, types, import direction, generated files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/tocsin generate --check
+
+.PHONY: generate
+generate: setup ## rules, routes, dashboards, runbooks and docs that follow from spec/
+	@$(BIN)/tocsin generate
 
 .PHONY: format
 format: setup ## put the code in its one format

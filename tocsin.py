@@ -16,6 +16,8 @@ from spec import SpecError, compile_alerts
 from spec.checks import run_checks
 from spec.load import load_sourced
 
+_ROOT = Path(__file__).resolve().parent
+
 
 def _check(options: argparse.Namespace) -> int:
     try:
@@ -36,6 +38,42 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{len(spec.signals)} signals, {len(compile_alerts(spec))} alert rules: ", end="")
         print(f"{errors} errors, {len(issues) - errors} warnings")
     return int(any(issue.severity == "error" for issue in issues))
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from generators import files
+    from generators.errors import GeneratorError
+
+    root = options.output or _ROOT
+    if options.output is None and (options.overlay or not (_ROOT / "pyproject.toml").is_file()):
+        print(
+            "tocsin: the files beside the program are those of the shipped spec; name a folder of your own with "
+            "--output DIR",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        sourced = load_sourced(*options.overlay)
+        issues = run_checks(sourced.spec, today=datetime.datetime.now(datetime.UTC).date(), places=sourced.places)
+        if errors := [issue for issue in issues if issue.severity == "error"]:
+            print(*errors, sep="\n", file=sys.stderr)
+            return 1
+        made = files.render_all(sourced.spec)
+        found = files.stale(root, made)
+        changed = [] if options.check else files.write(root, made)
+    except (SpecError, GeneratorError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tocsin: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    left = [stale for stale in found if stale.path not in changed]
+    if options.format == "json":
+        stale = [{"path": file.path, "kind": file.kind} for file in left]
+        print(json.dumps({"folder": str(root), "files": len(made), "changed": changed, "stale": stale}, indent=2))
+    else:
+        print(files.report(root, made, changed, left))
+    return int(bool(left))
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -68,6 +106,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("overlay", nargs="*", type=Path, help="YAML merged over the shipped spec by name, in this order")
     check.add_argument("--format", choices=("text", "json"), default="text")
     check.set_defaults(run=_check)
+    generate = commands.add_parser(
+        "generate",
+        help="write the rules, routes, dashboards and pages that follow from the spec",
+        description=(
+            "Writes everything that follows from the severity spec: Prometheus rules and their unit tests, "
+            "Alertmanager configuration, dashboards, runbook pages, the metric catalogue and the reference of the spec. "
+            "Without options it renews the files of this checkout. With overlays it writes a set of your own."
+        ),
+        epilog=(
+            "Exit status: 0 everything is as it should be, 1 the spec has errors or files are stale, 2 wrong usage. "
+            "Example: tocsin generate --overlay my-overlay.yaml --output my-tocsin"
+        ),
+    )
+    generate.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
+    generate.add_argument(
+        "--overlay",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="YAML merged over the shipped spec by name, in this order; needs --output",
+    )
+    generate.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="the folder to write into, or to check; made when it is not there (default: this checkout)",
+    )
+    generate.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    generate.set_defaults(run=_generate)
     export = commands.add_parser(
         "export",
         help="read gateway logs and serve /metrics until stopped",

@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from typing import Final
 
-GENERATORS: Final = ("prometheus", "promtool_tests", "alertmanager", "runbooks")
+GENERATORS: Final = ("prometheus", "promtool_tests", "alertmanager", "runbooks", "metrics_page", "spec_page")
 """Modules of this folder that generate files, in the order they are run."""
