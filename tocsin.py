@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="write the rules, routes, dashboards and pages that follow from the spec",
         description=(
             "Writes everything that follows from the severity spec: Prometheus rules and their unit tests, "
-            "Alertmanager configuration, dashboards, runbook pages, the metric catalogue and the reference of the spec. "
+            "Alertmanager configuration, dashboards, runbook pages, the metric catalogue, the reference of the spec. "
             "Without options it renews the files of this checkout. With overlays it writes a set of your own."
         ),
         epilog=(
