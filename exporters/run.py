@@ -6,9 +6,9 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -77,7 +77,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         name: FileTail(
             name,
             source.paths,
-            positions=_positions(saved[name]) if saved and name in saved else None,
+            positions=positions_of(saved, name),
             start_at=source.start_at,
         )
         for name, source in config.sources.items()
@@ -98,5 +98,8 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         exporter.close()
 
 
-def _positions(plain: object) -> dict[str, Position]:
-    return msgspec.convert(plain, dict[str, Position])
+def positions_of(saved: Mapping[str, Any] | None, source: str) -> dict[str, Position] | None:
+    """The saved positions of a source; None when it is met for the first time."""
+    if saved is None or source not in saved:
+        return None
+    return msgspec.convert(saved[source], dict[str, Position])

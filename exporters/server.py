@@ -49,7 +49,11 @@ class MetricsServer:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         routes = {"/metrics": self._metrics, "/-/healthy": self._healthy, "/-/ready": self._ready}
-        self._server = _Server(address, routes)
+        try:
+            self._server = _Server(address, routes)
+        except OSError as error:
+            text = f"cannot listen on {address[0]}:{address[1]}: {error.strerror}; choose another `listen`"
+            raise OSError(error.errno, text) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 

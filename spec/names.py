@@ -37,6 +37,19 @@ STORM: Final = "LLMAlertStorm"
 """The alert that replaces many of one kind; its entry in the spec is the pattern."""
 VIOLATING_GROUPS: Final = "llm_violating_groups"
 
+TIER: Final = "tier"
+"""The label of an escalation: "2" is the second to hear. What has it is never an alert that is escalated."""
+ESCALATIONS: Final = {
+    "acknowledged": "TocsinNotAcknowledged",
+    "contained": "TocsinNotContained",
+    "": "TocsinStillFiring",
+}
+"""The alerts of later tiers, by what would have kept the tier silent."""
+INCIDENT_STATES: Final = {"acknowledged": "llm_alert_acknowledged", "contained": "llm_alert_contained"}
+"""Metrics that are 1 for an `incident_key` in that state."""
+INCIDENTS_FIRING: Final = "incident:llm_alerts_firing:max"
+"""The recording rule of incidents that have a firing alert."""
+
 GLOBAL: Final = "global"
 _ENTITY_COMPANIONS: Final = {"actor": ("actor", "tenant"), "source_range": ("source_range", "trusted")}
 

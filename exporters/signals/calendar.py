@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
+
 from spec.model import Calendar
 
 _STEP = 300.0  # seconds that are decided together; calendars begin and end at such a step
 _REMEMBERED = 4096
+_FEW = 64
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -25,16 +29,19 @@ class OffHours:
         self._begin, self._end = _minutes(calendar.from_), _minutes(calendar.to)
         self._known: dict[int, str] = {}
 
-    def words(self, times: list[float]) -> list[str]:
+    def words(self, times: npt.NDArray[np.float64]) -> list[str]:
         """``"true"`` outside the hours, else ``"false"``, for each of `times` (Unix seconds)."""
-        known = self._known
-        steps = [int(time // _STEP) for time in times]
-        try:
-            return [known[step] for step in steps]
-        except KeyError:
-            if len(known) > _REMEMBERED:
-                known.clear()
-            return [known.get(step) or self._decide(step) for step in steps]
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        steps = np.floor(times / _STEP).astype(np.int64)
+        first, last = int(steps.min()), int(steps.max())
+        word = self._word(first)
+        if last - first < _FEW and all(self._word(step) == word for step in range(first + 1, last + 1)):
+            return [word] * len(steps)
+        return [self._word(step) for step in steps.tolist()]
+
+    def _word(self, step: int) -> str:
+        return self._known.get(step) or self._decide(step)
 
     def _decide(self, step: int) -> str:
         moment = datetime.fromtimestamp(step * _STEP, self._zone)

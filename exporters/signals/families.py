@@ -57,10 +57,13 @@ class Families:
         """Whether the series budget has room for a new combination of labels in the table with these dimensions."""
 
         def admit(labels: tuple[str, ...]) -> bool:
-            wanted = sum(
-                rollup.new_series(labels) * rollup.width for rollup in self.rollups if rollup.table.dims == dims
-            )
-            return self.series + wanted <= self._budget
+            concerned = [rollup for rollup in self.rollups if rollup.table.dims == dims]
+            wanted = sum(rollup.new_series(labels) * rollup.width for rollup in concerned)
+            if wanted and self.series + wanted > self._budget:
+                return False
+            for rollup in concerned:
+                rollup.bear(labels)
+            return True
 
         return admit
 

@@ -64,7 +64,10 @@ class Held:
         return {"first_shown": self.first_shown.copy(), "shows": self.shows.copy(), "shown": self.shown.copy()}
 
     def load(self, data: dict[str, object], places: Sequence[int | None], rows: int) -> None:
-        """Take back a snapshot whose series i is now series ``places[i]`` of `rows` (None: it is no more)."""
+        """Take back a snapshot whose series i is now series ``places[i]`` of `rows` (None: it is no more).
+
+        Places beyond those that were ever shown may follow.
+        """
         first_shown: Floats = data["first_shown"]  # type: ignore[assignment]
         shows: Ints = data["shows"]  # type: ignore[assignment]
         shown: Floats = data["shown"]  # type: ignore[assignment]
@@ -73,6 +76,7 @@ class Held:
         self._settled = False
         if shown.shape[1:] != (self.width,):
             return
+        places = places[: len(shows)]
         old = [row for row, place in enumerate(places) if place is not None]
         new = [place for place in places if place is not None]
         self.first_shown[new], self.shows[new], self.shown[new] = first_shown[old], shows[old], shown[old]

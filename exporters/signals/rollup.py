@@ -84,6 +84,15 @@ class Rollup:
             return 0
         return sum(key not in self.index for key in {*self._born_with(values), *self._keys(values)})
 
+    def bear(self, labels: tuple[str, ...]) -> None:
+        """Make the series that a new cell with these labels needs."""
+        if self._selects(labels):
+            values = tuple([labels[place] for place in self._places])
+            if values not in self._met:
+                self._met.add(values)
+                for key in (*self._born_with(values), *self._keys(values)):
+                    self._series(key)
+
     def sync(self) -> None:
         """Take in the cells that are new since the last call."""
         known = self._maps.shape[1]
@@ -92,11 +101,8 @@ class Rollup:
         fresh = np.full((len(self._maps), self.table.size - known), -1, np.int64)
         for place, labels in enumerate(self.table.labels[known:]):
             if self._selects(labels):
-                values = tuple([labels[dim] for dim in self._places])
-                if values not in self._met:
-                    self._met.add(values)
-                    for key in self._born_with(values):
-                        self._series(key)
+                self.bear(labels)
+                values = tuple(labels[dim] for dim in self._places)
                 fresh[:, place] = [self._series(key) for key in self._keys(values)]
         self._maps = np.concatenate([self._maps, fresh], axis=1)
 

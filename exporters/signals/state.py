@@ -131,7 +131,7 @@ class SignalState:
 
     def _take_attempts(self, batch: EventBatch, times: Floats, detections: Sequence[Detection], now: float) -> None:
         table = self.families.tables[EVENTS]
-        offhours = self._offhours.words(times.tolist())
+        offhours = self._offhours.words(times)
         dims = [
             repeat(batch.gateway, batch.size)
             if dim == "gateway"

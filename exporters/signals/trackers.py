@@ -197,6 +197,7 @@ class DistinctTracker(_Rare):
         """Take in who has which value, and when last; the alerts whose limit was crossed, once for each group."""
         groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
         patience = window / SLICES
+        alone = all(limit.value > 1 for limit in self.limits)  # then one value is no news
         for (row, value), time in seen.items():
             if value is None:
                 continue
@@ -204,8 +205,12 @@ class DistinctTracker(_Rare):
             if distinct is None:
                 distinct = groups[row] = Distinct()
             last = distinct.last.get(value)
-            if last is not None and last <= time < last + patience:
-                continue
+            if last is not None and last <= time:
+                if time < last + patience:
+                    continue
+                if alone and distinct.sole(time, value):
+                    self._touched[row] = now
+                    continue
             count = distinct.add(time, value, window, cap)
             self._touched[row] = now
             if peaks is not None:

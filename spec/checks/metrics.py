@@ -153,7 +153,10 @@ def _label(name: str, path: Path) -> Iterator[Issue]:
 
 
 class NamesAreUnique:
-    """No two entries publish a metric of the same name."""
+    """No two entries publish a metric of the same name, and none that OpenMetrics takes for the same.
+
+    OpenMetrics leaves ``_total`` out of a counter's name, so ``x_total`` and a gauge ``x`` are one there.
+    """
 
     id: ClassVar[str] = "TOC034"
     severity: ClassVar[Gravity] = "error"
@@ -164,6 +167,11 @@ class NamesAreUnique:
             if count > 1:
                 path: Path = ("signals", name.removeprefix(names.SIGNAL_PREFIX))
                 yield Issue(f"the metric {name} is published {count} times, expected once", path)
+        metrics = {metric.name for metric in catalogue(spec) if metric.source != "external"}
+        for name in sorted(metrics):
+            if name.endswith("_total") and name.removesuffix("_total") in metrics:
+                path = ("signals", name.removesuffix("_total").removeprefix(names.SIGNAL_PREFIX))
+                yield Issue(f"the metric has the name of the counter {name} without _total, expected another one", path)
 
 
 class SignalsAreUsed:

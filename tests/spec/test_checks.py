@@ -186,11 +186,13 @@ EXAMPLES = [
             "found the label 'owner', which every alert has already"),
     Example("TOC034", "signals: {jailbreak_hits_answered: *burst}", "signals.jailbreak_hits_answered",
             "the metric llm_jailbreak_hits_answered is published 2 times, expected once"),
+    Example("TOC034", "signals: {attempts: *burst}", "signals.attempts",
+            "the metric has the name of the counter llm_attempts_total without _total, expected another one"),
     Example("TOC035", "alerts: {LLMSpendBurst: {enabled: false}}", "signals.spend_by_actor",
             "no alert looks at it; say why in `no_alert`, or disable it"),
     Example("TOC035", "signals: {spend_by_actor: {no_alert: because}}", "signals.spend_by_actor.no_alert",
             "an alert looks at it all the same"),
-    Example("TOC036", "families: {llm_offhours_requests_total: {category: error}}\n"
+    Example("TOC036", "families: {llm_requests_offhours_total: {category: error}}\n"
             "signals: {offhours_requests: {category: error}}", "signals",
             "found 1 of category 'temporal', expected at least two"),
     Example("TOC037", "signals: {jailbreak_hits: {where: {detector: [jailbrake]}}}",

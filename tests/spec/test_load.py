@@ -68,13 +68,13 @@ def test_an_overlay_disables(tmp_path: Path) -> None:
             tmp_path,
             "alerts: {LLMValidationErrors: {enabled: false}}\n"
             "signals: {validation_errors: {enabled: false}, burst_requests: {enabled: true}}\n"
-            "families: {llm_offhours_requests_total: {enabled: false}}\n",
+            "families: {llm_requests_offhours_total: {enabled: false}}\n",
         )
     )
     assert not spec.alerts["LLMValidationErrors"].enabled
     assert "validation_errors" not in spec.signals
     assert "burst_requests" in spec.signals
-    assert "llm_offhours_requests_total" not in spec.families
+    assert "llm_requests_offhours_total" not in spec.families
 
 
 def test_an_overlay_adds(tmp_path: Path) -> None:
