@@ -92,7 +92,7 @@ class _FetchFailed(Exception):
 
 def _missing(name: str, program: _Program, reason: str) -> ServerMissing:
     return ServerMissing(
-        f"{name} is missing: not on PATH, not in {_cache()}, and not fetched because {reason}. "
+        f"{name} is missing: not on PATH, not in {_cache()}, and not fetched because {reason.rstrip('.')}. "
         f"To go on, put {' or '.join(program.names)} on PATH (on Debian and Ubuntu it is in the package "
         f"{program.package}), or run this once where apt-get reaches its package mirror."
     )
@@ -167,8 +167,10 @@ def _private_apt(scratch: Path) -> list[str]:
     (cache / "archives" / "partial").mkdir(parents=True)
     settings = {
         "Dir::State": state,
+        "Dir::State::lists": state / "lists",  # named each, as the configuration of the machine may name them too
         "Dir::State::status": "/var/lib/dpkg/status",
         "Dir::Cache": cache,
+        "Dir::Cache::archives": cache / "archives",
         "APT::Sandbox::User": "root",  # apt's own user cannot write into a private folder; without root it is ignored
         "Acquire::Languages": "none",
     }
