@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-LAST = 253_402_300_800.0
-"""The year 10000 in Unix seconds: text has no room for it, so no log can mean it."""
+LAST = 253_402_300_799.0
+"""The last second of the year 9999 in Unix seconds: text has no room for more, so no log can mean it."""
 
 
 def rfc3339(seconds: float) -> str:

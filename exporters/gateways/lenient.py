@@ -6,6 +6,7 @@ hide an attack; so only the odd part is left out, and counted.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -19,7 +20,7 @@ import msgspec
 MAX_DEPTH = 64
 """Nesting kept when a line is nested too deeply to be parsed."""
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]++|[\]}]++', re.DOTALL)
 _LONGEST_INT = 18  # digits: what 64 bits surely hold
 
 UNFIT: Final = object()
@@ -39,55 +40,60 @@ class UnreadableError(Exception):
 def parse(line: bytes, dropped: Counter[str]) -> Any:
     """The plain value of a line of JSON.
 
-    Also accepts what common writers produce beside the standard: NaN and infinite numbers (as infinity), numbers
-    beyond 64 bits, and half of a surrogate pair (as U+FFFD). What is nested deeper than a parser can follow becomes
-    null beyond MAX_DEPTH, counted in `dropped` as ``nesting``.
+    Also accepts what common writers and crashes produce beside the standard: a byte order mark, NUL bytes around the
+    line, control characters in strings, NaN and infinite numbers (as infinity), numbers beyond 64 bits, and half of a
+    surrogate pair (as U+FFFD). Bytes that are no UTF-8 become U+FFFD, counted in `dropped` as ``encoding``. What is
+    nested deeper than a parser can follow becomes null beyond MAX_DEPTH, counted as ``nesting``.
 
     Raises:
         UnreadableError: ``not_json``, ``invalid_utf8`` or ``too_deep``.
     """
-    deep = False
     try:
         return msgspec.json.decode(line)
-    except RecursionError:
-        deep = True
-    except UnicodeDecodeError:
-        raise UnreadableError("invalid_utf8", "not UTF-8") from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    shallow, cut = flatten(line)
+    line = line.removeprefix(codecs.BOM_UTF8).strip(b"\0 \t\r\n")
     try:
-        value = json.loads(shallow.decode(), parse_int=_integer)
+        text = line.decode()
     except UnicodeDecodeError:
-        raise UnreadableError("invalid_utf8", "not UTF-8") from None
-    except ValueError as error:
-        reason = "too_deep" if deep else "not_json"
-        raise UnreadableError(reason, f"byte {getattr(error, 'pos', 0)}") from None
-    if cut:
+        text = line.decode(errors="replace")
+        dropped["encoding"] += 1
+    reason = "invalid_utf8" if "encoding" in dropped else "not_json"
+    try:
+        return _loads(text)
+    except RecursionError:
+        text, cut = flatten(text)
         dropped["nesting"] += cut
-    return _clean(value)
+        reason = "too_deep"
+    except ValueError as error:
+        raise UnreadableError(reason, _place(error)) from None
+    try:
+        return _loads(text)
+    except ValueError as error:
+        raise UnreadableError(reason, _place(error)) from None
 
 
-def flatten(line: bytes, depth: int = MAX_DEPTH) -> tuple[bytes, int]:
-    """`line` with null in place of every list and object nested deeper than `depth`, and how many those were."""
-    kept: list[bytes] = []
+def flatten(text: str, depth: int = MAX_DEPTH) -> tuple[str, int]:
+    """`text` with null in place of every list and object nested deeper than `depth`, and how many those were."""
+    kept: list[str] = []
     level = cut = start = 0
-    for token in _TOKEN.finditer(line):
-        match line[token.start()]:
-            case 0x5B | 0x7B:  # [ {
-                level += 1
-                if level == depth + 1:
-                    kept += (line[start : token.start()], b"null")
+    for token in _TOKEN.finditer(text):
+        run = token.end() - token.start()
+        match text[token.start()]:
+            case "[" | "{":
+                if level <= depth < level + run:
+                    kept += (text[start : token.start() + depth - level], "null")
                     cut += 1
-            case 0x5D | 0x7D:  # ] }
-                if level == depth + 1:
-                    start = token.end()
-                level -= 1
+                level += run
+            case "]" | "}":
+                if level - run <= depth < level:
+                    start = token.start() + level - depth
+                level -= run
     if not cut:
-        return line, 0
+        return text, 0
     if level <= depth:
-        kept.append(line[start:])
-    return b"".join(kept), cut
+        kept.append(text[start:])
+    return "".join(kept), cut
 
 
 def fit(value: Any, kind: Any, dropped: Counter[str], path: str = "", repairs: Repairs | None = None) -> Any:
@@ -137,12 +143,20 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
+def _loads(text: str) -> Any:
+    return _clean(json.loads(text, parse_int=_integer, strict=False))
+
+
+def _place(error: ValueError) -> str:
+    return f"character {getattr(error, 'pos', 0)}"
+
+
 def _integer(digits: str) -> float:
     return int(digits) if len(digits) <= _LONGEST_INT else float(digits)
 
 
 def _clean(value: Any) -> Any:
-    """`value` without what later steps cannot print or add up; its nesting is bounded by MAX_DEPTH."""
+    """`value` without what later steps cannot print or add up; RecursionError if it is nested too deeply."""
     match value:
         case str():
             return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

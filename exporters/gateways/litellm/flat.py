@@ -19,6 +19,7 @@ from exporters.gateways.lenient import parse
 from exporters.gateways.litellm.errors import http_status
 from exporters.gateways.litellm.guardrails import verdict_of
 from exporters.gateways.litellm.record import Guardrail, Record
+from exporters.gateways.names import short
 
 SCHEMA_VERSION = 1
 
@@ -46,8 +47,8 @@ def flat_record(batch: EventBatch, raw: bytes) -> dict[str, object]:
 
 
 def _event(batch: EventBatch, raw: bytes) -> dict[str, object]:
-    ended, duration = float(batch.numbers("time")[0]), _number(batch, "duration")
-    started = ended if duration is None else ended - duration
+    ended, duration, start = float(batch.numbers("time")[0]), _number(batch, "duration"), batch.records[0].start_time
+    started = ended if duration is None else start
     refused = batch.objects("error_class")[0] in ("auth", "permission") and batch.objects("settled")[0]
     return {
         "@timestamp": instants.rfc3339(started),
@@ -72,7 +73,7 @@ def _call(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
     finish = [_text(choice, "finish_reason") for choice in _objects(response.get("choices"))]
     cache_hit = plain.get("cache_hit")
     return {
-        "llm.call.id": record.litellm_call_id or record.id,
+        "llm.call.id": short(record.litellm_call_id or record.id),
         "gen_ai.operation.name": batch.objects("operation")[0],
         "url.path": _text(_object(plain, "metadata"), "user_api_key_request_route"),
         "gen_ai.provider.name": batch.objects("provider")[0],
@@ -147,9 +148,9 @@ def _guardrail(guardrail: Guardrail, plain: dict[str, Any]) -> dict[str, object]
     """One result; what matched stays out, as it quotes the prompt."""
     mode = plain.get("guardrail_mode")
     result = {
-        "name": guardrail.guardrail_name,
+        "name": short(guardrail.guardrail_name),
         "provider": _text(plain, "guardrail_provider"),
-        "stage": mode if isinstance(mode, str) else None,
+        "stage": short(mode) if isinstance(mode, str) else None,
         "action": verdict_of(guardrail),
         "rule": _text(plain, "detection_method"),
         "score": _finite(plain.get("risk_score")),
@@ -187,7 +188,7 @@ def _count(value: object) -> int | None:
 
 def _text(value: dict[str, Any], name: str) -> str | None:
     found = value.get(name)
-    return found if isinstance(found, str) and found else None
+    return short(found) if isinstance(found, str) else None
 
 
 def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
