@@ -8,5 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-GENERATORS: Final = ("prometheus", "promtool_tests", "alertmanager", "runbooks", "metrics_page", "spec_page")
+GENERATORS: Final = (
+    "prometheus",
+    "promtool_tests",
+    "alertmanager",
+    "escalation",
+    "escalation_tests",
+    "runbooks",
+    "metrics_page",
+    "spec_page",
+)
 """Modules of this folder that generate files, in the order they are run."""

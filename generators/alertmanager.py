@@ -10,20 +10,20 @@ would arrive when the incident is over; and whoever keeps the incident's record 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from generators.files import header
+from generators import escalation
+from generators.files import comment, header
 from generators.prometheus import WATCHDOG
 from generators.promql import duration
 from generators.receivers import PREFIX, receiver, receiver_name
 from generators.yaml_text import yaml_text
 from spec import Spec, names
 from spec.ir import escalation_of, first_channels
-from spec.model import Alert, Calendar, Maturity, Owner, SeverityName
+from spec.model import Alert, Calendar, Maturity, Owner, SeverityName, Tier
 
 PATH: Final = "alert_rules/alertmanager.yaml"
 SUBTREE_PATH: Final = "alert_rules/alertmanager-subtree.yaml"
@@ -62,8 +62,8 @@ def generate(spec: Spec) -> dict[str, str]:
     root = {"receiver": receiver_name(fallback(spec)[0]), "group_by": ["alertname"], "routes": [_subtree(spec)]}
     needs = tuple(_needs(spec, channels))
     return {
-        PATH: header() + _comment(_ABOUT, *needs) + yaml_text({"route": root, **parts}),
-        SUBTREE_PATH: header() + _comment(_ABOUT_SUBTREE, *needs) + yaml_text({"routes": root["routes"], **parts}),
+        PATH: header() + comment(_ABOUT, *needs) + yaml_text({"route": root, **parts}),
+        SUBTREE_PATH: header() + comment(_ABOUT_SUBTREE, *needs) + yaml_text({"routes": root["routes"], **parts}),
     }
 
 
@@ -77,7 +77,8 @@ def fallback(spec: Spec) -> tuple[str, ...]:
 def _channels(spec: Spec) -> tuple[str, ...]:
     """The channels that routes name."""
     first = (channel for alert in _patterns(spec) for channel in first_channels(spec, alert))
-    return tuple(dict.fromkeys([*first, HEARTBEAT]))
+    later = (channel for step in escalation.steps(spec) for channel in step.tier.notify)
+    return tuple(dict.fromkeys([*first, *later, HEARTBEAT]))
 
 
 def _needs(spec: Spec, channels: Iterable[str]) -> Iterator[str]:
@@ -95,10 +96,6 @@ def _needs(spec: Spec, channels: Iterable[str]) -> Iterator[str]:
         )
 
 
-def _comment(*paragraphs: str) -> str:
-    return "".join(textwrap.fill(text, 120, initial_indent="# ", subsequent_indent="# ") + "\n" for text in paragraphs)
-
-
 # ------------------------------------------------------------------------------------------------------------ routes
 def _subtree(spec: Spec) -> dict[str, Any]:
     settings = spec.settings
@@ -112,6 +109,7 @@ def _subtree(spec: Spec) -> dict[str, Any]:
         "repeat_interval": duration(settings.repeat_interval),
         "routes": [
             _watchdog(spec),
+            *_later(spec),
             *(_severity(spec, name) for name in severities),
             *_each([], dict.fromkeys(fallback(spec), "")),
         ],
@@ -127,6 +125,20 @@ def _watchdog(spec: Spec) -> dict[str, Any]:
         "group_interval": often,
         "repeat_interval": often,
     }
+
+
+def _later(spec: Spec) -> Iterator[dict[str, Any]]:
+    """The routes of the later tiers, which have waited long enough."""
+    routes = [
+        route
+        for step in escalation.steps(spec)
+        for route in _each(
+            [f'tocsin_severity="{step.severity}"', f'owner="{step.owner}"', f'{names.TIER}="{step.number}"'],
+            _kept_hours(spec, step.severity, step.tier, step.tier.notify),
+        )
+    ]
+    if routes:
+        yield {"matchers": [f'{names.TIER}!=""'], "group_wait": "0s", "routes": routes}
 
 
 def _severity(spec: Spec, name: SeverityName) -> dict[str, Any]:
@@ -160,16 +172,18 @@ def _each(matchers: list[str], hours: Mapping[str, str]) -> Iterator[dict[str, A
 
 
 def _hours(spec: Spec, alert: Alert) -> dict[str, str]:
-    """The channels of an alert's first tier with the calendar in whose hours they speak; "" is always.
+    """The channels of an alert's first tier, and when they speak."""
+    return _kept_hours(spec, alert.severity, escalation_of(spec, alert).tiers[0], first_channels(spec, alert))
+
+
+def _kept_hours(spec: Spec, severity: SeverityName, tier: Tier, channels: Iterable[str]) -> dict[str, str]:
+    """Channels with the calendar in whose hours they speak; "" is always.
 
     What pages keeps the hours of the severity; a tier that names hours keeps those as a whole.
     """
-    page = spec.severities[alert.severity].page
-    during = escalation_of(spec, alert).tiers[0].during
+    page = spec.severities[severity].page
     kept = page if page in spec.calendars else ""
-    return {
-        channel: during or (kept if spec.channels[channel].pages else "") for channel in first_channels(spec, alert)
-    }
+    return {channel: tier.during or (kept if spec.channels[channel].pages else "") for channel in channels}
 
 
 def _pattern(spec: Spec, severity: SeverityName, owner: Owner, maturity: Maturity) -> Alert:
@@ -187,7 +201,13 @@ def _patterns(spec: Spec) -> Iterator[Alert]:
 
 # ----------------------------------------------------------------------------------------------------- what they name
 def _calendars(spec: Spec) -> Iterable[str]:
-    return dict.fromkeys(name for alert in _patterns(spec) for name in _hours(spec, alert).values() if name)
+    first = (name for alert in _patterns(spec) for name in _hours(spec, alert).values())
+    later = (
+        name
+        for step in escalation.steps(spec)
+        for name in _kept_hours(spec, step.severity, step.tier, step.tier.notify).values()
+    )
+    return dict.fromkeys(name for name in (*first, *later) if name)
 
 
 def _interval(name: str, calendar: Calendar) -> dict[str, Any]:

@@ -24,11 +24,15 @@ _OVER: Final = {">=": "{} or more", ">": "more than {}", "<=": "{} or less", "<"
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert that fires: its labels, its value, and the hits that the model answered (None: nobody knows)."""
+    """An alert that fires: its labels, its value, and the hits that the model answered (None: nobody knows).
+
+    `alerts` are the names of the alerts of its incident, where it stands for those.
+    """
 
     labels: Mapping[str, str]
     value: float
     answered: float | None = None
+    alerts: tuple[str, ...] = ()
 
 
 class Part(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -45,6 +46,11 @@ class Stale:
 def header(open_: str = "#", close: str = "") -> str:
     """`HEADER` as a comment line, for instance ``header("<!--", "-->")``."""
     return f"{open_} {HEADER} {close}".rstrip() + "\n"
+
+
+def comment(*paragraphs: str) -> str:
+    """Paragraphs as comment lines of YAML."""
+    return "".join(textwrap.fill(text, 120, initial_indent="# ", subsequent_indent="# ") + "\n" for text in paragraphs)
 
 
 def marked(path: str, text: str) -> bool:

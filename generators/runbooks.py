@@ -75,6 +75,8 @@ def _page(spec: Spec, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> str
         ],
         tiers=[*_tiers(spec, rule)],
         incubating=alert.maturity == "incubating",
+        states=[*_states(spec, rule)],
+        resolve=spec.severities[alert.severity].sla.resolve,
         sla=_sla(spec.severities[alert.severity]),
         frameworks=[*_frameworks(rule.name, alert)],
         overlay=yaml_text(_overlay(rule)),
@@ -100,6 +102,8 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
         relatives=[],
         tiers=[],
         incubating=False,
+        states=[],
+        resolve="",
         sla="",
         frameworks=[],
         overlay=yaml_text({"alerts": families}),
@@ -181,6 +185,13 @@ def _tiers(spec: Spec, rule: AlertRule) -> Iterator[Tier]:
         who = tier.notify if place else rule.channels
         unless = f"not {tier.unless}" if tier.unless else ""
         yield Tier(f"{tier.after}" if place else "at once", ", ".join(who), unless, tier.during)
+
+
+def _states(spec: Spec, rule: AlertRule) -> Iterator[tuple[str, str]]:
+    """The alerts of later tiers that a person can hold back, with the words to say so."""
+    later = escalation_of(spec, rule.alert).tiers[1:] if rule.alert.maturity == "stable" else ()
+    for state in dict.fromkeys(tier.unless for tier in later if tier.unless):
+        yield names.ESCALATIONS[state], f"{state} by ..."
 
 
 def _sla(severity: Severity) -> str:

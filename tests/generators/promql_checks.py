@@ -6,13 +6,14 @@ The metrics that a rule may name, and the labels they have, come from the spec's
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import promql_parser as promql
 
 from spec import MetricInfo
+from spec.names import STATIC_LABELS
 
 COUNTER_FUNCTIONS: Final = frozenset({"rate", "irate", "increase", "resets"})
 COMPARISONS: Final = frozenset({">=", ">", "<=", "<", "==", "!="})
@@ -40,6 +41,7 @@ def faults(document: Mapping[str, Any], metrics: Mapping[str, MetricInfo]) -> li
     rules = [rule for group in document["groups"] for rule in group["rules"]]
     known = Known(metrics, records_of(document))
     found = [f"group {group['name']}: {text}" for group in document["groups"] for text in newer_keys(group)]
+    found += duplicates(rules)
     for rule in rules:
         name = rule.get("alert") or rule["record"]
         found += [f"{name}: {text}" for check in CHECKS for text in check(rule, known)]
@@ -58,6 +60,12 @@ def newer_keys(group: Mapping[str, Any]) -> Iterator[str]:
     for rule in group["rules"]:
         kind = "alert" if "alert" in rule else "record"
         yield from (f"{rule[kind]}: key {key!r}" for key in sorted(set(rule) - RULE_KEYS[kind]))
+
+
+def duplicates(rules: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Rules of the same name and static labels: their series would overwrite each other."""
+    names = [(rule.get("alert") or rule["record"], sorted(rule.get("labels", {}).items())) for rule in rules]
+    yield from (f"{name}: there twice" for place, (name, labels) in enumerate(names) if (name, labels) in names[:place])
 
 
 def unknown_metrics(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
@@ -130,6 +138,18 @@ def unstable_labels(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
     yield from (f"label {label} is kept" for label in sorted((kept or set()) & set(TARGET_LABELS)))
     yield from (f"label {name} has the value" for name, text in rule["labels"].items() if "$value" in text)
 
+
+ALERTS: Final = MetricInfo(
+    "ALERTS",
+    "gauge",
+    "Made by Prometheus.",
+    ("alertname", "alertstate", *STATIC_LABELS, "incident_key", "tier"),
+    "",
+    "",
+    "",
+    "external",
+)
+"""What Prometheus itself says of alerts; its labels are those of our rules."""
 
 CHECKS: Final[tuple[Callable[[Mapping[str, Any], Known], Iterator[str]], ...]] = (
     unknown_metrics,

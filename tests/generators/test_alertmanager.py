@@ -140,6 +140,30 @@ def test_severity_owner_and_maturity_choose_the_receivers(
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("where", ["alone", "grafted"])
+def test_every_later_tier_reaches_whom_the_spec_names(
+    real_server: RealServer, config: Path, grafted: Path, written: Document, where: str
+) -> None:
+    path, seen = grafted if where == "grafted" else config, 0
+    for severity, entry in written["severities"].items():
+        for owner, escalation in entry["escalation"].items():
+            for number, tier in enumerate(written["escalations"][escalation]["tiers"][1:], start=2):
+                labels = {"alertname": "TocsinNotAcknowledged", "tocsin_severity": severity, "owner": owner}
+                found = receivers(real_server, path, {**labels, "tier": str(number), "incident_key": "a/b"})
+                assert found == sorted(f"tocsin/{name}" for name in tier["notify"]), (severity, owner, number)
+                seen += 1
+    assert seen > 10
+
+
+def test_a_later_tier_keeps_its_hours_and_waits_for_nothing(shipped: Spec) -> None:
+    later = _subtree(shipped)["routes"][1]
+    assert (later["matchers"], later["group_wait"]) == (['tier!=""'], "0s")
+    hours = {tuple(route["matchers"]): route.get("active_time_intervals") for route in later["routes"]}
+    assert hours['tocsin_severity="medium"', 'owner="security"', 'tier="2"'] == ["tocsin/business"]
+    assert hours['tocsin_severity="high"', 'owner="security"', 'tier="2"'] is None
+
+
+@pytest.mark.stack
 def test_alerts_of_others_stay_with_them(real_server: RealServer, grafted: Path) -> None:
     assert receivers(real_server, grafted, {"alertname": "Disk", "team": "db", "severity": "critical"}) == ["dba"]
     assert receivers(real_server, grafted, {"alertname": "Watchdog", "severity": "none"}) == ["all"]
@@ -238,7 +262,7 @@ def test_secrets_are_only_ever_in_files(shipped: Spec) -> None:
     document = alertmanager_of(shipped)
     folder = shipped.settings.secrets_folder
     files = {str(value) for key, value in _pairs(document["receivers"]) if key.endswith("_file")}
-    secrets = {channel.secret for channel in shipped.channels.values()} - {"", "pagerduty-executives"}
+    secrets = {channel.secret for channel in shipped.channels.values()} - {""}
     assert files == {f"{folder}/{name}" for name in secrets}
     forbidden = {"api_url", "routing_key", "service_key", "credentials", "auth_password", "auth_secret", "password"}
     assert not forbidden & {key for key, _ in _pairs(document)}

@@ -58,6 +58,8 @@ def test_every_kind_of_artefact_is_made(made: dict[str, str]) -> None:
     assert {
         "alert_rules/tocsin.rules.yaml",
         "alert_rules/tocsin.tests.yaml",
+        "alert_rules/tocsin-escalation.rules.yaml",
+        "alert_rules/tocsin-escalation.tests.yaml",
         "alert_rules/alertmanager.yaml",
         "alert_rules/alertmanager-subtree.yaml",
         "runbooks/README.md",

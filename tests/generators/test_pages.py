@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import json
+import shlex
 import socketserver
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +21,8 @@ import pytest
 import yaml
 
 from exercises.servers import Alertmanager, CaptureReceiver
-from generators import alertmanager
+from generators import alertmanager, runbooks
+from spec import load_spec
 from tests.generators.programs import RealServer, spec_with
 
 pytestmark = pytest.mark.stack
@@ -117,6 +121,7 @@ def chain(real_server: RealServer, tmp_path: Path) -> Iterator[Chain]:
         for name in ("pagerduty-security", "pagerduty-platform", "ticket-webhook"):
             (tmp_path / name).write_text(f"key-of-{name}", encoding="utf-8")
         first = {"after": "0m", "notify": ["pager-security", "chat-security", "privacy", "tickets"]}
+        later = [{"after": f"{place}m", "notify": ["pager-security"]} for place in (5, 15, 30)]
         overlay = {
             "settings": {
                 "time_scale": 15,
@@ -124,7 +129,7 @@ def chain(real_server: RealServer, tmp_path: Path) -> Iterator[Chain]:
                 "smtp_smarthost": f"127.0.0.1:{mailbox.port}",
             },
             "channels": {"tickets": {"target": f"{capture.url}/tickets"}},
-            "escalations": {"security-critical": {"tiers": [first]}},
+            "escalations": {"security-critical": {"tiers": [first, *later]}},
         }
         text = alertmanager.generate(spec_with(tmp_path, overlay))[alertmanager.PATH]
         config = {**yaml.safe_load(text), "global": {"pagerduty_url": f"{capture.url}/pager", "smtp_hello": "here"}}
@@ -185,6 +190,28 @@ def test_two_alerts_of_an_incident_are_one_page_and_a_storm_is_one_page_for_all(
     pages = [delivery.body for delivery in chain.capture.deliveries if delivery.path == "/pager"]
     assert len(pages) == 2
     assert any(page["payload"]["summary"].endswith("(2 alerts)") for page in pages)
+
+
+def test_the_command_on_the_runbook_page_holds_back_the_later_tiers(chain: Chain, real_server: RealServer) -> None:
+    page = runbooks.generate(load_spec())["runbooks/LLMCanaryLeaked.md"]
+    command = next(line for line in page.splitlines() if line.startswith("amtool silence add") and "Acknow" in line)
+    key = f"data_leakage/{HOSTILE}"
+    words = shlex.split(command.replace('"INCIDENT"', shlex.quote(json.dumps(key))))
+    amtool = [str(real_server("amtool")), f"--alertmanager.url={chain.server.url}", *words[1:]]
+    subprocess.run(amtool, check=True, capture_output=True, timeout=30)
+    later = {"alert_family": "", "maturity": "", "confidence": "", "tier": "2"}
+    chain.fire("TocsinNotAcknowledged", actor=HOSTILE, **later)
+    chain.fire("TocsinNotContained", actor=HOSTILE, **{**later, "tier": "4"})
+    chain.fire("TocsinNotAcknowledged", actor="bob", **later)
+    chain.capture.wait_for(lambda delivery: "bob" in str(delivery.body), 20.0)
+    chain.capture.wait_for(lambda delivery: HOSTILE in str(delivery.body), 20.0)
+    time.sleep(1.0)
+    pages = [delivery.body for delivery in chain.capture.deliveries if delivery.path == "/pager"]
+    firing = sorted((page["payload"]["group"], page["payload"]["custom_details"]["firing"]) for page in pages)
+    assert [group for group, _ in firing] == ["data_leakage/bob", key]
+    assert ["Alert: TocsinNotAcknowledged, since" in firing[0][1], "Alert: TocsinNotContained" in firing[1][1]] == [
+        True
+    ] * 2
 
 
 def _mail(mailbox: Mailbox) -> Any:

@@ -232,6 +232,13 @@ def test_our_checks_find_a_broken_rule(
     assert any("LLMJailbreakRepeated" in fault and said in fault for fault in faults(document, metrics))
 
 
+def test_our_checks_find_a_rule_that_is_there_twice(document: Document, metrics: dict[str, MetricInfo]) -> None:
+    rules = document["groups"][0]["rules"]
+    rules += [rules[0], rules[-1]]
+    names = [rules[0]["record"], rules[-1]["alert"]]
+    assert faults(document, metrics) == [f"{name}: there twice" for name in names]
+
+
 @pytest.mark.parametrize("key", ["query_offset", "labels", "limit"])
 def test_our_checks_find_a_newer_key_of_a_group(document: Document, metrics: dict[str, MetricInfo], key: str) -> None:
     document["groups"][0][key] = "1m"

@@ -10,9 +10,9 @@ import yaml
 
 from generators import prometheus, runbooks
 from generators.errors import GeneratorError
-from spec import MetricInfo, Spec, catalogue, compile_alerts, load_spec
+from spec import Spec, catalogue, compile_alerts, load_spec
 from tests.generators.programs import RealServer, rules_of, run, spec_with
-from tests.generators.promql_checks import Known, records_of, unknown_matchers, unknown_metrics
+from tests.generators.promql_checks import ALERTS, Known, records_of, unknown_matchers, unknown_metrics
 
 _PROMQL = re.compile(r"```promql\n(.*?)\n```", re.DOTALL)
 _TABLE_PROMQL = re.compile(r"\| `([^`]+)` \|$", re.MULTILINE)
@@ -113,9 +113,7 @@ def test_the_storm_page_names_what_it_can_stand_for(shipped: Spec, pages: dict[s
 # ---------------------------------------------------------------------------------------------------- what one pastes
 def test_queries_name_metrics_and_labels_that_exist(shipped: Spec, pages: dict[str, str]) -> None:
     metrics = {metric.name: metric for metric in catalogue(shipped, expand_histograms=True)}
-    static = tuple(rules_of(shipped)["groups"][0]["rules"][-1]["labels"])
-    metrics["ALERTS"] = MetricInfo("ALERTS", "gauge", "", ("alertname", "alertstate", *static), "", "", "", "external")
-    known = Known(metrics, records_of(rules_of(shipped)))
+    known = Known({**metrics, "ALERTS": ALERTS}, records_of(rules_of(shipped)))
     found = queries_of(pages)
     assert len(found) > 5 * (len(pages) - 2)
     for path, query in found:
