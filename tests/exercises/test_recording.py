@@ -84,7 +84,7 @@ def test_time_passes_forwards(speed: float) -> None:
 def test_calls_move_to_their_plan_with_their_fallbacks_and_come_in_the_order_of_their_end() -> None:
     first, fallback = line("a", 1_700_000_000.0, 1_700_000_001.0), line("a", 1_700_000_001.5, 1_700_000_004.0)
     other = line("b", 1_700_000_000.0, 1_700_000_000.5)
-    moved = recording.restamp([first, other, fallback], {"a": 1_800_000_000.0, "b": 1_800_000_002.0})
+    moved = recording.restamp([fallback, other, first], {"a": 1_800_000_000.0, "b": 1_800_000_002.0})
     assert [(r["litellm_call_id"], r["startTime"], r["endTime"]) for r in map(json.loads, moved)] == [
         ("a", 1_800_000_000.0, 1_800_000_001.0),
         ("b", 1_800_000_002.0, 1_800_000_002.5),
