@@ -54,9 +54,12 @@ _POLL_SECONDS = 0.05
 _LOG_TAIL_LINES = 20
 
 
-def _free_port() -> int:
-    # Taken from below the range that outgoing connections use, so that none of them grabs the port of a server that
-    # is down for a moment in a restart.
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on.
+
+    Taken from below the range that outgoing connections use, so that none of them grabs the port of a server that is
+    down for a moment in a restart.
+    """
     for _ in range(100):
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -156,7 +159,7 @@ class Server(ABC):
             self._launch(self._port)
             return
         for attempt in range(1, _PORT_TRIES + 1):
-            port = _free_port()
+            port = free_port()
             try:
                 self._launch(port)
             except ServerFailed as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +20,13 @@ CLIENTS_CHOICE: Final = frozenset(("model", "provider", "tool"))
 
 
 class Families:
-    """Counters and histograms over bounded labels; `gateways` are those that will ever be seen."""
+    """Counters and histograms over bounded labels.
 
-    def __init__(self, spec: Spec, gateways: Sequence[str]) -> None:
+    `gateways` are those that will ever be seen; `dims` are dimensions of attempts that are wanted beside the labels of
+    the families.
+    """
+
+    def __init__(self, spec: Spec, gateways: Sequence[str], dims: Collection[str] = ()) -> None:
         self._budget = spec.settings.max_series
         fields = spec.fields
         self.label_sets = {
@@ -33,7 +37,9 @@ class Families:
             self.label_sets["gateway"].admit(gateway, proven=True)
         closed: dict[str, Sequence[str]] = {name: field.values for name, field in fields.items() if field.values}
         closed["gateway"] = tuple(gateways)
-        self.tables = {EVENTS: self._table(STREAM_DIMENSIONS["events"], spec.families.values())}
+        used = {*dims}.union(*(_dims_of(family) for family in spec.families.values()))
+        self.dims = tuple(dim for dim in STREAM_DIMENSIONS[EVENTS] if dim in used)
+        self.tables = {EVENTS: self._table(self.dims, spec.families.values())}
         for name, dims in SIDE_TABLES.items():
             self.tables[name] = CellTable(dims, (name,), label_sets=self.label_sets, admit_series=self._admits(dims))
         self.rollups = [
@@ -146,6 +152,10 @@ class Families:
     def _layout(table: CellTable) -> list[object]:
         edges = [[histogram.measure, list(histogram.edges)] for histogram in table.histograms]
         return [list(table.dims), list(table.sums), edges]
+
+
+def _dims_of(family: Family) -> set[str]:
+    return {*family.labels, *family.where} if table_of(family) == EVENTS else set()
 
 
 def table_of(family: Family) -> str:

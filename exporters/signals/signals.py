@@ -122,6 +122,14 @@ class Signals:
         return frozenset(summed.union(*(signal.at_least for signal in self.signals.values())))
 
     @property
+    def dims(self) -> frozenset[str]:
+        """The dimensions of attempts that signals select, group or describe accounts by."""
+        signals = [signal for signal in self.signals.values() if signal.stream == EVENTS]
+        used = {signal.by for signal in signals}.union(*(signal.where for signal in signals))
+        described = {label for entity in self.entities.values() for label in entity.labels}
+        return frozenset((used | described) & set(STREAM_DIMENSIONS[EVENTS]))
+
+    @property
     def identities(self) -> frozenset[str]:
         """The identities that signals are grouped by or count."""
         named = {signal.by for signal in self.signals.values()} | {

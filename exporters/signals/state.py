@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.batch import IDENTITY_COLUMNS, EventBatch
+from exporters.batch import SIDE_TABLES as BATCH_TABLES
 from exporters.detect.model import Detection
 from exporters.samples import Table
 from exporters.signals.calendar import OffHours
-from exporters.signals.families import EVENTS, Families
+from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.health import HealthCounters
 from exporters.signals.held import Scrapes
 from exporters.signals.recent import Recent, Requests
@@ -30,13 +31,12 @@ Floats = npt.NDArray[np.float64]
 ACCOUNTS: Final = 100_000
 """People and addresses remembered at most; about a kilobyte each."""
 HORIZON: Final = 200_000
-"""Attempts (and requests) remembered against duplicates, at least."""
+"""Attempts (and requests) remembered against duplicates, at least; 0 remembers none."""
 GRACE: Final = 60.0
 """Seconds of event time in which a fallback may still follow a failed attempt."""
 SKEW: Final = 60.0
 """Seconds by which a record may be dated ahead before it counts as one from the future."""
 
-_DIMS = STREAM_DIMENSIONS[EVENTS]
 _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
 _BATCH_MEASURES = ("input_chars", "output_chars", "without_content")
 
@@ -60,7 +60,6 @@ class SignalState:
     ) -> None:
         interval = float(spec.settings.scrape_interval)
         self.spec = spec
-        self.families = Families(spec, gateways)
         self.signals = Signals(
             spec,
             accounts=accounts,
@@ -68,6 +67,7 @@ class SignalState:
             crossed=lambda alert: self.health.add("llm_threshold_crossings_total", (alert,)),
             name_of=name_of,
         )
+        self.families = Families(spec, gateways, self.signals.dims)
         alerts = [(name,) for name, alert in spec.alerts.items() if alert.enabled]
         each = [(source,) for source in sources]
         self.health = HealthCounters(
@@ -82,6 +82,10 @@ class SignalState:
         self.seen = Recent(horizon)
         self.requests = Requests(GRACE / spec.settings.time_scale, horizon)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event
+        self._counts_requests = "requests" in self.families.measures
+        self._side_tables = {table_of(family) for family in spec.families.values()} | {
+            signal.stream for signal in self.signals.signals.values()
+        }
         self._allowance = 2 * interval
         self._offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
         self._rejects: dict[tuple[str, ...], int] = {}
@@ -89,19 +93,23 @@ class SignalState:
     @property
     def columns(self) -> frozenset[str]:
         """The columns of a batch that are needed."""
-        dims = set(_DIMS) - set(_OWN_DIMS)
+        dims = set(self.families.dims) - set(_OWN_DIMS)
         measures = (self.families.measures | self.signals.measures) & (set(MEASURES) - {"requests", ATTEMPTS})
         return frozenset(
-            {"time", "event_id", "call_id", "settled"}
+            {"time", "outcome"}
+            | ({"event_id"} if self.seen.horizon else set())
+            | ({"call_id", "settled"} if self._counts_requests else set())
             | dims
             | (measures - set(_BATCH_MEASURES))
             | (self.signals.identities & set(IDENTITY_COLUMNS))
-            | {"tool_calls", "guardrails"}
+            | {name for name in BATCH_TABLES if name in self._side_tables}
         )
 
     # ------------------------------------------------------------------------------------------------ taking in
     def fresh(self, batch: EventBatch) -> EventBatch:
         """The batch without attempts that were seen before; those are counted."""
+        if not self.seen.horizon:
+            return batch
         places = self.seen.new(batch.objects("event_id"))
         if places is None:
             return batch
@@ -131,27 +139,28 @@ class SignalState:
 
     def _take_attempts(self, batch: EventBatch, times: Floats, detections: Sequence[Detection], now: float) -> None:
         table = self.families.tables[EVENTS]
-        offhours = self._offhours.words(times)
+        offhours = self._offhours.words(times) if "offhours" in table.dims else []
         dims = [
             repeat(batch.gateway, batch.size)
             if dim == "gateway"
             else offhours
             if dim == "offhours"
             else batch.objects(dim)
-            for dim in _DIMS
+            for dim in table.dims
         ]
         succeeded = [outcome == "success" for outcome in batch.objects("outcome")]
         cells = table.resolve(list(zip(*dims, strict=True)), succeeded)
         measures = self._measures(batch)
         table.add(cells, measures)
-        settled = self.requests.settle(batch.objects("call_id"), succeeded, batch.objects("settled"), cells, times)
-        self._count_requests(settled)
+        if self._counts_requests:
+            calls, final = batch.objects("call_id"), batch.objects("settled")
+            self._count_requests(self.requests.settle(calls, succeeded, final, cells, times))
         labels = table.labels
-        tenant = _DIMS.index("tenant")
+        tenant = table.dims.index("tenant") if "tenant" in table.dims else 0
         columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}
         trusted = "true" if batch.source_trusted else "false"
         extra = {"actor": lambda i: labels[cells[i]][tenant], "source_range": lambda _i: trusted}
-        rows = Rows(EVENTS, _DIMS, times, cells, labels, succeeded, columns | measures, extra)
+        rows = Rows(EVENTS, table.dims, times, cells, labels, succeeded, columns | measures, extra)
         self.signals.take(rows, now)
         self._take_side("detections", detections, rows, batch, now)
         self._take_side("tool_calls", batch.tool_calls, rows, batch, now)
@@ -159,7 +168,7 @@ class SignalState:
 
     def _count_requests(self, cells: Sequence[int]) -> None:
         table = self.families.tables[EVENTS]
-        if cells and "requests" in table.column:
+        if cells:
             np.add.at(table.values[:, table.column["requests"]], np.array(cells), 1.0)
 
     def _measures(self, batch: EventBatch) -> dict[str, Floats]:
@@ -191,7 +200,11 @@ class SignalState:
         proven = [attempts.answered[row] for row in owners] if table == "tool_calls" else [True] * len(owners)
         cells = self.families.add_side(table, words, proven)
         labels = self.families.tables[table].labels
-        columns = {name: [batch.objects(name)[row] for row in owners] for name in ("actor", "source_range", "key")}
+        columns = {
+            name: [attempts.columns[name][row] for row in owners]
+            for name in IDENTITY_COLUMNS
+            if name in attempts.columns
+        }
         extra = {name: lambda i, of=of: of(owners[i]) for name, of in attempts.extra.items()}
         answered = [attempts.answered[row] for row in owners]
         times = attempts.times[owners]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import Any, Self
 
 import yaml
 
+from exercises.servers import free_port
+
 
 class ExporterProcess:
     """``tocsin export`` over one file source called ``gw``, in `folder`."""
@@ -25,7 +26,7 @@ class ExporterProcess:
     ) -> None:
         self.log = folder / "gateway.jsonl"
         self.log.touch()
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._errors = folder / "exporter.log"
         self.config = folder / "tocsin.yaml"
@@ -90,10 +91,3 @@ class ExporterProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -172,8 +172,8 @@ def test_a_port_that_somebody_takes_between_look_and_start(
     server: servers.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        ports = [other.getsockname()[1], *(servers._free_port() for _ in range(2))]
-        monkeypatch.setattr(servers, "_free_port", lambda: ports.pop(0))
+        ports = [other.getsockname()[1], *(servers.free_port() for _ in range(2))]
+        monkeypatch.setattr(servers, "free_port", lambda: ports.pop(0))
         with server:
             assert len(ports) == 1
             assert not server.url.endswith(f":{other.getsockname()[1]}")

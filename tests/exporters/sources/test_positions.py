@@ -110,7 +110,7 @@ def test_sizes_that_make_no_sense_are_refused() -> None:
 
 @pytest.mark.parametrize("plain", [None, [], {"key": {"offset": "3"}}, {"key": {}}])
 def test_positions_that_are_none_are_refused(plain: object) -> None:
-    with pytest.raises(ValueError, match="Expected|Object missing"):
+    with pytest.raises(ValueError, match=r"Expected|Object missing"):
         load_positions(plain)
 
 

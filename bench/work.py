@@ -1,0 +1,76 @@
+"""What the benchmarks run as processes of their own: ``python -m bench.work five FILE`` and the like."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from exporters.detect import Scanner, load_rules
+from exporters.engine import Engine
+from exporters.expose import Exposition
+from exporters.gateways import gateway
+from exporters.signals.state import SignalState
+from exporters.sources.file import FileTail
+from spec import Spec, load_spec
+
+NOW = 1_800_000_000.0
+"""After every line of the logs."""
+BUDGET = 4 * 1024 * 1024
+
+
+def engine(spec: Spec, *, content: bool, horizon: int = 200_000) -> Engine:
+    """An engine over one source, as the exporter makes it."""
+    state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
+    scanner = Scanner(load_rules()) if content else None
+    return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, scanner)
+
+
+def five_metrics() -> Engine:
+    """Only what a log-to-metrics tool does: requests, both kinds of tokens, latency and errors by model."""
+    spec = load_spec()
+    names = ("llm_attempts_total", "llm_tokens_total", "llm_request_duration_seconds", "llm_errors_total")
+    families = {name: spec.families[name] for name in names}
+    narrow = {"llm_attempts_total": ("model", "outcome"), "llm_errors_total": ("model", "error_class")}
+    for name, family in families.items():
+        labels = narrow.get(name, ("model", *family.split))
+        families[name] = msgspec.structs.replace(family, labels=labels)
+    split = {"direction": {"input": "input_tokens", "output": "output_tokens"}}
+    families["llm_tokens_total"] = msgspec.structs.replace(families["llm_tokens_total"], split=split)
+    return engine(msgspec.structs.replace(spec, families=families, signals={}, alerts={}), content=False, horizon=0)
+
+
+def read_whole(path: Path, worker: Engine) -> int:
+    """Read a file to its end; the number of bytes."""
+    tail = FileTail("gw", [str(path)], start_at="beginning", chunk_bytes=1 << 20)
+    total = 0
+    while size := worker.feed("gw", (chunk.data for chunk in tail.read(BUDGET, now=NOW)), now=NOW):
+        total += size
+    tail.close()
+    return total
+
+
+def main(arguments: list[str]) -> None:
+    """Do one job on one file."""
+    job, path = arguments[0], Path(arguments[1])
+    if job == "five":
+        worker = five_metrics()
+    elif job == "full":
+        worker = engine(load_spec(), content=False)
+    elif job == "rss":
+        worker = engine(load_spec(), content=True)
+    read_whole(path, worker)
+    Exposition().render(worker.state.show(NOW))
+    if job == "rss":
+        print(resident_mb())
+
+
+def resident_mb() -> float:
+    """Resident memory of this process, in megabytes (10^6 bytes)."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * 4096 / 1e6
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
