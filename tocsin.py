@@ -95,6 +95,22 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _replay(options: argparse.Namespace) -> int:
+    from replay import command
+
+    return command.run(
+        options.log,
+        form=options.format,
+        gateway=options.gateway,
+        overlays=options.spec,
+        rules=options.rules,
+        canaries=options.canaries,
+        shared_keys=options.shared_key,
+        trust_client_address=options.trust_client_address,
+        until_quiet=options.until_quiet,
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status: 0 well, 1 a problem was found, 2 wrong usage."""
     parser = argparse.ArgumentParser(
@@ -144,6 +160,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     export.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
     export.set_defaults(run=_export)
+    replay = commands.add_parser(
+        "replay",
+        help="tell which alerts a recorded log would have raised",
+        description=(
+            "Runs recorded logs, plain or gzip, through the exporter's own pipeline in simulated time, with no server, "
+            "and prints a timeline and a table of the alerts. Several logs are read side by side, by time."
+        ),
+        epilog="Exit status: 0 replayed (whatever fires), 1 something cannot be read or used, 2 wrong usage.",
+    )
+    replay.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
+    replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    replay.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
+    replay.add_argument(
+        "--spec", **several, type=Path, metavar="FILE", help="overlay over the shipped spec; repeatable"
+    )
+    replay.add_argument("--rules", **several, type=Path, metavar="FILE", help="more content rules; repeatable")
+    replay.add_argument("--canaries", type=Path, metavar="FILE", help="planted strings, one a line")
+    replay.add_argument(
+        "--shared-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="alias or hash of a key that many people use; repeatable",
+    )
+    replay.add_argument(
+        "--trust-client-address", action="store_true", help="a client cannot choose the address that is logged"
+    )
+    replay.add_argument(
+        "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
+    )
+    replay.set_defaults(run=_replay)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

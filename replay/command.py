@@ -1,0 +1,86 @@
+"""The command: logs in, a report on standard output, progress on standard error when a person watches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+from exporters.gateways import UnknownGatewayError
+from replay.read import LogError
+from replay.report import as_json, as_text
+from replay.run import replay, replay_engine
+from spec import SpecError, load_spec
+
+_QUIET: Final = 1.0
+"""Seconds of work that nobody has to be told of."""
+
+
+def run(
+    logs: Sequence[Path],
+    *,
+    form: Literal["text", "json"],
+    gateway: str,
+    overlays: Sequence[Path],
+    rules: Sequence[Path],
+    canaries: Path | None,
+    shared_keys: Sequence[str],
+    trust_client_address: bool,
+    until_quiet: bool,
+) -> int:
+    """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used."""
+    progress = _Progress(sys.stderr)
+    try:
+        spec = load_spec(*overlays)
+        engine = replay_engine(
+            spec,
+            gateway=gateway,
+            rules=rules,
+            canaries=canaries,
+            shared_keys=shared_keys,
+            trust_client_address=trust_client_address,
+        )
+        outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (LogError, UnknownGatewayError) as error:
+        print(f"tocsin: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tocsin: {error.filename}: cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    finally:
+        progress.clear()
+    if form == "json":
+        print(as_json(outcome))
+    else:
+        screen = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if screen else 0
+        print(as_text(outcome, spec, width=width, color=screen and not os.environ.get("NO_COLOR")))
+    return 0
+
+
+class _Progress:
+    """One line that is written over, and gone in the end. Nothing unless the stream is a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream if stream.isatty() else None
+        self._next = time.monotonic() + _QUIET
+        self._shown = False
+
+    def show(self, part: float) -> None:
+        now = time.monotonic()
+        if self._stream is not None and now >= self._next:
+            self._next, self._shown = now + 0.2, True
+            self._stream.write(f"\rreplaying: {part:.0%} of the logs ")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        if self._stream is not None and self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()

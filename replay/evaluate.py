@@ -1,0 +1,213 @@
+"""What an alert means, in code: `spec.ir` says it in words, and the rules of every backend are compilations of it.
+
+Pure: a step is a time and the tables of a scrape. Evaluations have to be in ascending order of time.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.samples import Table
+from spec.ir import AlertRule, Series
+
+Floats = npt.NDArray[np.float64]
+Key = tuple[str, ...]
+Vector = tuple[Sequence[Key], Floats]
+"""Label values of each series, and its value."""
+
+_OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+_MERGE: Final[Mapping[str, Callable[[float, float], float]]] = {"max": max, "min": min, "sum": operator.add}
+_INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
+_NOTHING: Final[Vector] = ((), np.zeros(0))
+
+
+@dataclass(slots=True)
+class Episode:
+    """An alert that fired for one member of its labels. Times in Unix seconds; `resolved_at` None: it fires still.
+
+    `value` is the worst compared value so far, `answered` the greatest answered part of the hits (None: the alert's
+    signal does not tell).
+    """
+
+    rule: AlertRule
+    labels: dict[str, str]
+    fired_at: float
+    value: float
+    answered: float | None
+    resolved_at: float | None = None
+
+
+@dataclass(slots=True)
+class _Member:
+    """One member of a rule's labels for which the comparison is true, by its look-back at least."""
+
+    since: float
+    last: float
+    value: float
+    answered: float | None
+    episode: Episode | None = None
+
+
+class Evaluator:
+    """Evaluates rules step by step."""
+
+    def __init__(self, rules: Iterable[AlertRule]) -> None:
+        self._watches = [_Watch(rule) for rule in rules]
+
+    def step(self, t: float, tables: Iterable[Table]) -> list[Episode]:
+        """The episodes that began or ended at `t`, when a scrape saw `tables`. They are kept up to date until they end.
+
+        With a look-back the compared value is the worst one of (t - lookback, t]; that compares true exactly as long as
+        one of those does, so it is enough to remember the last time.
+        """
+        view = _View(tables)
+        return [episode for watch in self._watches for episode in watch.step(t, view)]
+
+    def steady(self, tables: Iterable[Table], fixed: Collection[str]) -> bool:
+        """Whether no comparison can change its result as long as no value rises; `fixed` metrics do not even fall."""
+        view = _View(tables)
+        return all(watch.steady(view, fixed) for watch in self._watches)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the comparisons of the last step, if they go on as they are, change nothing any more."""
+        return all(watch.settled for watch in self._watches)
+
+
+class _View:
+    """The tables of one scrape as the series that rules read."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self._tables = {table.name: table for table in tables}
+        self._read: dict[str, Vector] = {}
+
+    def vector(self, series: Series) -> Vector:
+        found = self._read.get(series.record)
+        if found is None:
+            table = self._tables.get(series.metric)
+            found = self._read[series.record] = _NOTHING if table is None else merged(table, series)
+        return found
+
+    def fixed(self, metric: str) -> bool:
+        """Whether a metric stands still by itself: it is not there, or a counter."""
+        table = self._tables.get(metric)
+        return table is None or table.type == "counter"
+
+    def values(self, metric: str) -> dict[Key, float]:
+        table = self._tables.get(metric)
+        return {} if table is None else dict(zip(table.keys, table.values.tolist(), strict=True))
+
+
+def merged(table: Table, series: Series) -> Vector:
+    """A table as the recording rule of `series` reads it: selected, and merged over the labels that it drops."""
+    if table.labels == series.labels and not series.matchers:
+        return table.keys, table.values
+    place_of = {label: place for place, label in enumerate(table.labels)}
+    keys: Sequence[Key] = table.keys
+    rows: Iterable[int] = range(len(keys))
+    for label, wanted in series.matchers:
+        place = place_of.get(label)
+        if place is not None:
+            rows = [row for row in rows if keys[row][place] == wanted]
+        elif wanted:  # to Prometheus a label that is not there is empty
+            return _NOTHING
+    kept = [place_of.get(label) for label in series.labels]
+    merge, groups = _MERGE[series.aggregate], dict[Key, float]()
+    for row in rows:
+        key = tuple("" if place is None else keys[row][place] for place in kept)
+        value = float(table.values[row])
+        groups[key] = merge(groups[key], value) if key in groups else value
+    return list(groups), np.array(list(groups.values()), np.float64)
+
+
+def _share(over: float, under: float) -> float:
+    if under:
+        return over / under
+    return np.inf if over else np.nan  # as everywhere but in Python
+
+
+class _Watch:
+    """One rule and those for whom it is true."""
+
+    def __init__(self, rule: AlertRule) -> None:
+        self.rule = rule
+        self._over = _OPERATORS[rule.op]
+        self._worst = min if rule.op in ("<", "<=") else max
+        self._members: dict[Key, _Member] = {}
+        self._now = 0.0
+
+    def _compared(self, view: _View) -> Vector:
+        """What is compared: the series, or its share of the denominator."""
+        over, rule = view.vector(self.rule.series), self.rule
+        if rule.denominator is None or not len(over[1]):
+            return over
+        keys, values = view.vector(rule.denominator)
+        under = dict(zip(keys, values.tolist(), strict=True))
+        shares = {
+            key: _share(value, under[key])
+            for key, value in zip(over[0], over[1].tolist(), strict=True)
+            if under.get(key, -np.inf) >= rule.min_denominator
+        }
+        return list(shares), np.array(list(shares.values()), np.float64)
+
+    def step(self, t: float, view: _View) -> list[Episode]:
+        self._now = t
+        keys, values = self._compared(view)
+        true = self._over(values, self.rule.value).nonzero()[0] if len(values) else values
+        if len(true):
+            answered = view.values(self.rule.answered) if self.rule.answered else None
+            for place in true.tolist():
+                part = None if answered is None else answered.get(keys[place], 0.0)
+                self._see(keys[place], float(values[place]), part, t)
+        return [episode for key in list(self._members) for episode in self._move(key, t)] if self._members else []
+
+    def _see(self, key: Key, value: float, answered: float | None, t: float) -> None:
+        member = self._members.get(key)
+        if member is None:
+            self._members[key] = _Member(t, t, value, answered)
+            return
+        member.last = t
+        member.value = self._worst(member.value, value)
+        if answered is not None:
+            member.answered = max(answered, member.answered or 0.0)
+        if member.episode is not None:
+            member.episode.value, member.episode.answered = member.value, member.answered
+
+    def _move(self, key: Key, t: float) -> Iterable[Episode]:
+        member, rule = self._members[key], self.rule
+        if member.last < t and t - member.last >= rule.lookback - _INSTANT:
+            del self._members[key]
+            if member.episode is not None:
+                member.episode.resolved_at = t
+                yield member.episode
+        elif member.episode is None and t - member.since >= rule.hold - _INSTANT:
+            labels = {label: word for label, word in zip(rule.labels, key, strict=True) if word}
+            member.episode = Episode(rule, labels, t, member.value, member.answered)
+            yield member.episode
+
+    def steady(self, view: _View, fixed: Collection[str]) -> bool:
+        rule = self.rule
+        over = view.vector(rule.series)[1]
+        metrics = [series.metric for series in (rule.series, rule.denominator) if series is not None]
+        if not len(over) or all(metric in fixed or view.fixed(metric) for metric in metrics):
+            return True
+        zero = not over.any()  # and what is 0 stays 0
+        if rule.denominator is not None:
+            enough = (view.vector(rule.denominator)[1] >= rule.min_denominator).any()
+            return not enough or (zero and not self._over(0.0, rule.value))
+        return zero or (rule.op in (">=", ">") and not self._over(over, rule.value).any())
+
+    @property
+    def settled(self) -> bool:
+        return all(member.episode is not None and member.last == self._now for member in self._members.values())

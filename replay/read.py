@@ -1,0 +1,216 @@
+"""Log files as batches of attempts that become known one after the other. Memory is bounded, whatever a file holds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from exporters.batch import EventBatch, Raw, Reject
+from replay.arrival import AHEAD, known
+
+Floats = npt.NDArray[np.float64]
+Decode = Callable[[Raw], EventBatch]
+
+CHUNK: Final = 256 * 1024
+"""Bytes that are read and decoded at once."""
+MAX_LINE: Final = 8 * 1024 * 1024
+"""Bytes of the longest line that is decoded, newline included: that of the file tail."""
+_MOST_WAITING: Final = 4  # batches that are decoded ahead
+_GZIP: Final = b"\x1f\x8b"
+
+
+class LogError(Exception):
+    """A log cannot be read; the text names it and says why."""
+
+
+class Log:
+    """A log file, plain or gzip. `size` is in bytes as stored, `done` how many of them were read so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.done = 0
+        try:
+            self.regular = path.is_file()
+            self.size = path.stat().st_size if self.regular else 0
+        except OSError as error:
+            raise LogError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def chunks(self, limit: int = MAX_LINE, size: int = CHUNK) -> Iterator[tuple[bytes, int]]:
+        r"""Whole lines, each ending in ``b"\n"``, and how many lines before them were longer than `limit`.
+
+        Raises:
+            LogError: it cannot be read, or the compressed data is damaged.
+        """
+        self.done = 0
+        try:
+            with self.path.open("rb") as stored:
+                packed = stored.peek(2)[:2] == _GZIP
+                for chunk in _lines(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size):
+                    self.done = stored.tell() if stored.seekable() else 0
+                    yield chunk
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise LogError(f"{self.path}: the compressed data is damaged or cut off") from error
+        except OSError as error:
+            raise LogError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[bytes, int]]:
+    rest, skipped, skipping = io.BytesIO(), 0, False
+    while data := file.read(size):
+        first = data.find(b"\n") + 1
+        if skipping or rest.tell() + (first or len(data)) > limit:
+            rest = io.BytesIO()
+            skipped += not skipping
+            skipping = not first
+            data = data[first:] if first else b""
+        cut = data.rfind(b"\n") + 1
+        rest.write(data[:cut] if cut else data)
+        if cut:
+            yield rest.getvalue(), skipped
+            rest, skipped = io.BytesIO(), 0
+            rest.write(data[cut:])
+    if rest.tell():
+        yield rest.getvalue() + b"\n", skipped
+    elif skipped:
+        yield b"", skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """A batch, and when each of its attempts and of its rejects became known: ascending Unix seconds."""
+
+    batch: EventBatch
+    attempts: Floats
+    rejects: Floats
+
+    def between(self, first: tuple[int, int], last: tuple[int, int]) -> EventBatch:
+        """The part from place `first` to before place `last`; a place is (attempt, reject)."""
+        part, batch = range(first[0], last[0]), self.batch
+        if len(part) < batch.size:
+            batch = batch.rows(part)
+        batch = replace(batch, rejects=batch.rejects[first[1] : last[1]])
+        if first != (0, 0):  # what belongs to no row is counted once
+            batch = replace(batch, dropped_fields={}, skipped_chars=0)
+        return batch
+
+
+def arrivals(decode: Decode, chunks: Iterator[tuple[bytes, int]]) -> Generator[Arrivals, None, None]:
+    """The batches of a file. Rejects before the first attempt come with it; without any attempt they are at -Inf."""
+    waiting: deque[tuple[EventBatch, list[int]]] = deque()
+    clock, early = -np.inf, Counter[str]()
+
+    def take() -> Arrivals | None:
+        nonlocal clock
+        batch, places = waiting.popleft()
+        following = [other.numbers("time") for other, _ in waiting]
+        attempts = known(batch.numbers("time"), np.concatenate([np.zeros(0), *following]), clock)
+        if not batch.size and clock == -np.inf:
+            early.update(reject.reason for reject in batch.rejects)
+            return None
+        if early:
+            rejects = [Reject(0, reason, "") for reason, count in early.items() for _ in range(count)]
+            batch, places = replace(batch, rejects=[*rejects, *batch.rejects]), [0] * len(rejects) + places
+            early.clear()
+        before = np.concatenate([[float(attempts[0]) if clock == -np.inf else clock], attempts])
+        clock = float(before[-1])
+        return Arrivals(batch, attempts, before[np.array(places, np.int64)])
+
+    for data, too_long in chunks:
+        batch, places = _decoded(decode, data, too_long)
+        waiting.append((batch, places))
+        while sum(batch.size for batch, _ in waiting) - waiting[0][0].size >= AHEAD or len(waiting) > _MOST_WAITING:
+            if arrived := take():
+                yield arrived
+    last = waiting[-1][0] if waiting else None
+    while waiting:
+        if arrived := take():
+            yield arrived
+    if early and last is not None:
+        rejects = [Reject(0, reason, "") for reason, count in early.items() for _ in range(count)]
+        yield Arrivals(replace(last, rejects=rejects), np.zeros(0), np.full(len(rejects), -np.inf))
+
+
+def _decoded(decode: Decode, data: bytes, too_long: int) -> tuple[EventBatch, list[int]]:
+    """The batch, and for each reject how many attempts stand before it."""
+    batch = decode(data)
+    rejects = sorted(batch.rejects, key=lambda reject: reject.line)
+    places = [0] * too_long + _attempts_before(data, rejects)
+    rejects = [Reject(0, "too_long", "")] * too_long + rejects
+    return replace(batch, rejects=rejects, raw=(), records=(), describe=None), places
+
+
+def _attempts_before(data: bytes, rejects: Sequence[Reject]) -> list[int]:
+    """A line is blank, a reject or an attempt."""
+    refused = {reject.line for reject in rejects}
+    places, attempts = [], 0
+    for number, line in enumerate(data.split(b"\n") if rejects else ()):
+        if number in refused:
+            places.append(attempts)
+        elif line and not line.isspace():
+            attempts += 1
+    return places
+
+
+class Feed:
+    """One log by the time at which its records became known. `next` is when the next one does; +Inf at the end.
+
+    A file is opened only when its time comes, so that any number of rotated ones can be fed.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+
+    def __init__(self, log: Log, decode: Decode) -> None:
+        self.log = log
+        self._decode = decode
+        self._open = arrivals(decode, log.chunks())
+        self._current = next(self._open, None)
+        self._place = (0, 0)
+        self.next = self._when()
+        self._waits = log.regular
+        if self._waits:
+            self._open.close()
+            self._current = None
+            log.done = 0
+
+    def until(self, now: float) -> Iterator[EventBatch]:
+        """What became known up to `now`, in order.
+
+        Raises:
+            LogError: the log cannot be read further.
+        """
+        if self.next > now:
+            return
+        if self._waits:
+            self._waits = False
+            self._open = arrivals(self._decode, self.log.chunks())
+            self._current = next(self._open, None)
+        while self._current is not None and self._when() <= now:
+            current = self._current
+            last = (
+                int(np.searchsorted(current.attempts, now, side="right")),
+                int(np.searchsorted(current.rejects, now, side="right")),
+            )
+            yield current.between(self._place, last)
+            self._place = last
+            if last == (len(current.attempts), len(current.rejects)):
+                self._current, self._place = next(self._open, None), (0, 0)
+        self.next = self._when()
+
+    def _when(self) -> float:
+        if self._current is None:
+            return np.inf
+        attempt, reject = self._place
+        return min(
+            float(self._current.attempts[attempt]) if attempt < len(self._current.attempts) else np.inf,
+            float(self._current.rejects[reject]) if reject < len(self._current.rejects) else np.inf,
+        )

@@ -1,0 +1,151 @@
+"""What a replay found: as text for a person, as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from exporters.gateways.instants import rfc3339
+from replay.evaluate import Episode
+from replay.run import Outcome
+from spec import Spec, names
+
+_COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
+_LEAST_WIDTH: Final = 60
+_INDENT: Final = "    "
+
+
+def as_data(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as plain data; times are RFC 3339 in UTC."""
+    return {
+        "events": outcome.events,
+        "rejected": outcome.rejected,
+        "blocked": outcome.blocked,
+        "alerts": [
+            {
+                "alert": episode.rule.name,
+                "severity": episode.rule.alert.severity,
+                "labels": episode.labels,
+                "fired_at": rfc3339(episode.fired_at),
+                "resolved_at": None if episode.resolved_at is None else rfc3339(episode.resolved_at),
+            }
+            for episode in outcome.episodes
+        ],
+    }
+
+
+def as_json(outcome: Outcome) -> str:
+    """The outcome as JSON text."""
+    return json.dumps(as_data(outcome), indent=2)
+
+
+def as_text(outcome: Outcome, spec: Spec, *, width: int = 0, color: bool = False) -> str:
+    """A timeline of what fired, and a table of it. `width` in characters, 0: as wide as it gets."""
+    return "\n".join(_text(outcome, spec, max(width, _LEAST_WIDTH) if width else 0, color))
+
+
+def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str]:
+    counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {outcome.rejected:,} records rejected"
+    span = "" if outcome.start is None or outcome.end is None else f"; {_at(outcome.start)} to {_at(outcome.end)}"
+    yield from _wrapped(counts + span, "", width)
+    if not outcome.episodes:
+        yield "No alert fires."
+        return
+    yield ""
+    for episode in outcome.episodes:
+        yield from _entry(episode, outcome.episodes, spec, width, color)
+    yield ""
+    yield from _table(outcome.episodes, width)
+
+
+def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int, color: bool) -> Iterator[str]:
+    rule = episode.rule
+    severity = rule.alert.severity
+    word = f"\x1b[{_COLORS[severity]}m{severity}\x1b[0m" if color else severity
+    who = "".join(f"  {label}={printable(value)}" for label, value in episode.labels.items())
+    head = f"{_at(episode.fired_at)}  {severity:<8}  {rule.name}"
+    fits = not width or len(head) + len(who) <= width
+    yield head.replace(severity, word, 1) + (who if fits else "")
+    if not fits:
+        yield from _wrapped(who.strip(), _INDENT, width)
+    yield from _wrapped(filled(rule.alert.summary, episode), _INDENT, width)
+    end = "still firing at the end" if episode.resolved_at is None else f"until {_at(episode.resolved_at)}"
+    facts = [f"worst value {_number(episode.value)}, alert at {rule.op} {_number(rule.value)}"]
+    facts += [_answered(episode)] if episode.answered is not None else []
+    yield from _wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), _INDENT, width)
+    yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
+
+
+def _answered(episode: Episode) -> str:
+    if not episode.answered:
+        return "none answered by the model: blocked, refused or failed"
+    return f"up to {_number(episode.answered)} answered by the model"
+
+
+def _hears(episode: Episode, episodes: Sequence[Episode]) -> str:
+    """Who hears of it first. While a storm is up, it speaks for the single alerts of its kind."""
+    if episode.rule.name != names.STORM:
+        for other in episodes:
+            storm = other.rule.name == names.STORM and other.rule.family == episode.rule.family
+            over = other.resolved_at is not None and other.resolved_at <= episode.fired_at
+            if storm and other.fired_at <= episode.fired_at and not over:
+                return f"nobody, as {names.STORM} speaks for it"
+    return ", ".join(episode.rule.channels) or "nobody"
+
+
+def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
+    rows = [("alert", "severity", "times", "first", "last", "who hears")]
+    kinds: dict[tuple[str, str], list[Episode]] = {}
+    for episode in episodes:
+        kinds.setdefault((episode.rule.name, episode.rule.family), []).append(episode)
+    for (name, family), members in sorted(kinds.items(), key=lambda kind: _rank(kind[1][0])):
+        rule, times = members[0].rule, [member.fired_at for member in members]
+        shown = name if name == family else f"{name} ({family})"
+        first, last = _at(min(times)), _at(max(times))
+        rows.append((shown, rule.alert.severity, str(len(members)), first, last, ", ".join(rule.channels)))
+    sizes = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    roomy = not width or sum(sizes) + 2 * (len(sizes) - 1) <= width
+    for row in rows if roomy else rows[1:]:
+        cells = [f"{row[place]:>{size}}" if place == 2 else f"{row[place]:<{size}}" for place, size in enumerate(sizes)]
+        if roomy:
+            yield "  ".join(cells).rstrip()
+        else:
+            yield "  ".join(cells[:3])
+            yield from _wrapped(f"{row[3]} to {row[4]}; to {row[5]}", _INDENT, width)
+
+
+def _rank(episode: Episode) -> tuple[int, float]:
+    severities = list(_COLORS)
+    return severities.index(episode.rule.alert.severity), episode.fired_at
+
+
+def filled(pattern: str, episode: Episode) -> str:
+    """A summary with its labels filled in."""
+    for label in names.placeholders(pattern):
+        pattern = pattern.replace(f"{{{label}}}", printable(episode.labels.get(label, "")))
+    return pattern
+
+
+def printable(text: str) -> str:
+    """Text from a log with everything escaped that could steer a terminal or turn the direction of reading."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for letter in text
+    )
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    if not width:
+        return [indent + text]
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _at(seconds: float) -> str:
+    """Whole seconds: ``2026-11-23T08:27:05Z``."""
+    return f"{rfc3339(seconds)[:19]}Z"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
