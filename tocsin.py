@@ -172,10 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replay.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
     replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     replay.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
-    replay.add_argument(
-        "--spec", **several, type=Path, metavar="FILE", help="overlay over the shipped spec; repeatable"
-    )
-    replay.add_argument("--rules", **several, type=Path, metavar="FILE", help="more content rules; repeatable")
+    for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
+        replay.add_argument(
+            name, action="append", default=[], type=Path, metavar="FILE", help=f"{what}; repeatable, in this order"
+        )
     replay.add_argument("--canaries", type=Path, metavar="FILE", help="planted strings, one a line")
     replay.add_argument(
         "--shared-key",
