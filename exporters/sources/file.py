@@ -99,7 +99,7 @@ class FileTail:
     def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
         """Look at the files, and hand over what is new; never waits.
 
-        About `budget_bytes` are read (a long line and a small share may exceed it), shared equally between the files
+        About `budget_bytes` are read (a long line and a small share may exceed it), shared equally between the logs
         that have something. A chunk is taken, and the position behind it, when the iterator gives it out; its data is
         valid until the next step of the iterator. One iterator at a time.
         """
@@ -152,21 +152,15 @@ class FileTail:
 
     # ------------------------------------------------------------------------------------------------ reading
     def _chunks(self, budget: int, now: float) -> Iterator[Chunk]:
-        ready: deque[TrackedFile] = deque()
-        blocked: list[TrackedFile] = []
-        for file in self._watch.files.values():
-            if file.pending(now, self._grace):
-                (blocked if self._is_blocked(file, now) else ready).append(file)
-        if ready:
-            self._turn += 1
-            ready.rotate(-(self._turn % len(ready)))  # when the budget is small, another file comes first next time
-        share = left = 0  # of the round: bytes for each file, and files that had no turn yet
+        ready = self._queues(now)
+        share = left = 0  # of the round: bytes for each log, and logs that had no turn yet
         while ready and budget > 0:
             if not left:
                 left = len(ready)
                 share = min(self._chunk_bytes, max(budget // left, _LEAST_SHARE))
             left -= 1
-            file = ready.popleft()
+            queue = ready.popleft()
+            file = queue[0]
             try:
                 if file.trial:
                     budget -= self._try(file, share, now)
@@ -186,17 +180,27 @@ class FileTail:
                 self._watch.replaced(file, now)
             else:
                 self._watch.troubles.pop(file.path, None)
-            if file.pending(now, self._grace):
-                ready.append(file)
-            else:
-                free = [other for other in blocked if not self._is_blocked(other, now)]
-                blocked = [other for other in blocked if other not in free]
-                ready.extend(free)
+            if not file.pending(now, self._grace):
+                queue.popleft()
+            if queue:
+                ready.append(queue)
 
-    def _is_blocked(self, file: TrackedFile, now: float) -> bool:
-        """Whether older files of the same log are to be read first."""
-        file.waits_for = [other for other in file.waits_for if other.pending(now, self._grace)]
-        return bool(file.waits_for)
+    def _queues(self, now: float) -> deque[deque[TrackedFile]]:
+        """The files that have something, by log, the older ones of a log first.
+
+        A compressed file that can hold nothing new, as its original was read to its end here, is looked through beside
+        its log.
+        """
+        logs: dict[str, deque[TrackedFile]] = {}
+        for file in self._watch.files.values():
+            if file.pending(now, self._grace):
+                log = file.key if file.trial and file.head and not file.unread else file.stem
+                logs.setdefault(log, deque()).append(file)
+        ready = deque(logs.values())
+        if ready:
+            self._turn += 1
+            ready.rotate(-(self._turn % len(ready)))  # when the budget is small, another log comes first next time
+        return ready
 
     def _try(self, file: TrackedFile, share: int, now: float) -> int:
         """One step of a compressed file's trial; returns its cost."""

@@ -90,7 +90,6 @@ class TrackedFile:
         self.failed = ""
         self.rest = 0  # bytes of an unfinished last line
         self.quiet_since = 0.0
-        self.waits_for: list[TrackedFile] = []
 
     # ------------------------------------------------------------------------------------------------ state
     @property
@@ -153,8 +152,6 @@ class TrackedFile:
         self._adopt(found, head)
         if not found.gzip:
             self.size = max(found.size, self.offset)
-            if reader:
-                self._load_tail(reader)
         elif not self.done:
             self.size = found.size
 
@@ -197,7 +194,7 @@ class TrackedFile:
             if (status.st_dev, status.st_ino) != self.where:
                 raise ReplacedError
             if not self.gzip:
-                self.check(status)
+                self._check(self.reader, status)
             elif self.offset:  # a new stream begins at 0
                 found = self.trial.found if self.trial else Found(self.where, *self.look, (self.path,))
                 self.trial = Trial(found, peek(self.reader, 0, COVERED))
@@ -206,23 +203,29 @@ class TrackedFile:
             raise
         return self.reader
 
-    def check(self, status: os.stat_result) -> None:
-        """Compare the open file before the position with what was read there.
+    def refresh(self, now: float, counters: Counters) -> None:
+        """Look at the open file, and take in what has changed.
 
         Raises:
             OSError: it cannot be read.
             ReplacedError: it was cut or overwritten.
         """
-        if self.reader is None:
-            return
+        reader = self.open()
+        status = reader.stat()
+        if (status.st_size, status.st_mtime_ns) != self.look:
+            self._check(reader, status)
+            self._notice(status, now, counters)
+
+    def _check(self, reader: Reader, status: os.stat_result) -> None:
+        """Compare the file before the position with what was read there. Raises as `refresh`."""
         if self.gzip:
-            if status.st_size < self.reader.raw:
+            if status.st_size < reader.raw:
                 raise ReplacedError
         elif status.st_size < self.offset:
             raise ReplacedError
         elif self.offset:
-            self._load_tail(self.reader)
-        elif not self.identity.head.matches_start(peek(self.reader, 0, COVERED)):
+            self._load_tail(reader)
+        elif not self.identity.head.matches_start(peek(reader, 0, COVERED)):
             raise ReplacedError
 
     def _load_tail(self, reader: Reader) -> None:
@@ -237,9 +240,9 @@ class TrackedFile:
             self.before = Fingerprint.of(self.tail)
             self.tail = b""
 
-    def notice(self, size: int, modified: int, now: float, counters: Counters) -> None:
-        """Take in what a look at the file showed, when it was not replaced. Raises OSError."""
-        self.look = (size, modified)
+    def _notice(self, status: os.stat_result, now: float, counters: Counters) -> None:
+        size = status.st_size
+        self.look = (size, status.st_mtime_ns)
         self.caught_up = self.finished = False
         self.quiet_since = now
         if self.gzip:
@@ -249,7 +252,11 @@ class TrackedFile:
             counters.bytes_lost += self.size - max(size, self.offset)
         self.size = size
         if self.reader is not None and self.identity.head.length < COVERED:
-            self.head = peek(self.reader, 0, COVERED)
+            head = peek(self.reader, 0, COVERED)
+            same = min(self.offset or COVERED, len(self.head))  # behind the position it may have been cut
+            if head[:same] != self.head[:same]:
+                raise ReplacedError
+            self.head = head
             self.identity = Identity(self.identity.device, self.identity.inode, Fingerprint.of(self.head))
 
     def _measure(self) -> None:
@@ -305,19 +312,21 @@ class TrackedFile:
         start, raw, asked = self.offset, reader.raw, share
         view = memoryview(buffer)
         size = reader.read_at(view[:asked], start)
+        whole = reader.at_end
         if self.skip:
+            self._check(reader, reader.stat())
             length = self._skip(buffer, size, counters)
             self._advance(buffer, length, reader)
-            self._conclude(reader, reader.at_end and length == size, 0, counters)
+            self._conclude(reader, whole and length == size, 0, counters)
             return Step(0, start, start, max(size, reader.raw - raw, 1))
-        end = buffer.rfind(b"\n", 0, size) + 1
-        whole = reader.at_end  # there is no newline between `end` and the end of the file
+        end = buffer.rfind(b"\n", 0, size) + 1  # if `whole`, there is no newline between it and the end of the file
         while not end and not whole and size == asked < max_line:
             asked = min(2 * asked, max_line)
             more = reader.read_at(view[size:asked], start + size)
             end = buffer.find(b"\n", size, size + more) + 1
             size += more
             whole = reader.at_end and not end
+        self._check(reader, reader.stat())  # it may have been cut and have grown again since it was looked at
         length = end
         if not end and size == max_line:
             self.skip = "line"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from exporters.sources.discovery import Discovery, Found, Where, discover, stem_of
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
@@ -61,10 +62,7 @@ class Watch:
             if file.reader is None:
                 continue
             try:
-                status = file.reader.stat()
-                if (status.st_size, status.st_mtime_ns) != file.look:
-                    file.check(status)
-                    file.notice(status.st_size, status.st_mtime_ns, now, self.counters)
+                file.refresh(now, self.counters)
             except OSError as error:
                 self.trouble(file.path, "read", error)
                 file.close()
@@ -130,8 +128,7 @@ class Watch:
                 del self.files[file.key]
             return
         try:
-            file.open()
-            file.notice(*found.look, now, self.counters)
+            file.refresh(now, self.counters)
         except OSError as error:
             self.trouble(file.path, "open", error)
         except ReplacedError:
@@ -213,7 +210,6 @@ class Watch:
     def _place_all(self, fresh: list[Found], now: float) -> None:
         """Find out what the files are that are not being read: known contents, copies of them, or new."""
         old = set(self.files)
-        attached = {key for key, file in self.files.items() if file.where is not None}
         self._stems = stems = {file.stem for file in self.files.values()} | set(self.seen.at)
         for file in self.files.values():  # found as x.log.1 while there was no x.log, which is there now
             if not file.rotated:
@@ -235,12 +231,6 @@ class Watch:
         new = [file for key, file in self.files.items() if key not in old]
         new.sort(key=lambda file: (not file.rotated, file.look[1]))  # in the order they were written
         self.files = {key: self.files[key] for key in self.files if key in old} | {file.key: file for file in new}
-        older: dict[str, list[TrackedFile]] = {}
-        for file in self.files.values():
-            if file.where is not None:
-                same_log = older.setdefault(file.stem, [])
-                file.waits_for = file.waits_for if file.key in attached else list(same_log)
-                same_log.append(file)
 
     def _place(self, found: Found, index: Index, now: float) -> None:
         try:
@@ -253,7 +243,8 @@ class Watch:
         kept = False
         try:
             if (status.st_dev, status.st_ino) == found.where:  # else it was moved just now: see the next look
-                kept = self._settle(found, reader, index, now)
+                now_found = replace(found, size=status.st_size, modified=status.st_mtime_ns)
+                kept = self._settle(now_found, reader, index, now)
         except OSError as error:
             self.trouble(found.path, "read", error)
         finally:
@@ -263,6 +254,8 @@ class Watch:
     def _settle(self, found: Found, reader: Reader, index: Index, now: float) -> bool:
         """Give the found file its place; returns whether the reader is kept."""
         head = peek(reader, 0, COVERED)
+        if reader.stat().st_size < found.size:  # it was cut just now: see the next look
+            return False
         quiet = now - self._waiting[found.where][1] >= self._grace
         self.troubles.pop(found.path, None)
         if len(head) < COVERED and found.gzip and not (reader.ended or reader.error or quiet):
