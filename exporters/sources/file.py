@@ -25,7 +25,9 @@ What happens to a file, and what is done about it:
 
 Limits: a file that is created and removed again between two looks at the patterns is never seen. A copy is told from
 an original by its first kilobyte and the kilobyte before the position (see `exporters.sources.identity`). A file that
-begins like another one that is still being read is taken for a copy of it, and waits until they differ.
+begins like another one that is still being read is taken for a copy of it, and waits until they differ. A copy is
+taken to be complete once it has not changed for `grace` seconds. After a restart, a copy that holds less than a
+kilobyte, and less than was read, is not recognised. For users: docs/sources.md.
 """
 
 from __future__ import annotations

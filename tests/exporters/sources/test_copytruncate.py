@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporters.sources.readers import Reader, open_reader
+
 if TYPE_CHECKING:
     from tests.exporters.sources.conftest import Numbered, Rig
 
@@ -153,3 +155,37 @@ def test_a_leftover_of_an_earlier_copy_is_not_what_the_next_copy_is_compared_wit
         content = path.read_bytes()
         (rig.folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
         assert rig.settle() == []
+
+
+def test_a_cut_between_two_chunks_is_noticed(rig: Rig, numbered: Numbered) -> None:
+    """The file has grown beyond the position again, so reading on would begin inside a line."""
+    rig.start("x.log", chunk_bytes=4096, max_line=4096)
+    path = rig.write("x.log", b"".join(numbered(0, 300)))
+    chunks = rig.tail.read(1 << 20, now=1.0)
+    first = rig.check(next(chunks))
+    rig.cut(path)
+    rig.write("x.log", b"".join(numbered(300, 500)))
+    rest = [line for chunk in chunks for line in rig.check(chunk)]
+    rest += rig.read()
+    assert first == numbered(0, len(first))
+    assert rest == numbered(300, 500)
+
+
+@pytest.mark.parametrize("begun", [b"", b"new\n"])
+def test_a_cut_between_look_and_opening_loses_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    rig.start("x.log")
+    path = rig.write("x.log", b"old line that nobody saw\n")
+    really = open_reader
+
+    def late(found: str, *, gzip: bool) -> tuple[Reader, os.stat_result]:
+        rig.cut(path)
+        rig.write("x.log", begun)
+        return really(found, gzip=gzip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("exporters.sources.watch.open_reader", late)
+        rig.read()
+    rig.write("x.log", b"more\n")
+    rig.settle()
+    assert b"".join(rig.lines) == begun + b"more\n"
+    assert (rig.tail.status().bytes_lost, rig.tail.status().rotations["truncate"]) == (0, 0)
