@@ -1,0 +1,40 @@
+"""The bounded dictionary and short names."""
+
+from __future__ import annotations
+
+from exporters.gateways.memo import LONGEST_KEY, Memo
+from exporters.gateways.names import LONGEST, short
+
+
+def test_what_was_computed_is_remembered() -> None:
+    asked: list[str] = []
+
+    def compute(key: str) -> str:
+        asked.append(key)
+        return key.upper()
+
+    memo = Memo(compute)
+    assert [memo["a"], memo["a"], memo["b"]] == ["A", "A", "B"]
+    assert asked == ["a", "b"]
+
+
+def test_it_never_grows_beyond_its_limit() -> None:
+    memo = Memo(str, limit=10)
+    for number in range(1_000):
+        assert memo[number] == str(number)
+        assert len(memo) <= 10
+
+
+def test_a_long_key_is_computed_and_forgotten() -> None:
+    memo = Memo(len)
+    assert memo["a" * (LONGEST_KEY + 1)] == LONGEST_KEY + 1
+    assert memo["a" * LONGEST_KEY] == LONGEST_KEY
+    assert [*memo] == ["a" * LONGEST_KEY]
+
+
+def test_short_names() -> None:
+    assert short(None) is short("") is None
+    assert short("a" * LONGEST) == "a" * LONGEST
+    one, two = short("a" * LONGEST + "1"), short("a" * LONGEST + "2")
+    assert one and two and one != two
+    assert len(one) == len(two) == 197
