@@ -71,6 +71,7 @@ class Exporter:
         begun = time.perf_counter()
         with self._lock:
             now = time.time()
+            self._feeds.count(now)
             tables = self._state.show(now)
             self._save(now)
             tables += self._feeds.tables(now)

@@ -75,6 +75,19 @@ def test_a_kill_after_a_scrape_repeats_and_loses_nothing(rig: Rig) -> None:
     assert rig.attempts() == 8
 
 
+def test_what_a_scrape_has_shown_is_not_shown_lower_before_the_log_is_read_again(rig: Rig) -> None:
+    rig.start()
+    rig.write(5)
+    rig.exporter.poll()
+    before = shown(rig.exporter.scrape())
+    rig.kill()
+    rig.start()
+    after = shown(rig.exporter.scrape())
+    assert before["tocsin_records_read_total"]["gw",] == 5
+    for name in ("tocsin_records_read_total", "llm_attempts_total", "llm_requests_by_actor"):
+        assert after[name] == before[name]
+
+
 def test_a_stop_saves(rig: Rig) -> None:
     rig.start()
     rig.write(5)
