@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -34,9 +35,7 @@ def instants_of(decoded: Decoded[Record]) -> Floats:
     A record without any time is no attempt: it is taken out of `decoded` and becomes a reject.
     """
     records = decoded.records
-    times = np.empty((2, len(records)))
-    times[0] = _floats([record.start_time for record in records])
-    times[1] = _floats([record.end_time for record in records])
+    times = _table([[record.start_time for record in records], [record.end_time for record in records]])
     if times.min(initial=1.0) > 0 and times.max(initial=1.0) < instants.LAST:  # not so if one is NaN
         return times
     wrong = (times <= 0) | (times >= instants.LAST)
@@ -67,21 +66,17 @@ def number_columns(
     """
     stated = _stated(want, fields, callers)
     start, end = times
-    names = ["duration", *stated]
-    measures = np.empty((len(names), len(start)))
-    measures[0] = end - start
-    for row, values in enumerate(stated.values(), 1):
-        measures[row] = _floats(values)
+    measures = _table([*stated.values()])
+    columns = {"duration": end - start, **dict(zip(stated, measures, strict=True))}
     if "time_to_first_chunk" in stated:
-        measures[names.index("time_to_first_chunk")] -= start
-    if failed:
-        of_failed = measures[1:, failed]
+        columns["time_to_first_chunk"] -= start
+    if failed and stated:
+        of_failed = measures[:, failed]
         of_failed[of_failed == 0] = np.nan
-        measures[1:, failed] = of_failed
-    columns = dict(zip(names, measures, strict=True))
-    lowest = np.fmin.reduce(measures, axis=None, initial=0.0)
+        measures[:, failed] = of_failed
+    lowest = min(columns["duration"].min(initial=0.0), np.fmin.reduce(measures, axis=None, initial=0.0))
     highest = np.fmax.reduce(measures, axis=None, initial=0.0)
-    if lowest < 0 or highest > HIGHEST:
+    if not (lowest >= 0 and highest <= HIGHEST):  # so too if a duration is NaN
         for name, column in columns.items():
             wrong = (column < 0) | (column > HIGHEST)
             if wrong.any():
@@ -119,9 +114,10 @@ def _stated(want: frozenset[str], fields: Fields, callers: Fields) -> dict[str, 
     return stated
 
 
-def _floats(values: Sequence[float | None]) -> Floats:
-    """NaN for None."""
+def _table(rows: list[Sequence[float | None]]) -> Floats:
+    """`rows`, which are equally long, as rows of a table; NaN for None."""
+    size = len(rows[0]) if rows else 0
     try:
-        return np.fromiter(values, np.float64, len(values))
+        return np.fromiter(chain.from_iterable(rows), np.float64, size * len(rows)).reshape(len(rows), size)
     except TypeError:  # rarely is there a None, and without one this is twice as fast
-        return np.array(values, np.float64)
+        return np.array(rows, np.float64).reshape(len(rows), size)
