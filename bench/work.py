@@ -11,7 +11,7 @@ from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.expose import Exposition
 from exporters.gateways import gateway
-from exporters.signals.state import SignalState
+from exporters.signals.state import HORIZON, SignalState
 from exporters.sources.file import FileTail
 from spec import Spec, load_spec
 
@@ -20,7 +20,7 @@ NOW = 1_800_000_000.0
 BUDGET = 4 * 1024 * 1024
 
 
-def engine(spec: Spec, *, content: bool, horizon: int = 200_000) -> Engine:
+def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
     scanner = Scanner(load_rules()) if content else None

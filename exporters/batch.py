@@ -180,9 +180,13 @@ class EventBatch:
             records=[self.records[row] for row in places] if self.records else (),
         )
 
+    def detach(self) -> None:
+        """Let go of raw bytes and decoded records, which live no longer than the chunk."""
+        self.raw, self.records, self.describe = (), (), None
+
     @staticmethod
     def joined(batches: Sequence[EventBatch]) -> EventBatch:
-        """Batches of one source as one, without their raw bytes, which do not live as long."""
+        """Detached batches of one source as one."""
         if len(batches) == 1:
             return batches[0]
         first = batches[0]

@@ -44,7 +44,9 @@ class Engine:
         """
         size, batches = 0, []
         for data in chunks:
-            batches.append(self.decode(source, data))
+            batch = self.decode(source, data)
+            batch.detach()
+            batches.append(batch)
             size += len(data)
         if batches:
             self.take(EventBatch.joined(batches), now=now)

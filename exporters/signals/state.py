@@ -30,8 +30,10 @@ Floats = npt.NDArray[np.float64]
 
 ACCOUNTS: Final = 100_000
 """People and addresses remembered at most; about a kilobyte each."""
-HORIZON: Final = 200_000
-"""Attempts (and requests) remembered against duplicates, at least; 0 remembers none."""
+HORIZON: Final = 100_000
+"""Attempts remembered against duplicates, at least (and at most twice as many); 0 remembers none."""
+SETTLED: Final = 50_000
+"""Requests remembered as counted, at least: a late attempt of one of them is no other request."""
 GRACE: Final = 60.0
 """Seconds of event time in which a fallback may still follow a failed attempt."""
 SKEW: Final = 60.0
@@ -80,7 +82,7 @@ class SignalState:
         )
         self.scrapes = Scrapes(interval)
         self.seen = Recent(horizon)
-        self.requests = Requests(GRACE / spec.settings.time_scale, horizon)
+        self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event
         self._counts_requests = "requests" in self.families.measures
         self._side_tables = {table_of(family) for family in spec.families.values()} | {
