@@ -1,0 +1,45 @@
+"""Texts as the bytes that rules are written for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_PIECE = 256
+"""Characters normalised at once: sorting a run of combining marks takes time that grows with its square."""
+
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\U000e0100-\U000e01ef]+|[\u0300-\u036f]+|[\U000e0000-\U000e007f]+"
+)
+"""What a reader does not see or reads over: invisible characters, marks that belong to no letter, tag characters."""
+
+_TAGS = 0xE0000
+_QUOTES = (("\u2019", "'"), ("\u2018", "'"), ("\u201c", '"'), ("\u201d", '"'))
+
+
+def normal(text: str) -> bytes:
+    """The bytes of `text` to scan: `plain` in UTF-8 without NUL. A lone surrogate is a question mark."""
+    data = plain(text).encode("utf-8", "replace")
+    return data.replace(b"\0", b" ") if b"\0" in data else data
+
+
+def plain(text: str) -> str:
+    """The `text` without what hides words from a rule. ASCII stays as it is.
+
+    Anything else gets Unicode form NFKC and ASCII quotes; invisible characters and marks that no letter took go, and
+    tag characters (an invisible copy of ASCII) become what they spell.
+    """
+    if text.isascii():
+        return text
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    text = _UNSEEN.sub(_seen, "".join(unicodedata.normalize("NFKC", piece) for piece in pieces))
+    for mark, ascii_mark in _QUOTES:
+        text = text.replace(mark, ascii_mark)
+    return text
+
+
+def _seen(run: re.Match[str]) -> str:
+    if ord(run.group()[0]) < _TAGS or ord(run.group()[0]) > _TAGS + 0x7F:
+        return ""
+    return "".join(chr(ord(tag) - _TAGS) for tag in run.group() if tag > "\U000e001f")

@@ -1,0 +1,151 @@
+"""All rules over all texts of a batch, in one pass for each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate
+
+import hyperscan
+import numpy as np
+import numpy.typing as npt
+
+from exporters.batch import Text
+from exporters.detect.model import NEAR, Detection, Rule
+from exporters.detect.normal import normal
+from exporters.detect.verify import CHECKS, LONGEST
+
+Places = npt.NDArray[np.int64]
+
+MOST_CHECKS = 1_000
+"""Matches of one rule in one text whose check digits are looked at."""
+
+
+class Scanner:
+    """The rules, compiled for a channel (in up to two seconds) when its first text comes.
+
+    Not for several threads at a time; `scan` itself lets other threads run.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """Raises ValueError when two rules have the same id."""
+        self._rules = tuple(rules)
+        if len({rule.id for rule in rules}) < len(rules):
+            raise ValueError("two rules have the same id")
+        channels = {channel for rule in rules for channel in rule.channels}
+        self._engines = {
+            channel: _Engine({number: rule for number, rule in enumerate(rules) if channel in rule.channels})
+            for channel in channels
+        }
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What this scanner looks for."""
+        return self._rules
+
+    def scan(self, texts: Sequence[Text]) -> list[Detection]:
+        """What the rules see in `texts`: each rule once for each row, in order of rows, then of rules.
+
+        Raises:
+            ValueError: the engine refuses an expression of a rule.
+        """
+        by_channel: dict[str, list[Text]] = {}
+        for text in texts:
+            if text.channel in self._engines:
+                by_channel.setdefault(text.channel, []).append(text)
+        found = {
+            (channel_texts[place].row, number)
+            for channel, channel_texts in by_channel.items()
+            for number, place in self._engines[channel].found([text.text for text in channel_texts])
+        }
+        return [
+            Detection(row, rule.detector, rule.id, rule.confidence)
+            for row, number in sorted(found)
+            for rule in [self._rules[number]]
+        ]
+
+
+class _Engine:
+    """Rules, by number, that are all looked for in the same texts."""
+
+    def __init__(self, rules: dict[int, Rule]) -> None:
+        self._rules = rules
+        owners: dict[tuple[str, bool], list[tuple[int, bool]]] = {}
+        for number, rule in rules.items():
+            for expression in rule.expressions:
+                owners.setdefault((expression, rule.ignore_case), []).append((number, False))
+            for expression in rule.exceptions:
+                owners.setdefault((expression, rule.ignore_case), []).append((number, True))
+        self._expressions = list(owners)
+        self._owners = list(
+            owners.values()
+        )  # by expression: numbers of rules, and whether it is an exception of theirs
+
+    @cached_property
+    def _database(self) -> hyperscan.Database:
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        try:
+            database.compile(
+                expressions=[expression.encode("ascii") for expression, _ignore_case in self._expressions],
+                ids=list(range(len(self._expressions))),
+                flags=[
+                    hyperscan.HS_FLAG_CASELESS if ignore_case else 0 for _expression, ignore_case in self._expressions
+                ],
+            )
+        except hyperscan.error as error:
+            raise ValueError(f"the pattern engine refuses: {error}") from None
+        return database
+
+    def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
+        """The number of a rule and the place of a text, for each rule that sees something in a text."""
+        parts = [normal(text) for text in texts]
+        data = b"\0".join(parts)
+        ends = np.fromiter(accumulate((len(part) + 1 for part in parts), initial=-1), np.int64, len(parts) + 1)[1:]
+        matches = self._matches(data)
+        for (number, exception), match_ends in matches.items():
+            if exception:
+                continue
+            rule = self._rules[number]
+            at = np.unique(np.array(match_ends, np.int64))
+            if (number, True) in matches:
+                at = _without_exceptions(at, np.array(matches[number, True], np.int64), ends)
+            places = np.searchsorted(ends, at)
+            seen = _verified(rule.verify, data, at, places, ends) if rule.verify else np.unique(places)
+            yield from ((number, int(place)) for place in seen)
+
+    def _matches(self, data: bytes) -> dict[tuple[int, bool], list[int]]:
+        """Ends of matches, by owner."""
+        out: dict[tuple[int, bool], list[int]] = {}
+        owners = self._owners
+
+        def note(expression: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            for owner in owners[expression]:
+                out.setdefault(owner, []).append(end)
+
+        self._database.scan(data, match_event_handler=note)
+        return out
+
+
+def _without_exceptions(at: Places, exceptions: Places, ends: Places) -> Places:
+    """The ends of matches `at` that have no end of an exception near to them in the same text (texts end at `ends`)."""
+    near = np.unique(exceptions)
+    places = np.searchsorted(ends, at)
+    starts = np.concatenate(([0], ends[:-1] + 1))[places]
+    low = np.searchsorted(
+        near, np.maximum(at - NEAR, starts + 1)
+    )  # no match is empty, so none ends where a text starts
+    high = np.searchsorted(near, np.minimum(at + NEAR, ends[places]), side="right")
+    kept: Places = at[low >= high]
+    return kept
+
+
+def _verified(word: str, data: bytes, at: Places, places: Places, ends: Places) -> list[int]:
+    """The texts in which one of the matches passes the check `word`."""
+    check = CHECKS[word]
+    out: list[int] = []
+    for place in np.unique(places):
+        start = int(ends[place - 1]) + 1 if place else 0
+        of_text = at[places == place][:MOST_CHECKS]
+        if any(check(data[max(start, int(end) - LONGEST) : int(end)]) for end in of_text):
+            out.append(int(place))
+    return out
