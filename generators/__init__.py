@@ -14,6 +14,7 @@ GENERATORS: Final = (
     "alertmanager",
     "escalation",
     "escalation_tests",
+    "overview",
     "runbooks",
     "metrics_page",
     "spec_page",

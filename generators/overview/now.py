@@ -1,0 +1,201 @@
+"""What is wrong now: the first thing to read, never filtered, so that nothing hides behind a chosen tenant."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators import panels
+from generators.grafana import Query, Steps
+from generators.links import runbook_url
+from generators.overview.ask import Ask, firing
+from generators.overview.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
+from generators.panels import Column, Panel
+from generators.promql import duration
+from spec import AlertRule, compile_alerts
+from spec.model import SeverityName
+
+_LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")
+
+
+def firing_count(ask: Ask) -> Panel:
+    """Firing alerts by severity."""
+    names = _severities(ask)
+    return panels.stat(
+        "Alerts firing",
+        "Alerts of Tocsin that fire now, by severity, with single alerts that a storm holds back. "
+        "The line is the time range.",
+        [Query(f"count({firing(_severity(name))}) or vector(0)", name) for name in names],
+        width=9,
+        each={name: ((None, WELL), (1, SEVERITIES[name])) for name in names},
+        sparkline=True,
+    )
+
+
+def hits(ask: Ask) -> Panel:
+    """Attacks that got through, and those that did not."""
+    answered, everything = (
+        f"(sum(\n  {ask.attacks(answered=part, variables=())}\n) or vector(0))" for part in (True, False)
+    )
+    return panels.stat(
+        "Attack hits: answered or stopped",
+        "Hits of all attack signals in their windows. Answered: the model answered the attempt, so read those answers "
+        "first; stopped: a guardrail or the provider refused it, or it failed.",
+        [Query(answered, "answered"), Query(f"{everything}\n- {answered}", "stopped")],
+        width=6,
+        each={"answered": ((None, WELL), (1, HARM)), "stopped": ((None, WELL), (1, STOPPED))},
+        sparkline=True,
+    )
+
+
+def over(ask: Ask) -> Panel:
+    """Groups over a threshold."""
+    return panels.stat(
+        "Over a threshold",
+        "Accounts, address ranges and the like that are over the threshold of an alert now, each counted once for "
+        "each alert.",
+        [Query(f"sum({ask.signal('violating_groups')}) or vector(0)", "groups")],
+        width=3,
+        steps=((None, WELL), (1, WATCH)),
+        sparkline=True,
+    )
+
+
+def watching(ask: Ask) -> Panel:
+    """Whether anybody watches."""
+    return panels.stat(
+        "Tocsin is watching",
+        "Whether Prometheus reads every exporter of Tocsin. If not, silence on this page means nothing.",
+        [Query(f"min({ask.signal('exporter_up')}) or vector(0)", "up")],
+        width=3,
+        steps=((None, HARM), (1, WELL)),
+        words={"1": ("yes", WELL), "0": ("NO", HARM)},
+    )
+
+
+def behind(ask: Ask) -> Panel:
+    """How old the newest thing on this page is."""
+    limit = ask.limit("feed_lag")
+    late = ((limit, WATCH),) if limit else ()
+    return panels.stat(
+        "Reading behind",
+        "How far reading is behind the gateways' logs. Everything on this page is at least that old.",
+        [Query(f"max({ask.signal('feed_lag')})", "lag")],
+        width=3,
+        unit="s",
+        steps=((None, WELL), *late),
+        no_value="unknown",
+    )
+
+
+def alerts(ask: Ask) -> Panel:
+    """The alerts themselves."""
+    fires = firing()
+    since = f"1000 * (\n  ALERTS_FOR_STATE\n  and ignoring (alertstate)\n  {fires}\n)"
+    queries, columns = [Query(_described(ask, since))], []
+    rules = [rule for rule in compile_alerts(ask.spec) if rule.answered]
+    if rules:
+        for place, (title, answered) in enumerate((("Answered", True), ("of hits", False)), start=1):
+            found = f"(\n  {_peaks(rules, answered=answered)}\n)"
+            queries.append(
+                Query(_described(ask, f"{fires}\n* on ({', '.join(_joined(rules))}) group_left ()\n{found}"))
+            )
+            steps: Steps = ((None, "text"), (0, WELL), (1, HARM)) if answered else ((None, "text"),)
+            columns.append(Column(place, title, width=82, steps=steps))
+    return panels.table(
+        "What fires, and was it answered",
+        "Every alert that fires, gravest first, with the most hits since it could first fire and how many of them the "
+        "model answered. A click on an alert opens its runbook page.",
+        queries,
+        [
+            Column("tocsin_severity", "Severity", width=84, words=SEVERITIES),
+            Column("alertname", "Alert", width=235, url=runbook_url(ask.spec, "${__value.raw}")),
+            Column("about", "About"),
+            Column("tenant", "Tenant", width=100),
+            *columns,
+            Column("owner", "Owner", width=80),
+            Column(0, "Since", unit="dateTimeFromNow", width=125),
+        ],
+        width=16,
+        sort="order",
+        descending=False,
+        no_value="No alert fires.",
+    )
+
+
+def layers(ask: Ask) -> Panel:
+    """Where it burns, and where nobody looks."""
+    rules = [rule for rule in compile_alerts(ask.spec) if rule.name == rule.family]  # a storm is no rule of its own
+    numbers = dict(zip(_LAYERS, range(1, len(_LAYERS) + 1), strict=True))
+    watched = {layer: sum(rule.static_labels["layer"] == layer for rule in rules) for layer in _LAYERS}
+
+    def rows(values: dict[str, str]) -> Query:
+        named = (
+            f'label_replace({value}, "layer", "{numbers[layer]} {layer}", "", "")' for layer, value in values.items()
+        )
+        return Query("\nor ".join(named))
+
+    columns, queries = [], []
+    for place, name in enumerate(_severities(ask)):
+        counts = {
+            layer: f"count({firing(_matcher('layer', layer), _severity(name))}) or vector(0)"
+            for layer in _LAYERS
+            if watched[layer]
+        }
+        queries.append(rows(counts))
+        columns.append(Column(place, name.capitalize(), width=66, steps=((None, UNKNOWN), (1, SEVERITIES[name]))))
+    queries.append(rows({layer: f"vector({count})" for layer, count in watched.items()}))
+    columns.append(Column(len(columns), "Rules", width=56))
+    return panels.table(
+        "Firing by layer",
+        "Alerts that fire now, by the layer that they watch; rules are the alerts that exist for it. "
+        "A layer without rules is shown further down, but nobody is told of it.",
+        queries,
+        [Column("layer", "Layer", width=125), *columns],
+        width=8,
+        sort="layer",
+        descending=False,
+    )
+
+
+def _described(ask: Ask, alerts: str) -> str:
+    """Alerts with what they are about in one label, and their order in another."""
+    about = ", ".join(f'"{label}"' for label in _entities(ask))
+    query = f'label_join({alerts}, "about", "", {about})' if about else alerts
+    for name, severity in ask.spec.severities.items():
+        query = f'label_replace({query},\n"order", "{severity.order}", "tocsin_severity", "{name}")'
+    return query
+
+
+def _peaks(rules: list[AlertRule], *, answered: bool) -> str:
+    """The most hits of each alert within its look-back: a latched alert outlives the windows of its signal."""
+    parts = []
+    for rule in rules:
+        metric = rule.answered if answered else rule.series.metric
+        peak = f"max by ({', '.join(rule.labels)}) (max_over_time({metric}[{duration(rule.lookback)}]))"
+        parts.append(f'label_replace({peak}, "alertname", "{rule.name}", "", "")')
+    return "\n  or ".join(parts)
+
+
+def _joined(rules: list[AlertRule]) -> list[str]:
+    return ["alertname", *dict.fromkeys(label for rule in rules for label in rule.labels)]
+
+
+def _severity(name: str) -> str:
+    return _matcher("tocsin_severity", name)
+
+
+def _matcher(label: str, value: str) -> str:
+    return f'{label}="{value}"'
+
+
+def _severities(ask: Ask) -> list[SeverityName]:
+    return sorted(ask.spec.severities, key=lambda name: ask.spec.severities[name].order)
+
+
+def _entities(ask: Ask) -> list[str]:
+    """The labels that say whom or what an alert is about; an alert has one of them."""
+    labels = dict.fromkeys(label for rule in compile_alerts(ask.spec) for label in rule.labels)
+    return [label for label in labels if label not in ("tenant", "trusted")]
+
+
+PANELS = (firing_count, hits, over, watching, behind, alerts, layers)
