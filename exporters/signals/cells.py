@@ -62,6 +62,7 @@ class CellTable:
         self.values: Floats = np.zeros((64, width))
         self.labels: list[tuple[str, ...]] = []
         self._label_sets = [label_sets[dim] for dim in self.dims]
+        self._open = [label_set for label_set in self._label_sets if not label_set.closed]
         self._admit_series = admit_series
         self._ids: dict[tuple[str, ...], int] = {}
         self._raw: dict[tuple[object, ...], int] = {}
@@ -115,11 +116,11 @@ class CellTable:
         return out
 
     def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
-        before = sum(map(len, self._label_sets))
+        before = sum(map(len, self._open))
         labels = tuple(
             label_set.admit(_text(value), proven=proven) for value, label_set in zip(row, self._label_sets, strict=True)
         )
-        if sum(map(len, self._label_sets)) != before:
+        if sum(map(len, self._open)) != before:
             self._raw.clear()  # rows that fell to "other" for want of proof are looked at again
         cell = self.cell(labels)
         self._raw[row] = cell

@@ -64,11 +64,12 @@ class Families:
 
         def admit(labels: tuple[str, ...]) -> bool:
             concerned = [rollup for rollup in self.rollups if rollup.table.dims == dims]
-            wanted = sum(rollup.new_series(labels) * rollup.width for rollup in concerned)
+            fresh = [(rollup, values) for rollup in concerned if (values := rollup.fresh(labels)) is not None]
+            wanted = sum(rollup.new_series(values) * rollup.width for rollup, values in fresh)
             if wanted and self.series + wanted > self._budget:
                 return False
-            for rollup in concerned:
-                rollup.bear(labels)
+            for rollup, values in fresh:
+                rollup.bear(values)
             return True
 
         return admit

@@ -62,8 +62,17 @@ class Rollup:
             self.keys.append(key)
         return place
 
-    def _selects(self, labels: tuple[str, ...]) -> bool:
-        return all(labels[place] in words for place, words in self._where)
+    def fresh(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The own label values of a cell with these labels, if they need series that are not there yet."""
+        values = self._project(labels)
+        return None if values is None or values in self._met else values
+
+    def _project(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The own label values of a cell; None when the family is not about it."""
+        for place, words in self._where:
+            if labels[place] not in words:
+                return None
+        return tuple([labels[place] for place in self._places])
 
     def _born_with(self, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """`values` and its siblings in the closed labels, when they are few: they are born at 0 together."""
@@ -75,23 +84,15 @@ class Rollup:
         ):
             yield from self._keys(chosen)
 
-    def new_series(self, labels: tuple[str, ...]) -> int:
-        """How many series a new cell with these labels would add."""
-        if not self._selects(labels):
-            return 0
-        values = tuple([labels[place] for place in self._places])
-        if values in self._met:
-            return 0
+    def new_series(self, values: tuple[str, ...]) -> int:
+        """How many series fresh label values would add."""
         return sum(key not in self.index for key in {*self._born_with(values), *self._keys(values)})
 
-    def bear(self, labels: tuple[str, ...]) -> None:
-        """Make the series that a new cell with these labels needs."""
-        if self._selects(labels):
-            values = tuple([labels[place] for place in self._places])
-            if values not in self._met:
-                self._met.add(values)
-                for key in (*self._born_with(values), *self._keys(values)):
-                    self._series(key)
+    def bear(self, values: tuple[str, ...]) -> None:
+        """Make the series of fresh label values, and of their siblings."""
+        self._met.add(values)
+        for key in (*self._born_with(values), *self._keys(values)):
+            self._series(key)
 
     def sync(self) -> None:
         """Take in the cells that are new since the last call."""
@@ -100,9 +101,10 @@ class Rollup:
             return
         fresh = np.full((len(self._maps), self.table.size - known), -1, np.int64)
         for place, labels in enumerate(self.table.labels[known:]):
-            if self._selects(labels):
-                self.bear(labels)
-                values = tuple(labels[dim] for dim in self._places)
+            values = self._project(labels)
+            if values is not None:
+                if values not in self._met:
+                    self.bear(values)
                 fresh[:, place] = [self._series(key) for key in self._keys(values)]
         self._maps = np.concatenate([self._maps, fresh], axis=1)
 
