@@ -16,7 +16,7 @@ from exporters.signals.state import SKEW
 Floats = npt.NDArray[np.float64]
 
 AHEAD: Final = 8
-"""Records that are asked whether a time can be; half of them may be wrong themselves."""
+"""Records that are asked whether a time can be; some of them may be wrong themselves, fewer than half."""
 LONGEST_PAUSE: Final = 86_400.0
 """Seconds by which the last record of a file, which nobody follows, may be later than all before it."""
 
@@ -35,8 +35,8 @@ def known(times: Floats, following: Floats, before: float) -> Floats:
     padded[: len(line)] = line
     followers = np.sort(np.lib.stride_tricks.sliding_window_view(padded[1:], AHEAD), axis=1)
     count = np.minimum(AHEAD, len(line) - 1 - np.arange(size))
-    usual = followers[np.arange(size), np.maximum(count - 1, 0) // 2]
-    # Who is ahead of most that follow has a wrong clock, and came at the latest with the first of them.
+    usual = followers[np.arange(size), count // 2]  # the later one of two in the middle
+    # Who is ahead of most that follow has a wrong clock, and came at the latest with the earliest of them.
     clock = np.where(times <= usual + SKEW, times, followers[:, 0])
     clock[0] = max(clock[0], before)
     clock = np.maximum.accumulate(clock)

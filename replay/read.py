@@ -78,10 +78,11 @@ def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[byt
             yield rest.getvalue(), skipped
             rest, skipped = io.BytesIO(), 0
             rest.write(data[cut:])
-    if rest.tell():
-        yield rest.getvalue() + b"\n", skipped
-    elif skipped:
-        yield b"", skipped
+    last = rest.getvalue() + b"\n" if rest.tell() else b""
+    if len(last) > limit:
+        last, skipped = b"", skipped + 1
+    if last or skipped:
+        yield last, skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -122,10 +123,8 @@ def _rank(episode: Episode) -> tuple[int, float]:
 
 
 def filled(pattern: str, episode: Episode) -> str:
-    """A summary with its labels filled in."""
-    for label in names.placeholders(pattern):
-        pattern = pattern.replace(f"{{{label}}}", printable(episode.labels.get(label, "")))
-    return pattern
+    """A summary with its labels filled in, in one pass: a label that looks like a placeholder is none."""
+    return re.sub(r"\{([^{}]*)\}", lambda match: printable(episode.labels.get(match[1], "")), pattern)
 
 
 def printable(text: str) -> str:

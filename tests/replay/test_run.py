@@ -1,0 +1,286 @@
+"""Whole logs in simulated time."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tocsin
+from replay import LogError, Outcome, replay, replay_engine
+from spec import load_spec
+from tests.support.litellm_lines import line, record, refused
+
+START = 1_790_000_010.0  # a multiple of the scrape interval
+YEAR = 366 * 86_400.0
+SPEC = load_spec()
+
+
+def write(folder: Path, lines: Iterable[bytes], name: str = "gateway.jsonl") -> Path:
+    content = b"".join(lines)
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return folder / name
+
+
+def run(*logs: Path, leap: bool = True, until_quiet: bool = False, **options: Any) -> Outcome:
+    engine = replay_engine(SPEC, scan_content=False, **options)
+    return replay(engine, logs, leap=leap, until_quiet=until_quiet)
+
+
+def alerts(outcome: Outcome) -> list[tuple[str, float, float | None]]:
+    """Name, and when it fired and was resolved in seconds after START."""
+    return [
+        (episode.rule.name, episode.fired_at - START, episode.resolved_at and episode.resolved_at - START)
+        for episode in outcome.episodes
+    ]
+
+
+def guesses(start: float, count: int = 10, each: float = 1.0) -> list[bytes]:
+    return [
+        line(refused(start + each * place, f"guess-{start}-{place}", key=f"wrong-{place}")) for place in range(count)
+    ]
+
+
+def quiet(start: float, count: int, each: float) -> list[bytes]:
+    return [line(record(start + each * place, f"quiet-{start}-{place}")) for place in range(count)]
+
+
+def failing(start: float, count: int, each: float, *, share: int = 2) -> list[bytes]:
+    """Attempts of which every `share`-th fails at the provider."""
+    error = ("InternalServerError", "500_INTERNAL_SERVER_ERROR")
+    return [
+        line(record(start + each * place, f"p-{start}-{place}", failed=None if place % share else error))
+        for place in range(count)
+    ]
+
+
+def test_password_guessing_fires_at_the_scrape_after_the_tenth_key_and_stays_for_its_latch(tmp_path: Path) -> None:
+    log = write(tmp_path, [*guesses(START + 1, 10, 3), line(record(START + 4 * 3600, "later"))])
+    outcome = run(log)
+    assert (outcome.events, outcome.rejected, outcome.blocked) == (11, 0, 0)
+    # Five refusals are an alert of their own; it goes with its window and the scrapes that it looks back on.
+    auth, guessing = alerts(outcome)
+    assert auth[:2] == ("LLMAuthFailures", 15)
+    assert guessing[:2] == ("LLMPasswordGuessing", 30)
+    assert guessing[2] is not None
+    # Window 10 min, peak 45 s, latch 2 h and 5 min.
+    assert 600 + 7500 <= guessing[2] - 30 <= 600 + 7500 + 60
+    assert outcome.episodes[1].labels == {"source_range": "198.51.100.0/24", "trusted": "false"}
+    assert outcome.episodes[1].value == 10
+
+
+def test_what_still_fires_at_the_end_has_no_end_unless_it_is_waited_for(tmp_path: Path) -> None:
+    log = write(tmp_path, guesses(START + 1, 10, 3))
+    assert alerts(run(log))[1] == ("LLMPasswordGuessing", 30, None)
+    waited = alerts(run(log, until_quiet=True))
+    assert all(resolved for _, _, resolved in waited)
+
+
+def test_a_ratio_with_a_hold_fires_when_it_has_lasted(tmp_path: Path) -> None:
+    log = write(tmp_path, failing(START, 80, 3))
+    # 20 attempts within the window are there at 60 s, and the alert waits for two minutes.
+    assert alerts(run(log)) == [("LLMProviderFailing", 180, None)]
+    assert alerts(run(write(tmp_path, failing(START, 50, 3)))) == []
+    pending = write(tmp_path, failing(START, 50, 3))
+    assert alerts(run(pending, until_quiet=True))[0][:2] == ("LLMProviderFailing", 180)
+
+
+def test_many_at_once_are_a_storm_beside_their_single_alerts(tmp_path: Path) -> None:
+    lines = []
+    for network in range(10):
+        lines += [
+            line(
+                refused(START + 1, f"{network}-{place}", key=f"wrong-{network}-{place}", address=f"198.51.{network}.7")
+            )
+            for place in range(10)
+        ]
+    outcome = run(write(tmp_path, lines))
+    storms = [episode for episode in outcome.episodes if episode.rule.name == "LLMAlertStorm"]
+    assert {"alert": "LLMPasswordGuessing"} in [storm.labels for storm in storms]
+    assert sum(episode.rule.name == "LLMPasswordGuessing" for episode in outcome.episodes) == 10
+
+
+def test_two_files_are_read_side_by_side_whatever_their_order(tmp_path: Path) -> None:
+    tries = guesses(START + 1, 12, 3)
+    one, two = write(tmp_path, tries[::2], "a.jsonl"), write(tmp_path, tries[1::2], "b.jsonl.gz")
+    whole = run(write(tmp_path, tries, "whole.jsonl"))
+    assert alerts(run(one, two)) == alerts(run(two, one)) == alerts(whole)
+    later = write(tmp_path, quiet(START + 7 * 86400, 5, 60), "later.jsonl")
+    assert alerts(run(later, two, one))[1][:2] == ("LLMPasswordGuessing", 30)
+
+
+def test_a_record_in_two_files_counts_once(tmp_path: Path) -> None:
+    tries = guesses(START + 1, 9, 3)
+    one, two = write(tmp_path, tries, "a.jsonl"), write(tmp_path, tries, "copy.jsonl.gz")
+    outcome = run(one, two)
+    assert outcome.events == 9
+    assert {name for name, _, _ in alerts(outcome)} == {"LLMAuthFailures"}
+    assert outcome.episodes[0].value == 9
+
+
+def test_a_record_from_the_far_future_changes_nothing_but_the_count(tmp_path: Path) -> None:
+    lines = [*quiet(START - 600, 40, 15), *guesses(START + 1, 10, 3), *quiet(START + 60, 40, 15)]
+    for place in (0, 20, 45, len(lines)):
+        spoilt = [*lines[:place], line(record(START + YEAR, "from-the-future")), *lines[place:]]
+        outcome = run(write(tmp_path, spoilt))
+        assert outcome.events == 91
+        assert alerts(outcome)[1][:2] == ("LLMPasswordGuessing", 30), place
+        assert outcome.end is not None and outcome.end < START + 3600
+
+
+def test_rejected_lines_are_counted_at_their_time(tmp_path: Path) -> None:
+    lines = [*quiet(START, 40, 15), *[b"{oops\n"] * 100, *quiet(START + 600, 40, 15)]
+    outcome = run(write(tmp_path, lines))
+    assert (outcome.events, outcome.rejected) == (80, 100)
+    assert alerts(outcome)[0][:2] == ("TocsinRejectingRecords", 585)
+    assert run(write(tmp_path, lines[:139])).episodes == ()
+
+
+def test_blocked_attempts_are_counted(tmp_path: Path) -> None:
+    blocked = record(START, "blocked", failed=("GuardrailRaisedException", "400_CONTENT_FILTER"))
+    blocked["metadata"]["applied_guardrails"] = ["pii"]
+    blocked["guardrail_information"] = [{"guardrail_name": "pii", "guardrail_status": "guardrail_intervened"}]
+    outcome = run(write(tmp_path, [line(blocked), line(record(START + 1, "fine"))]))
+    assert (outcome.events, outcome.blocked) == (2, 1)
+
+
+def test_a_log_without_any_record_has_no_time(tmp_path: Path) -> None:
+    assert run(write(tmp_path, [])) == Outcome(0, 0, 0, ())
+    assert run(write(tmp_path, [b"nonsense\n"] * 3)) == Outcome(0, 3, 0, ())
+
+
+def test_years_between_two_records_take_no_years(tmp_path: Path) -> None:
+    old, new = quiet(1000.0, 5, 1), guesses(START + 1, 10, 3)
+    outcome = run(write(tmp_path, [*old, *new]))
+    assert outcome.start == 1005 and alerts(outcome)[1][:2] == ("LLMPasswordGuessing", 30)
+
+
+def test_a_canary_and_a_content_rule_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "canaries").write_text("# planted\nCANARY-7f3a9c51d2\n")
+    log = write(tmp_path, [line(record(START, "leak", answer="It says CANARY-7f3a9c51d2 there."))])
+    outcome = replay(replay_engine(SPEC, canaries=tmp_path / "canaries"), [log])
+    (episode,) = outcome.episodes
+    assert (episode.rule.name, episode.labels) == ("LLMCanaryLeaked", {"actor": "alice", "tenant": "research"})
+    assert episode.answered == 1
+
+
+def test_a_shared_key_has_no_account(tmp_path: Path) -> None:
+    lines = [
+        line(record(START + place, f"c{place}", user=None, key="app", address=f"192.0.{place}.7")) for place in range(6)
+    ]
+    log = write(tmp_path, lines)
+    assert [name for name, _, _ in alerts(run(log))] == ["LLMStolenKeySuspected"]
+    key = json.loads(lines[0])["metadata"]["user_api_key_hash"]
+    assert alerts(run(log, shared_keys=[key])) == []
+
+
+attacks = st.tuples(
+    st.integers(0, 6 * 3600), st.sampled_from(["quiet", "guess", "fail", "reject", "many"]), st.integers(1, 60)
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(attacks, min_size=1, max_size=4))
+def test_stepping_over_stretches_without_change_changes_nothing(
+    tmp_path: Path, plan: list[tuple[int, str, int]]
+) -> None:
+    # Times are divided, so that hours with all their steps take a second.
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"settings": {"time_scale": 4, "scrape_interval": "60s"}}))
+    spec = load_spec(tmp_path / "overlay.yaml")
+    rows: list[bytes] = []
+    for place, (offset, what, count) in enumerate(sorted(plan)):
+        at = START + offset / 4 + place / 100
+        match what:
+            case "quiet":
+                rows += quiet(at, count, 7)
+            case "guess":
+                rows += guesses(at, count)
+            case "fail":
+                rows += failing(at, count, 1)
+            case "reject":
+                rows += [*quiet(at, 1, 1), *[b"{oops\n"] * (2 * count)]
+            case _:
+                rows += [line(record(at, f"m-{at}-{n}", model=f"model-{n % 9}")) for n in range(10 * count)]
+    log = write(tmp_path, rows)
+    found = [
+        replay(replay_engine(spec, scan_content=False), [log], leap=leap, until_quiet=True) for leap in (False, True)
+    ]
+    assert alerts(found[0]) == alerts(found[1])
+    assert [episode.value for episode in found[0].episodes] == [episode.value for episode in found[1].episodes]
+    assert (found[0].events, found[0].rejected) == (found[1].events, found[1].rejected)
+
+
+# -------------------------------------------------------------------------------------------------- as a command
+def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = write(tmp_path, [*guesses(START + 1, 10, 3), b"oops\n"])
+    assert tocsin.main(["replay", str(log), "--format", "json", "--until-quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["events", "rejected", "blocked", "alerts"]
+    assert (found["events"], found["rejected"], found["blocked"]) == (10, 1, 0)
+    assert found["alerts"][1] == {
+        "alert": "LLMPasswordGuessing",
+        "severity": "high",
+        "labels": {"source_range": "198.51.100.0/24", "trusted": "false"},
+        "fired_at": "2026-09-21T14:14:00.000000Z",
+        "resolved_at": "2026-09-21T16:29:00.000000Z",
+    }
+    assert tocsin.main(["replay", str(log), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["alerts"][1]["resolved_at"] is None
+
+
+def test_the_severity_is_tocsins_own_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = write(tmp_path, guesses(START + 1, 10, 3))
+    overlay = tmp_path / "own.yaml"
+    overlay.write_text(
+        "settings: {severity_words: {high: warning}}\n"
+        "alerts: {LLMPasswordGuessing: {when: {value: 8}, severity: critical}}\n"
+    )
+    more = tmp_path / "more.yaml"
+    more.write_text("alerts: {LLMAuthFailures: {enabled: false}}\n")
+    arguments = ["replay", str(log), "--format", "json", "--spec", str(overlay), "--spec", str(more)]
+    assert tocsin.main(arguments) == 0
+    (alert,) = json.loads(capsys.readouterr().out)["alerts"]
+    assert (alert["alert"], alert["severity"]) == ("LLMPasswordGuessing", "critical")
+
+
+def test_the_address_is_trusted_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = write(tmp_path, guesses(START + 1, 10, 3))
+    assert tocsin.main(["replay", str(log), "--format", "json", "--trust-client-address"]) == 0
+    assert {alert["labels"]["trusted"] for alert in json.loads(capsys.readouterr().out)["alerts"]} == {"true"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.jsonl"], "nowhere.jsonl: cannot be read: No such file"),
+        ([".", "--format", "json"], "cannot be read: Is a directory"),
+        (["good.jsonl", "--gateway", "litelm"], "did you mean 'litellm'"),
+        (["good.jsonl", "--spec", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["good.jsonl", "--rules", "nowhere.yaml"], "nowhere.yaml"),
+        (["good.jsonl", "--canaries", "nowhere.txt"], "nowhere.txt: cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_fails(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, quiet(START, 1, 1), "good.jsonl")
+    assert tocsin.main(["replay", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert words in captured.err and not captured.out
+
+
+def test_a_damaged_log_is_found_although_it_begins_well(tmp_path: Path) -> None:
+    log = write(tmp_path, quiet(START, 3000, 0.01), "gateway.jsonl.gz")
+    log.write_bytes(log.read_bytes()[:-50])
+    with pytest.raises(LogError, match=r"gateway\.jsonl\.gz: the compressed data is damaged or cut off"):
+        run(log)
