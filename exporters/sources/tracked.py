@@ -194,7 +194,7 @@ class TrackedFile:
             if (status.st_dev, status.st_ino) != self.where:
                 raise ReplacedError
             if not self.gzip:
-                self._check(self.reader, status)
+                self._check(self.reader)
             elif self.offset:  # a new stream begins at 0
                 found = self.trial.found if self.trial else Found(self.where, *self.look, (self.path,))
                 self.trial = Trial(found, peek(self.reader, 0, COVERED))
@@ -213,16 +213,14 @@ class TrackedFile:
         reader = self.open()
         status = reader.stat()
         if (status.st_size, status.st_mtime_ns) != self.look:
-            self._check(reader, status)
+            self._check(reader)
             self._notice(status, now, counters)
 
-    def _check(self, reader: Reader, status: os.stat_result) -> None:
+    def _check(self, reader: Reader) -> None:
         """Compare the file before the position with what was read there. Raises as `refresh`."""
         if self.gzip:
-            if status.st_size < reader.raw:
+            if reader.stat().st_size < reader.raw:
                 raise ReplacedError
-        elif status.st_size < self.offset:
-            raise ReplacedError
         elif self.offset:
             self._load_tail(reader)
         elif not self.identity.head.matches_start(peek(reader, 0, COVERED)):
@@ -314,7 +312,7 @@ class TrackedFile:
         size = reader.read_at(view[:asked], start)
         whole = reader.at_end
         if self.skip:
-            self._check(reader, reader.stat())
+            self._check(reader)
             length = self._skip(buffer, size, counters)
             self._advance(buffer, length, reader)
             self._conclude(reader, whole and length == size, 0, counters)
@@ -326,7 +324,7 @@ class TrackedFile:
             end = buffer.find(b"\n", size, size + more) + 1
             size += more
             whole = reader.at_end and not end
-        self._check(reader, reader.stat())  # it may have been cut and have grown again since it was looked at
+        self._check(reader)  # it may have been cut and have grown again since it was looked at
         length = end
         if not end and size == max_line:
             self.skip = "line"

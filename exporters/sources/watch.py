@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from exporters.sources.discovery import Discovery, Found, Where, discover, stem_of
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
@@ -243,8 +242,7 @@ class Watch:
         kept = False
         try:
             if (status.st_dev, status.st_ino) == found.where:  # else it was moved just now: see the next look
-                now_found = replace(found, size=status.st_size, modified=status.st_mtime_ns)
-                kept = self._settle(now_found, reader, index, now)
+                kept = self._settle(found, reader, index, now)
         except OSError as error:
             self.trouble(found.path, "read", error)
         finally:

@@ -48,6 +48,22 @@ def test_the_same_while_nobody_looked(rig: Rig, numbered: Numbered) -> None:
     assert rig.tail.status().rotations["truncate"] == 1
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_file_that_begins_as_before_the_cut_is_told_by_what_was_read_last(
+    rig: Rig, numbered: Numbered, restarted: bool
+) -> None:
+    banner = [b"the same banner after every cut\n"] * 40
+    rig.start("x.log")
+    path = rig.write("x.log", b"".join(banner + numbered(0, 10)))
+    rig.read()
+    rig.cut(path)
+    rig.write("x.log", b"".join(banner + numbered(10, 100)))
+    if restarted:
+        rig.restart("x.log")
+    assert rig.read() == banner + numbered(10, 100)
+    assert rig.tail.status().rotations["truncate"] == 1
+
+
 def test_what_a_cut_took_away_unread_is_counted(rig: Rig) -> None:
     rig.start("x.log", chunk_bytes=4096, max_line=4096)
     path = rig.write("x.log", (b"y" * 99 + b"\n") * 100)

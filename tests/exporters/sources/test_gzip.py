@@ -53,6 +53,30 @@ def test_a_compressed_file_beside_its_original_is_not_read_twice(rig: Rig, numbe
     assert any("copy of" in problem for problem in rig.tail.status().problems)
 
 
+def test_a_small_compressed_file_beside_its_original_is_not_read_twice(rig: Rig, numbered: Numbered) -> None:
+    rig.start("x.log*")
+    path = rig.write("x.log", b"".join(numbered(0, 10)))
+    rig.read()
+    (rig.folder / "x.log.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert rig.settle() == []
+    rig.write("x.log", b"more\n")
+    assert rig.settle() == [b"more\n"]
+    assert not rig.tail.status().problems
+
+
+def test_a_compressed_file_that_begins_like_a_known_one_is_told_by_what_was_read_last(
+    rig: Rig, numbered: Numbered
+) -> None:
+    banner = [b"the same banner in every file\n"] * 40
+    rig.start("x.log*")
+    path = rig.write("x.log", b"".join(banner + numbered(0, 10)))
+    rig.read()
+    path.unlink()
+    rig.settle()
+    (rig.folder / "x.log.1.gz").write_bytes(gzip.compress(b"".join(banner + numbered(10, 100))))
+    assert rig.settle() == banner + numbered(10, 100)
+
+
 def test_a_compressed_file_that_nobody_knows_is_read_with_all_its_members(rig: Rig) -> None:
     rig.start()
     (rig.folder / "x.gz").write_bytes(gzip.compress(b"1\n2") + gzip.compress(b"\n3\n") + bytes(512))
