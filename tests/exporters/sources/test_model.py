@@ -321,7 +321,7 @@ class Rotation(RuleBasedStateMachine):
 
 
 Rotation.TestCase.settings = settings(
-    max_examples=400,
+    max_examples=300,
     stateful_step_count=30,
     deadline=None,
     report_multiple_bugs=False,
