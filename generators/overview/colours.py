@@ -30,7 +30,7 @@ def up_to(limit: float | None, calm: str = LINE) -> Steps:
 
 
 SEVERITIES: Final[Mapping[str, str]] = {"critical": "red", "high": "orange", "medium": "yellow", "low": "blue"}
-OUTCOMES: Final[Mapping[str, str]] = {"success": WELL, "failure": HARM}
+OUTCOMES: Final[Mapping[str, str]] = {"success": PLAIN, "failure": HARM}
 VERDICTS: Final[Mapping[str, str]] = {
     "block": STOPPED,
     "mask": "super-light-blue",

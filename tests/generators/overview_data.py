@@ -184,7 +184,7 @@ ATTACK: Final[tuple[tuple[str, Mapping[str, str], float], ...]] = (
 """What the attack adds to counters, per second."""
 
 _STEADY: Final = ("_up", "_info", "_phase", "_size_bytes", "MemTotal_bytes", "_max_connections")
-_HISTOGRAM_MIDDLES: Final = {"characters": 1_400.0, "duration": 2.1, "chunk": 0.4}
+_HISTOGRAM_MIDDLES: Final = {"input_characters": 2_400.0, "output_characters": 900.0, "duration": 2.1, "chunk": 0.4}
 
 
 @dataclass(frozen=True, slots=True)
