@@ -321,7 +321,7 @@ class Rotation(RuleBasedStateMachine):
 
 
 Rotation.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=200,
     stateful_step_count=30,
     deadline=None,
     report_multiple_bugs=False,
