@@ -1,7 +1,8 @@
 """What an event shows: content rules over texts give detections."""
 
+from exporters.detect.compiled import user_cache
 from exporters.detect.load import load_rules
 from exporters.detect.model import Detection, Rule
 from exporters.detect.scanner import Scanner
 
-__all__ = ["Detection", "Rule", "Scanner", "load_rules"]
+__all__ = ["Detection", "Rule", "Scanner", "load_rules", "user_cache"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from pathlib import Path
 
 import hyperscan
 import numpy as np
 import numpy.typing as npt
 
 from exporters.batch import Text
+from exporters.detect.compiled import compiled
 from exporters.detect.model import NEAR, Detection, Rule
 from exporters.detect.normal import normal
 from exporters.detect.verify import CHECKS, LONGEST
@@ -22,19 +24,23 @@ MOST_CHECKS = 1_000
 
 
 class Scanner:
-    """The rules, compiled for a channel (in up to two seconds) when its first text comes.
+    """The rules, compiled for a channel when its first text comes.
 
-    Not for several threads at a time; `scan` itself lets other threads run.
+    That takes some seconds, and next to nothing when the folder `cache` has it from the last time. Canaries are never
+    kept there. Not for several threads at a time; `scan` itself lets other threads run.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], *, cache: Path | None = None) -> None:
         """Raises ValueError when two rules have the same id."""
         self._rules = tuple(rules)
         if len({rule.id for rule in rules}) < len(rules):
             raise ValueError("two rules have the same id")
         channels = {channel for rule in rules for channel in rule.channels}
         self._engines = {
-            channel: _Engine({number: rule for number, rule in enumerate(rules) if channel in rule.channels})
+            channel: _Engine(
+                {number: rule for number, rule in enumerate(rules) if channel in rule.channels},
+                cache=cache / f"rules-{channel}.hsdb" if cache else None,
+            )
             for channel in channels
         }
 
@@ -68,8 +74,10 @@ class Scanner:
 class _Engine:
     """Rules, by number, that are all looked for in the same texts."""
 
-    def __init__(self, rules: dict[int, Rule]) -> None:
+    def __init__(self, rules: dict[int, Rule], *, cache: Path | None) -> None:
         self._rules = rules
+        secret = any(rule.detector == "canary_token" for rule in rules.values())
+        self._cache = None if secret else cache
         owners: dict[tuple[str, bool], list[tuple[int, bool]]] = {}
         for number, rule in rules.items():
             for expression in rule.expressions:
@@ -83,18 +91,7 @@ class _Engine:
 
     @cached_property
     def _database(self) -> hyperscan.Database:
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        try:
-            database.compile(
-                expressions=[expression.encode("ascii") for expression, _ignore_case in self._expressions],
-                ids=list(range(len(self._expressions))),
-                flags=[
-                    hyperscan.HS_FLAG_CASELESS if ignore_case else 0 for _expression, ignore_case in self._expressions
-                ],
-            )
-        except hyperscan.error as error:
-            raise ValueError(f"the pattern engine refuses: {error}") from None
-        return database
+        return compiled(self._expressions, self._cache)
 
     def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
         """The number of a rule and the place of a text, for each rule that sees something in a text."""

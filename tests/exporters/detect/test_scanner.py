@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,49 @@ def test_plain_text_keeps_ascii_and_real_letters() -> None:
     )
     assert plain("“it’s”") == '"it\'s"'
     assert normal("a\x00b\ud800") == b"a b?"
+
+
+def test_compiled_rules_are_kept_and_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "made" / "on demand"
+    texts = [Text(0, "user", "an example"), Text(1, "user", "a KEY")]
+    first = Scanner([rule("key", "key"), rule("an", r"\ban\b")], cache=cache).scan(texts)
+    assert [path.name for path in cache.iterdir()] == ["rules-user.hsdb"]
+    monkeypatch.setattr("exporters.detect.compiled._made", lambda _expressions: pytest.fail("compiled again"))
+    assert Scanner([rule("key", "key"), rule("an", r"\ban\b")], cache=cache).scan(texts) == first != []
+
+
+def test_other_rules_are_not_taken_from_the_cache(tmp_path: Path) -> None:
+    text = [Text(0, "user", "a key")]
+    assert Scanner([rule("key", "key")], cache=tmp_path).scan(text)
+    assert not Scanner([rule("key", "kex")], cache=tmp_path).scan(text)
+    assert not Scanner([replace(rule("key", "KEY"), ignore_case=False)], cache=tmp_path).scan(text)
+    assert Scanner([rule("key", "key")], cache=tmp_path).scan(text)
+
+
+@pytest.mark.parametrize("place", [0, 40, 1000, -1])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, place: int) -> None:
+    text = [Text(0, "user", "a key")]
+    scanner = Scanner([rule("key", "key")], cache=tmp_path)
+    assert scanner.scan(text)
+    path = tmp_path / "rules-user.hsdb"
+    whole = path.read_bytes()
+    for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place:][1:], b""):
+        path.write_bytes(damaged)
+        assert Scanner([rule("key", "key")], cache=tmp_path).scan(text)
+        assert path.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    assert Scanner([rule("key", "key")], cache=tmp_path / "file").scan([Text(0, "user", "a key")])
+    assert "cannot be kept" in caplog.text
+
+
+def test_a_canary_is_never_kept(tmp_path: Path) -> None:
+    canary = replace(rule("canary_1", "secretword", channels=("output",)), detector="canary_token")
+    scanner = Scanner([rule("key", "key", channels=("user", "output")), canary], cache=tmp_path)
+    assert len(scanner.scan([Text(0, "user", "key"), Text(1, "output", "secretword")])) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rules-user.hsdb"]
 
 
 HOSTILE = {

@@ -1,0 +1,92 @@
+"""Expressions compiled into one database, and kept on disk because that takes seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import hyperscan
+
+log = logging.getLogger("tocsin")
+
+_MODE = hyperscan.HS_MODE_BLOCK
+
+Expression = tuple[str, bool]
+"""An ASCII expression over bytes, and whether it ignores case."""
+
+
+def user_cache() -> Path:
+    """The folder of this user for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
+
+
+def compiled(expressions: Sequence[Expression], cache: Path | None = None) -> hyperscan.Database:
+    """A database that reports an expression by its place in `expressions`.
+
+    It is taken from the file `cache` when that was made of the same expressions, for the same engine; else the file is
+    written anew. A file that is damaged or cannot be written is no error. It holds the expressions in compiled form,
+    and whoever can write it decides what is found.
+
+    Raises:
+        ValueError: the engine refuses an expression.
+    """
+    if cache is None:
+        return _made(expressions)
+    asked = repr((version("hyperscan"), list(expressions))).encode()
+    database = _read(cache, asked)
+    if database is None:
+        database = _made(expressions)
+        data = hyperscan.dumpb(database)
+        _write(cache, _seal(asked, data) + data)
+    return database
+
+
+def _seal(asked: bytes, data: bytes) -> bytes:
+    """What ties `data` to the expressions that it was made of; the engine's own checksum leaves bytes out."""
+    return hashlib.sha256(hashlib.sha256(asked).digest() + data).digest()
+
+
+def _made(expressions: Sequence[Expression]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=_MODE)
+    try:
+        database.compile(
+            expressions=[expression.encode("ascii") for expression, _ignore_case in expressions],
+            ids=list(range(len(expressions))),
+            flags=[hyperscan.HS_FLAG_CASELESS if ignore_case else 0 for _expression, ignore_case in expressions],
+        )
+    except hyperscan.error as error:
+        raise ValueError(f"the pattern engine refuses: {error}") from None
+    return database
+
+
+def _read(cache: Path, asked: bytes) -> hyperscan.Database | None:
+    try:
+        whole = cache.read_bytes()
+        seal, data = whole[:32], whole[32:]
+        if seal != _seal(asked, data):
+            return None
+        database = hyperscan.loadb(data, _MODE)  # refuses what was made for another processor
+        database.scratch = hyperscan.Scratch(database)
+    except (OSError, hyperscan.error):
+        return None
+    return database
+
+
+def _write(cache: Path, data: bytes) -> None:
+    try:
+        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=cache.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).replace(cache)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        log.warning("compiled content rules cannot be kept in %s: %s", cache.parent, error.strerror)
