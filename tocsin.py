@@ -107,6 +107,7 @@ def _replay(options: argparse.Namespace) -> int:
         canaries=options.canaries,
         shared_keys=options.shared_key,
         trust_client_address=options.trust_client_address,
+        scan_content=not options.no_content,
         until_quiet=options.until_quiet,
     )
 
@@ -187,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replay.add_argument(
         "--trust-client-address", action="store_true", help="a client cannot choose the address that is logged"
     )
+    replay.add_argument("--no-content", action="store_true", help="do not look into prompts and answers; quicker")
     replay.add_argument(
         "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
     )

@@ -30,6 +30,7 @@ def run(
     canaries: Path | None,
     shared_keys: Sequence[str],
     trust_client_address: bool,
+    scan_content: bool,
     until_quiet: bool,
 ) -> int:
     """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used."""
@@ -43,6 +44,7 @@ def run(
             canaries=canaries,
             shared_keys=shared_keys,
             trust_client_address=trust_client_address,
+            scan_content=scan_content,
         )
         outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show)
     except SpecError as error:

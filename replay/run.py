@@ -119,7 +119,10 @@ class _Replay:
         steady, unfed = False, 0
         while True:
             now = step * self._interval
-            unfed = 0 if self._feed(now) else unfed + 1
+            if self._feed(now):
+                steady, unfed = False, 0
+            else:
+                unfed += 1
             # The last steps before a record are taken in any case, so that the scrape that sees it is an ordinary one.
             steps_left = math.ceil(self._next / self._interval) - step if self._next < math.inf else math.inf
             if not (leap and steady and steps_left > _SETTLED):

@@ -218,7 +218,7 @@ def test_stepping_over_stretches_without_change_changes_nothing(
 # -------------------------------------------------------------------------------------------------- as a command
 def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = write(tmp_path, [*guesses(START + 1, 10, 3), b"oops\n"])
-    assert tocsin.main(["replay", str(log), "--format", "json", "--until-quiet"]) == 0
+    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--until-quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["events", "rejected", "blocked", "alerts"]
     assert (found["events"], found["rejected"], found["blocked"]) == (10, 1, 0)
@@ -229,7 +229,7 @@ def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "fired_at": "2026-09-21T14:14:00.000000Z",
         "resolved_at": "2026-09-21T16:29:00.000000Z",
     }
-    assert tocsin.main(["replay", str(log), "--format", "json"]) == 0
+    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content"]) == 0
     assert json.loads(capsys.readouterr().out)["alerts"][1]["resolved_at"] is None
 
 
@@ -242,7 +242,7 @@ def test_the_severity_is_tocsins_own_word(tmp_path: Path, capsys: pytest.Capture
     )
     more = tmp_path / "more.yaml"
     more.write_text("alerts: {LLMAuthFailures: {enabled: false}}\n")
-    arguments = ["replay", str(log), "--format", "json", "--spec", str(overlay), "--spec", str(more)]
+    arguments = ["replay", str(log), "--format", "json", "--no-content", "--spec", str(overlay), "--spec", str(more)]
     assert tocsin.main(arguments) == 0
     (alert,) = json.loads(capsys.readouterr().out)["alerts"]
     assert (alert["alert"], alert["severity"]) == ("LLMPasswordGuessing", "critical")
@@ -250,7 +250,7 @@ def test_the_severity_is_tocsins_own_word(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_address_is_trusted_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = write(tmp_path, guesses(START + 1, 10, 3))
-    assert tocsin.main(["replay", str(log), "--format", "json", "--trust-client-address"]) == 0
+    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--trust-client-address"]) == 0
     assert {alert["labels"]["trusted"] for alert in json.loads(capsys.readouterr().out)["alerts"]} == {"true"}
 
 
