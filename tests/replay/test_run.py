@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tocsin
 from replay import LogError, Outcome, replay, replay_engine
 from spec import load_spec
-from tests.support.litellm_lines import line, record, refused
+from tests.support.litellm_lines import blocked, line, record, refused
 
 START = 1_790_000_010.0  # a multiple of the scrape interval
 YEAR = 366 * 86_400.0
@@ -142,10 +142,7 @@ def test_rejected_lines_are_counted_at_their_time(tmp_path: Path) -> None:
 
 
 def test_blocked_attempts_are_counted(tmp_path: Path) -> None:
-    blocked = record(START, "blocked", failed=("GuardrailRaisedException", "400_CONTENT_FILTER"))
-    blocked["metadata"]["applied_guardrails"] = ["pii"]
-    blocked["guardrail_information"] = [{"guardrail_name": "pii", "guardrail_status": "guardrail_intervened"}]
-    outcome = run(write(tmp_path, [line(blocked), line(record(START + 1, "fine"))]))
+    outcome = run(write(tmp_path, [line(blocked(START, "blocked")), line(record(START + 1, "fine"))]))
     assert (outcome.events, outcome.blocked) == (2, 1)
 
 
@@ -158,6 +155,12 @@ def test_years_between_two_records_take_no_years(tmp_path: Path) -> None:
     old, new = quiet(1000.0, 5, 1), guesses(START + 1, 10, 3)
     outcome = run(write(tmp_path, [*old, *new]))
     assert outcome.start == 1005 and alerts(outcome)[1][:2] == ("LLMPasswordGuessing", 30)
+
+
+@pytest.mark.parametrize("leap", [True, False])
+def test_what_happens_right_after_a_quiet_stretch_is_seen(tmp_path: Path, leap: bool) -> None:
+    log = write(tmp_path, [*quiet(START, 3, 1), *guesses(START + 4000, 10, 0.1)])
+    assert ("LLMPasswordGuessing", 4005, None) in alerts(run(log, leap=leap))
 
 
 def test_a_canary_and_a_content_rule_are_seen(tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def refused(time: float, call: str, *, key: str, address: str = "198.51.100.7") 
     )
 
 
+def blocked(time: float, call: str, **more: Any) -> dict[str, Any]:
+    """A request that a guardrail blocked."""
+    guardrail = {"guardrail_name": "pii", "guardrail_status": "guardrail_intervened"}
+    error = ("GuardrailRaisedException", "400_CONTENT_FILTER")
+    return record(time, call, failed=error, guardrail_information=[guardrail], **more)
+
+
 def line(record: dict[str, Any]) -> bytes:
     """The record as a line of a log."""
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
