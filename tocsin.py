@@ -112,6 +112,15 @@ def _replay(options: argparse.Namespace) -> int:
     )
 
 
+def _demo(options: argparse.Namespace) -> int:
+    from exercises.demo import command
+
+    if options.format == "json" and not options.once:
+        print("tocsin demo: --format json needs --once, as it prints when everything is over", file=sys.stderr)
+        return 2
+    return command.demo(once=options.once, form=options.format, limit=options.limit, recordings=options.recordings)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status: 0 well, 1 a problem was found, 2 wrong usage."""
     parser = argparse.ArgumentParser(
@@ -193,6 +202,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
     )
     replay.set_defaults(run=_replay)
+    demo = commands.add_parser(
+        "demo",
+        help="show a recorded attack become metrics, alerts and pages",
+        description=(
+            "Plays recorded traffic with attacks in it through a real exporter, Prometheus and Alertmanager on this "
+            "machine, and shows the pages. It stays up for a look around until Ctrl-C, which leaves nothing behind."
+        ),
+        epilog="Exit status: 0 the pages came, 1 they did not, 2 wrong usage, 130 stopped before they came.",
+    )
+    demo.add_argument("--once", action="store_true", help="end as soon as the expected pages have come")
+    demo.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    demo.add_argument(
+        "--limit", type=float, default=90.0, metavar="SECONDS", help="how long the pages may take (default: 90)"
+    )
+    demo.add_argument(
+        "--recordings", type=Path, metavar="DIR", help="recordings to play (default: those of this checkout)"
+    )
+    demo.set_defaults(run=_demo)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

@@ -1,0 +1,82 @@
+"""Line charts as SVG that stands in an HTML page: numbers in, geometry out; the page's template draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from exercises.demo.numbers import SPAN, Panel, Points
+
+WIDTH: Final = 480
+HEIGHT: Final = 150
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22
+_GRID_LINES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its name, its last value, the number of its colour from 1 on, and its points as SVG wants them."""
+
+    name: str
+    last: str
+    colour: int
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart ready to be drawn; `grid` has the height of each grid line and what it says."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    grid: tuple[tuple[float, str], ...]
+    query: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    bottom: int = HEIGHT - _BOTTOM
+
+
+def chart(panel: Panel, lines: Mapping[str, Points], now: float) -> Chart:
+    """The last `SPAN` seconds of a panel's lines."""
+    top = _ceiling(max((value for points in lines.values() for _, value in points), default=0.0))
+    across, up = (WIDTH - _LEFT - _RIGHT) / SPAN, (HEIGHT - _TOP - _BOTTOM) / top
+
+    def place(at: float, value: float) -> str:
+        return f"{_LEFT + (at - now + SPAN) * across:.1f},{HEIGHT - _BOTTOM - value * up:.1f}"
+
+    drawn = tuple(
+        Line(
+            name=name or "(none)",
+            last=number(points[-1][1]) if points else "",
+            colour=place_of,
+            points=" ".join(place(at, value) for at, value in points if at >= now - SPAN and math.isfinite(value)),
+        )
+        for place_of, (name, points) in enumerate(lines.items(), start=1)
+    )
+    steps = [top * step / _GRID_LINES for step in range(_GRID_LINES + 1)]
+    grid = tuple((round(HEIGHT - _BOTTOM - value * up, 1), number(value)) for value in steps)
+    return Chart(panel.title, panel.unit, drawn, grid, panel.promql)
+
+
+def number(value: float) -> str:
+    """A number that a person reads: 1,234 or 12.3 or 0.042 or 15k."""
+    if not math.isfinite(value):
+        return "?"
+    if abs(value) >= 10_000:
+        for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= size:
+                return f"{value / size:.3g}{letter}"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
+
+
+def _ceiling(value: float) -> float:
+    """The next number above that is 1, 2 or 5 with zeros; at least 1."""
+    if not math.isfinite(value) or value <= 1:
+        return 1.0
+    size = 10.0 ** math.floor(math.log10(value))
+    return next(size * step for step in (1, 2, 5, 10) if value <= size * step * (1 + 1e-9))

@@ -1,0 +1,111 @@
+"""``tocsin export --config`` as a process of its own, which ends with the one that started it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import requests
+
+from exercises.servers import ServerFailed
+
+_TETHER: Final = Path(__file__).resolve().parents[1] / "tether.py"
+_ADDRESS: Final = re.compile(rb"metrics are at (http://[^\s/]+)/metrics")
+_START_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 10.0
+_LOG_TAIL_LINES: Final = 20
+
+
+class Exporter:
+    """The exporter of one configuration file, which asks for any free port."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._log = config.with_name("exporter.log")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+        """Its base URL once it has started, without a slash at the end."""
+
+    def start(self) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            ServerFailed: it ended, or was not ready in time.
+        """
+        command = [sys.executable, "-m", "tocsin", "export", "--config", str(self._config)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *command],
+                cwd=_TETHER.parents[1],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C of the terminal is for the demo, which then ends this
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not (self._find_address() and self._ready()):
+            self.check()
+            if time.monotonic() >= deadline:
+                raise ServerFailed(f"the exporter was not ready within {_START_SECONDS:g} s{self.log_tail()}")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Make sure that it runs.
+
+        Raises:
+            ServerFailed: it does not.
+        """
+        if self._process is None or (code := self._process.poll()) is not None:
+            how = "was never started" if self._process is None else f"ended with code {code}"
+            raise ServerFailed(f"the exporter {how}{self.log_tail()}")
+
+    def metrics(self) -> str:
+        """What it shows to Prometheus.
+
+        Raises:
+            ServerFailed: it does not answer.
+        """
+        try:
+            answer = self._get("/metrics")
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise ServerFailed(f"the exporter does not show its metrics: {error}{self.log_tail()}") from error
+        return answer.text
+
+    def stop(self) -> None:
+        """End it, by force after some seconds; nothing happens when it does not run."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def log_tail(self) -> str:
+        """The end of its log, to be appended to a message."""
+        lines = self._log.read_text("utf-8", "replace").splitlines() if self._log.exists() else []
+        return "; its log ends:\n" + "\n".join(lines[-_LOG_TAIL_LINES:]) if lines else "; its log is empty"
+
+    def _find_address(self) -> bool:
+        found = _ADDRESS.search(self._log.read_bytes())
+        self.url = found[1].decode() if found else ""
+        return bool(found)
+
+    def _ready(self) -> bool:
+        try:
+            return self._get("/-/ready").ok
+        except requests.RequestException:
+            return False
+
+    def _get(self, path: str) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy in the environment is not for loopback
+            return session.get(self.url + path, timeout=10.0)

@@ -1,0 +1,372 @@
+"""The demo from its first line to the last: start everything, play, show what arrives, and leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import requests
+
+from exercises.demo import configs, pages, show, traffic
+from exercises.demo.configs import INTERVAL
+from exercises.demo.exporter import Exporter
+from exercises.demo.numbers import PrometheusNumbers
+from exercises.demo.pages import Page
+from exercises.demo.screen import Screen
+from exercises.demo.site import Site
+from exercises.demo.standin import StandIn
+from exercises.demo.stop import Stop, Stopped
+from exercises.demo.traffic import Traffic
+from exercises.programs import find
+from exercises.receiver import CaptureReceiver
+from exercises.recording import Recordings
+from exercises.servers import Alertmanager, Prometheus, ServerFailed, ServerMissing
+
+LIMIT: Final = 90.0
+"""Seconds from the start of the attacks within which the pages have to be there."""
+_TICK: Final = 0.1
+_TARGET_SECONDS: Final = 20.0
+
+_STEPS: Final = 5
+_TOGETHER: Final = 1.0
+"""Seconds to go on after the last expected page, for what belongs to it in other channels."""
+
+_REPLAY: Final = "Tocsin's replay evaluator, on the scrapes of the real exporter"
+_REAL: Final = "the real Prometheus and Alertmanager"
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on, or the pages did not come. The message explains."""
+
+
+class Pager(Protocol):
+    """Turns what the exporter shows into pages."""
+
+    def ready(self) -> bool:
+        """Whether an attack that begins now is seen from its start."""
+        ...
+
+    def new(self) -> list[Page]:
+        """The pages since the last call."""
+        ...
+
+    def explain(self) -> str:
+        """What is known about pages that did not come."""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the demo has found out so far."""
+
+    evaluator: str
+    why: str = ""
+    """Why it is not the real servers."""
+    expected: dict[str, str] = field(default_factory=dict)
+    """Alerts that have to page, with whom they are about."""
+    pages: list[Page] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    links: dict[str, int] = field(default_factory=dict)
+    """Status of each link of the pages, opened while the site was up."""
+    seconds: float = 0.0
+
+    @property
+    def missing(self) -> list[str]:
+        """Expected alerts that have not woken anybody about whom they should be."""
+        came = {(alert.name, page.who) for page in self.pages if page.pages for alert in page.alerts}
+        return [name for name, who in self.expected.items() if (name, who) not in came]
+
+    def as_data(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {
+            "evaluator": self.evaluator,
+            "why": self.why or None,
+            "seconds": round(self.seconds, 1),
+            "expected": list(self.expected),
+            "missing": self.missing,
+            "pages": [pages.as_data(page) for page in self.pages],
+            "links": self.links,
+            "addresses": self.addresses,
+        }
+
+
+def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: float = LIMIT) -> Outcome:
+    """Run the demo. Without `once` it stays up until `stop` says so; with it, it ends when the pages are there.
+
+    Everything that it started has ended, and everything that it wrote is gone, when this returns or raises.
+
+    Raises:
+        DemoFailed: something did not start or broke, or the pages did not come within `limit` seconds.
+        RecordingsMissing: there is nothing to play.
+        Stopped: before the pages were there; afterwards it is the ordinary end.
+        OSError: the temporary folder cannot be written.
+    """
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-", ignore_cleanup_errors=True))
+        )
+        demo = _Demo(screen, stop, stack, folder, begun)
+        try:
+            demo.start(recordings)
+            demo.play(limit)
+            if not once:
+                demo.stay()
+        except ServerFailed as error:
+            raise DemoFailed(str(error)) from error
+        return demo.outcome
+
+
+class _Demo:
+    def __init__(self, screen: Screen, stop: Stop, stack: contextlib.ExitStack, folder: Path, begun: float) -> None:
+        self._screen, self._stop, self._stack, self._folder, self._begun = screen, stop, stack, folder, begun
+        self._seen: dict[tuple[str, str], set[str]] = {}
+        self.outcome = Outcome("")
+
+    # ---------------------------------------------------------------------------------------------------------- start
+    def start(self, folder: Path) -> None:
+        """Start everything."""
+        self._step(1, "Writing rules, routes and runbooks from the spec, and opening the recordings")
+        with self._stop.armed():
+            recordings = traffic.load(folder)
+            self._site = self._stack.enter_context(Site())
+            self._configs = configs.write(self._folder, recordings, self._site.url)
+        self._site.runbooks = self._configs.runbooks
+        self._expect(recordings)
+        self._step(2, "Looking for Prometheus and Alertmanager")
+        why = self._missing_servers()
+        self._step(3, "Starting the exporter: tocsin export --config tocsin.yaml")
+        self._exporter = Exporter(self._configs.exporter)
+        self._stack.callback(self._exporter.stop)
+        with self._stop.armed():
+            self._exporter.start()
+        self._traffic = Traffic(recordings, time.time())
+        self._log = self._stack.enter_context(self._configs.log.open("ab"))
+        self._up("Metrics", f"{self._exporter.url}/metrics")
+        self._pager: Pager = self._stand_in(why) if why else self._servers()
+        self._up("Live page", f"{self._site.url}{self._site.dashboard}")
+        self._up("Runbooks", f"{self._site.url}/runbooks/README.md")
+        self._site.addresses = {name: url for name, url in self.outcome.addresses.items() if self._site.url not in url}
+
+    def _expect(self, recordings: Recordings) -> None:
+        spec = self._configs.spec
+        for attack in traffic.attacks(recordings):
+            for name in sorted(attack.alerts):
+                # What goes to chat or tickets alone wakes nobody, so no page can be expected of it.
+                if name in spec.alerts and spec.severities[spec.alerts[name].severity].page == "always":
+                    self.outcome.expected[name] = attack.group[1]
+
+    def _missing_servers(self) -> str:
+        """Find the servers, or fetch them; why that is not possible, or nothing."""
+        try:
+            with self._stop.armed():
+                for name in ("prometheus", "alertmanager"):
+                    try:
+                        path = find(name, fetch=False)
+                    except ServerMissing:
+                        self._say(
+                            f"{name} is not here yet: fetching and unpacking its package, which takes a while once"
+                        )
+                        path = find(name)
+                    self._say(f"{name}: {_short(path)}")
+        except ServerMissing as error:
+            return str(error)
+        return ""
+
+    def _stand_in(self, why: str) -> Pager:
+        self.outcome.evaluator, self.outcome.why = "replay", why
+        self._step(4, f"The alerts are evaluated by {_REPLAY}")
+        self._say(why)
+        evaluator = StandIn(self._configs.spec)
+        self._site.numbers = evaluator
+        return _StandInPager(evaluator, self._exporter)
+
+    def _servers(self) -> Pager:
+        self.outcome.evaluator = "prometheus"
+        self._step(4, f"Starting {_REAL}")
+        receiver = self._stack.enter_context(CaptureReceiver())
+        alertmanager = Alertmanager(
+            self._folder / "alertmanager", configs.alertmanager_config(self._configs, receiver.url)
+        )
+        self._stack.callback(alertmanager.stop)
+        with self._stop.armed():
+            alertmanager.start()
+        prometheus = Prometheus(
+            self._folder / "prometheus",
+            configs.prometheus_config(self._configs, self._exporter.url, alertmanager.url),
+            # It notices Alertmanager only after some seconds, and would then wait a minute to send an alert again.
+            flags=["--rules.alert.resend-delay=1s"],
+        )
+        self._stack.callback(prometheus.stop)
+        with self._stop.armed():
+            prometheus.start()
+        self._up("Prometheus", f"{prometheus.url}/alerts")
+        self._up("Alertmanager", f"{alertmanager.url}/#/alerts")
+        self._site.numbers = PrometheusNumbers(prometheus, time.time())
+        return _RealPager(prometheus, alertmanager, receiver)
+
+    # ----------------------------------------------------------------------------------------------------------- play
+    def play(self, limit: float) -> None:
+        """Play until the expected pages are there.
+
+        Raises:
+            DemoFailed: they did not come in time.
+        """
+        speed = f"{traffic.SPEED:g} times faster than it was"
+        self._step(
+            5, f"Playing a recorded afternoon, {speed}: ordinary work, then {len(traffic.ATTACKS)} attacks in it"
+        )
+        with self._stop.armed():
+            settling = time.monotonic() + _TARGET_SECONDS
+            while not self._pager.ready():
+                if time.monotonic() > settling:
+                    raise DemoFailed(
+                        f"the exporter was not scraped within {_TARGET_SECONDS:g} s. {self._pager.explain()}"
+                    )
+                self._tick()
+            self._traffic.cue(time.time())
+            who = ", ".join(dict.fromkeys(self.outcome.expected.values()))
+            self._say(f"The attacks begin. Pages about {who} should arrive within half a minute")
+            deadline, settled = time.monotonic() + limit, float("inf")
+            while self.outcome.missing or time.monotonic() < settled:
+                if time.monotonic() > deadline:
+                    raise DemoFailed(self._explain(limit))
+                self._tick()
+                if not self.outcome.missing:
+                    settled = min(settled, time.monotonic() + _TOGETHER)
+            self.outcome.seconds = time.monotonic() - self._begun
+            self._open_links()
+
+    def stay(self) -> None:
+        """Say what can be looked at, and go on until somebody stops it."""
+        seconds, by = self.outcome.seconds, _REAL if self.outcome.evaluator == "prometheus" else _REPLAY
+        self._screen.line()
+        self._screen.line(f"All expected pages came, {seconds:.0f} s after the start, by {by}.", "good")
+        show.addresses(self._screen, self.outcome.addresses)
+        self._screen.line()
+        self._screen.line(
+            "Look next at the runbook of a page, at the live page, and in the metrics for llm_jailbreak_hits."
+        )
+        if self.outcome.evaluator == "prometheus":
+            self._screen.line(
+                "Nobody acknowledges here, so after five minutes the critical page goes to the next tier."
+            )
+        self._screen.line("Ctrl-C ends everything and leaves nothing behind.", "bold")
+        with contextlib.suppress(Stopped), self._stop.armed():
+            while True:
+                self._tick()
+
+    def _tick(self) -> None:
+        """Write what is due into the gateway's log, and show what has arrived."""
+        if data := self._traffic.due(time.time()):
+            self._log.write(data)
+            self._log.flush()
+        self._exporter.check()
+        for page in self._pager.new():
+            self.outcome.pages.append(page)
+            self._show(page)
+        time.sleep(_TICK)
+
+    def _show(self, page: Page) -> None:
+        names = {alert.name for alert in page.alerts}
+        seen = self._seen.setdefault((page.channel, page.incident), set())
+        if page.status == "resolved" or not page.pages:
+            show.note(self._screen, page)
+        elif not names <= seen:
+            show.page(self._screen, page, known=seen)
+        seen |= names
+
+    def _explain(self, limit: float) -> str:
+        came = ", ".join(f"{page.title} to {show.where(page)}" for page in self.outcome.pages) or "none"
+        return (
+            f"these alerts paged nobody within {limit:g} s: {', '.join(self.outcome.missing)}. "
+            f"Pages that came: {came}. {self._traffic.lines} records were played. {self._pager.explain()}"
+        )
+
+    def _open_links(self) -> None:
+        """Follow every link of the pages, as somebody who was paged would."""
+        links = {
+            link
+            for page in self.outcome.pages
+            for alert in page.alerts
+            for link in (alert.runbook_url, alert.dashboard_url)
+        }
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy in the environment is not for loopback
+            for link in sorted(links):
+                self.outcome.links[link] = session.get(link, timeout=10).status_code
+        if broken := [link for link, status in self.outcome.links.items() if status != requests.codes.ok]:
+            raise DemoFailed(f"links of the pages lead nowhere: {', '.join(broken)}")
+
+    # ----------------------------------------------------------------------------------------------------------- words
+    def _step(self, number: int, text: str) -> None:
+        self._screen.line(f"{number}/{_STEPS} {text}", "bold")
+
+    def _say(self, text: str) -> None:
+        self._screen.line(text, "dim", indent="    ")
+
+    def _up(self, name: str, url: str) -> None:
+        self.outcome.addresses[name] = url
+        self._say(f"{name}: {url}")
+
+
+class _RealPager:
+    """What the real Alertmanager delivered to the channels."""
+
+    def __init__(self, prometheus: Prometheus, alertmanager: Alertmanager, receiver: CaptureReceiver) -> None:
+        self._prometheus, self._alertmanager, self._receiver = prometheus, alertmanager, receiver
+        self._taken = 0
+
+    def ready(self) -> bool:
+        """Prometheus has scraped the exporter, and knows where alerts go."""
+        alertmanagers = self._prometheus.get("/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+        return bool(alertmanagers) and bool(self._prometheus.query('up{job="tocsin"} == 1'))
+
+    def new(self) -> list[Page]:
+        """What arrived since the last call."""
+        for server in (self._prometheus, self._alertmanager):
+            _ = server.pid  # raises when it has ended
+        deliveries = self._receiver.deliveries
+        fresh, self._taken = deliveries[self._taken :], len(deliveries)
+        return [page for delivery in fresh if (page := pages.read(delivery)) is not None]
+
+    def explain(self) -> str:
+        """What Prometheus thinks of its target and of the alerts."""
+        targets = self._prometheus.get("/api/v1/targets")["data"]["activeTargets"]
+        health = ", ".join(f"{target['health']} {target['lastError']}".strip() for target in targets) or "not known"
+        alerts = self._prometheus.get("/api/v1/alerts")["data"]["alerts"]
+        states = ", ".join(f"{alert['labels']['alertname']} {alert['state']}" for alert in alerts) or "none"
+        return f"Prometheus says of the exporter: {health}; of alerts: {states}."
+
+
+class _StandInPager:
+    """What the replay evaluator makes of a scrape a second."""
+
+    def __init__(self, evaluator: StandIn, exporter: Exporter) -> None:
+        self._evaluator, self._exporter = evaluator, exporter
+        self._next = 0.0
+
+    def ready(self) -> bool:
+        """At once: every scrape is evaluated."""
+        return True
+
+    def new(self) -> list[Page]:
+        """Scrape and evaluate, when it is time."""
+        now = time.time()
+        if now < self._next:
+            return []
+        self._next = now + INTERVAL
+        return self._evaluator.step(now, self._exporter.metrics())
+
+    def explain(self) -> str:
+        """What fires."""
+        return f"What fires: {', '.join(one.name for one in self._evaluator.firing()) or 'nothing'}."
+
+
+def _short(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
