@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,13 @@ class ExporterProcess:
     """``tocsin export`` over one file source called ``gw``, in `folder`."""
 
     def __init__(
-        self, folder: Path, *, overlay: dict[str, Any] | None = None, scan_content: bool = True, **source: Any
+        self,
+        folder: Path,
+        *,
+        overlay: dict[str, Any] | None = None,
+        scan_content: bool = True,
+        canaries: Sequence[str] = (),
+        **source: Any,
     ) -> None:
         self.log = folder / "gateway.jsonl"
         self.log.touch()
@@ -36,6 +43,9 @@ class ExporterProcess:
             "scan_content": scan_content,
             "sources": {"gw": {"gateway": "litellm", "paths": ["gateway.jsonl*"], "start_at": "beginning", **source}},
         }
+        if canaries:
+            (folder / "canaries").write_text("\n".join(canaries))
+            config["canaries_file"] = "canaries"
         if overlay is not None:
             (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             config["spec"] = ["overlay.yaml"]
