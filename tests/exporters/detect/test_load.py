@@ -125,6 +125,11 @@ def test_a_changed_word_list_is_tried_on_the_examples_of_the_rules_that_use_it(o
         load_rules(overlay("words: {forged_role: [nothing of the kind]}"))
 
 
+def test_a_word_list_within_a_word_list_counts_too(overlay: Overlay) -> None:
+    with pytest.raises(ShapeError, match=r"rules\.override_instructions\.examples\.match"):
+        load_rules(overlay("words: {orders: [nothing of the kind]}"))
+
+
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read"):
         load_rules(tmp_path / "none.yaml")
@@ -166,3 +171,10 @@ def test_a_canary_is_never_written_anywhere(capfd: pytest.CaptureFixture[str]) -
     told.append(str(caught.value))
     assert "canary 2 of 2" in told[-1]
     assert not [text for text in told if SECRET[:6].lower() in text.lower()]
+
+
+def test_the_overlay_in_the_documentation_loads(overlay: Overlay, rules: tuple[Rule, ...]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "detection.md").read_text(encoding="utf-8")
+    own = by_id(load_rules(overlay(page.split("```yaml\n")[1].split("```")[0])))
+    assert set(own) ^ set(by_id(rules)) == {"forged_role", "asks_for_project_kestrel"}
+    assert own["payment_card"].confidence == "high"
