@@ -43,6 +43,10 @@ $(STAMP): pyproject.toml $(RUNTIME_LOCK) $(DEV_LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.PHONY: demo
+demo: setup ## watch a recorded attack become metrics, alerts and pages; Ctrl-C ends it
+	@$(BIN)/tocsin demo
+
 .PHONY: test
 test: setup check ## everything: checks, then all tests
 	@$(PYTEST)
@@ -50,6 +54,14 @@ test: setup check ## everything: checks, then all tests
 .PHONY: fast
 fast: setup ## unit tests only: nothing slow
 	@$(PYTEST) -m "not stack and not slow"
+
+.PHONY: bench
+bench: setup ## figures against named references (JSON=1 prints one JSON object)
+	@$(BIN)/python -m bench.run $(if $(JSON),--json)
+
+.PHONY: long
+long: setup ## property tests with many more examples
+	@$(PYTEST) -m "not stack" --hypothesis-profile=long --timeout 3600
 
 .PHONY: check
 check: setup ## lint, format, types, import direction, generated files
