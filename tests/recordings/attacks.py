@@ -304,7 +304,7 @@ ATTACKS = (
         group="source_range",
     ),
     _attack("stolen-key", _stolen_key, "u-tamara", ["LLMStolenKeySuspected"]),
-    _attack("cost-abuse", _cost_abuse, "u-farid", ["LLMSpendBurst"], ["LLMOffHoursAutomation"]),
+    _attack("cost-abuse", _cost_abuse, "u-farid", ["LLMSpendBurst"]),
     _attack("tool-abuse", _tool_abuse, "u-jonas", ["LLMToolMisuse"]),
     _attack(
         "document-injection",

@@ -31,7 +31,7 @@ _TOO_LONG = Reply(
 )
 _AGAINST_POLICY = Reply(
     status=400,
-    error=("content_policy_violation", "Your request was rejected as a result of our safety system."),
+    error=("content_policy_violation", "Your request was rejected as a result of the safety system."),
     seconds=0.5,
 )
 _LATE = Reply(text="...", seconds=40, first=40)
@@ -439,8 +439,8 @@ def _perhaps_failing(rng: random.Random, given: Call) -> Call:
     if len(given.replies) > 1 or given.over_limit:
         return given
     model = given.body["model"]
-    blip = model == "gpt-4o" and 14.3 * HOUR < given.at < 14.35 * HOUR
-    if model in {"gpt-4o", "mistral-large"} and (blip or rng.random() < 0.012):
+    blip = model == "gpt-4o" and 14.2 * HOUR < given.at < 14.5 * HOUR
+    if model in {"gpt-4o", "mistral-large"} and rng.random() < (0.12 if blip else 0.012):
         return replace(given, replies=(rng.choice((_UNAVAILABLE, _THROTTLED, _BROKEN)), *given.replies))
     if rng.random() < 0.003:
         return replace(given, replies=(rng.choice((_UNAVAILABLE, _BROKEN, _THROTTLED)),))

@@ -13,6 +13,7 @@ import io
 import json
 import random
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="part of the benign day to play, for a quick look")
     options = parser.parse_args(arguments)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the proxy ends with its recorder
     ordinary = benign.plan(options.seed)[:: round(1 / options.share)]
     with (
         tempfile.TemporaryDirectory(prefix="recording-") as folder,
@@ -109,13 +111,15 @@ class Player:
         self._backend.expect(calls)
         limited = _limited(calls)
         held = {id(call) for before, beyond in limited.values() for call in (*before, *beyond)}
-        sent = self._send([call for call in calls if id(call) not in held])
+        sent: list[tuple[Call, str | None]] = []
         for key, (before, beyond) in limited.items():
-            # The gateway counts by its own clock, so what counts together is sent together.
+            # The gateway counts by its own clock, so what counts together is sent together. And it is sent first: the
+            # memory of a busy gateway is short, and then it lets everybody through.
             self._proxy.limit({key: len(before)})
             sent += self._send(before)
             sent += self._send(beyond)
             self._proxy.limit({})
+        sent += self._send([call for call in calls if id(call) not in held])
         return _at_planned_times(self._lines(len(calls)), sent)
 
     def _send(self, calls: Sequence[Call]) -> list[tuple[Call, str | None]]:
