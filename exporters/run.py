@@ -38,7 +38,10 @@ def engine_of(config: ExporterConfig, spec: Spec) -> Engine:
         OSError: the file of canaries cannot be read.
     """
     canaries = read_canaries(config.canaries_file) if config.canaries_file else ()
-    scanner = Scanner(load_rules(*config.rules, canaries=canaries)) if config.scan_content else None
+    scanner = None
+    if config.scan_content:
+        scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=config.state_folder / "rules")
+        scanner.compile()
     gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
     state = SignalState(spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts)
     adapters = {

@@ -1,20 +1,30 @@
-"""Expressions compiled into one database, and kept on disk because that takes seconds."""
+"""Expressions compiled into one database, and kept on disk because that takes seconds.
+
+Compiling takes tens of megabytes as well, which would stay with the process; so another one does it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import hyperscan
+import msgspec
 
 log = logging.getLogger("tocsin")
 
+MANY = 20
+"""From so many expressions on, another process compiles: it costs a third of a second to start."""
+
 _MODE = hyperscan.HS_MODE_BLOCK
+_MOST_SECONDS = 300.0
 
 Expression = tuple[str, bool]
 """An ASCII expression over bytes, and whether it ignores case."""
@@ -35,14 +45,13 @@ def compiled(expressions: Sequence[Expression], cache: Path | None = None) -> hy
     Raises:
         ValueError: the engine refuses an expression.
     """
-    if cache is None:
-        return _made(expressions)
     asked = repr((version("hyperscan"), list(expressions))).encode()
-    database = _read(cache, asked)
+    database = None if cache is None else _read(cache, asked)
     if database is None:
-        database = _made(expressions)
-        data = hyperscan.dumpb(database)
-        _write(cache, _seal(asked, data) + data)
+        data = _made_elsewhere(expressions) if len(expressions) >= MANY else _made(expressions)
+        database = _loaded(data)
+        if cache is not None:
+            _write(cache, _seal(asked, data) + data)
     return database
 
 
@@ -51,7 +60,12 @@ def _seal(asked: bytes, data: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(asked).digest() + data).digest()
 
 
-def _made(expressions: Sequence[Expression]) -> hyperscan.Database:
+def _made(expressions: Sequence[Expression]) -> bytes:
+    """The expressions compiled in this process.
+
+    Raises:
+        ValueError: the engine refuses one.
+    """
     database = hyperscan.Database(mode=_MODE)
     try:
         database.compile(
@@ -61,6 +75,28 @@ def _made(expressions: Sequence[Expression]) -> hyperscan.Database:
         )
     except hyperscan.error as error:
         raise ValueError(f"the pattern engine refuses: {error}") from None
+    data: bytes = hyperscan.dumpb(database)
+    return data
+
+
+def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
+    """As `_made`, in a process of its own; the expressions, which can be secret, go through a pipe."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {__name__} as compiled; compiled.serve()"],
+        input=msgspec.json.encode(list(expressions)),
+        capture_output=True,
+        timeout=_MOST_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ValueError(said[-1] if said else "the pattern engine ended without a word")
+    return done.stdout
+
+
+def _loaded(data: bytes) -> hyperscan.Database:
+    database = hyperscan.loadb(data, _MODE)  # refuses what was made for another processor
+    database.scratch = hyperscan.Scratch(database)
     return database
 
 
@@ -70,11 +106,9 @@ def _read(cache: Path, asked: bytes) -> hyperscan.Database | None:
         seal, data = whole[:32], whole[32:]
         if seal != _seal(asked, data):
             return None
-        database = hyperscan.loadb(data, _MODE)  # refuses what was made for another processor
-        database.scratch = hyperscan.Scratch(database)
+        return _loaded(data)
     except (OSError, hyperscan.error):
         return None
-    return database
 
 
 def _write(cache: Path, data: bytes) -> None:
@@ -90,3 +124,11 @@ def _write(cache: Path, data: bytes) -> None:
             raise
     except OSError as error:
         log.warning("compiled content rules cannot be kept in %s: %s", cache.parent, error.strerror)
+
+
+def serve() -> None:
+    """Compile what comes on standard input, as JSON, to standard output."""
+    try:
+        sys.stdout.buffer.write(_made(msgspec.json.decode(sys.stdin.buffer.read(), type=list[Expression])))
+    except ValueError as refused:
+        sys.exit(str(refused))

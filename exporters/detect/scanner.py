@@ -49,6 +49,15 @@ class Scanner:
         """What this scanner looks for."""
         return self._rules
 
+    def compile(self) -> None:
+        """Compile now, so that no text has to wait for it.
+
+        Raises:
+            ValueError: the engine refuses an expression of a rule.
+        """
+        for engine in self._engines.values():
+            _ = engine.database
+
     def scan(self, texts: Sequence[Text]) -> list[Detection]:
         """What the rules see in `texts`: each rule once for each row, in order of rows, then of rules.
 
@@ -85,12 +94,12 @@ class _Engine:
             for expression in rule.exceptions:
                 owners.setdefault((expression, rule.ignore_case), []).append((number, True))
         self._expressions = list(owners)
-        self._owners = list(
-            owners.values()
-        )  # by expression: numbers of rules, and whether it is an exception of theirs
+        # By expression: numbers of rules, and whether it is an exception of theirs.
+        self._owners = list(owners.values())
 
     @cached_property
-    def _database(self) -> hyperscan.Database:
+    def database(self) -> hyperscan.Database:
+        """The rules, compiled."""
         return compiled(self._expressions, self._cache)
 
     def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
@@ -119,7 +128,7 @@ class _Engine:
             for owner in owners[expression]:
                 out.setdefault(owner, []).append(end)
 
-        self._database.scan(data, match_event_handler=note)
+        self.database.scan(data, match_event_handler=note)
         return out
 
 

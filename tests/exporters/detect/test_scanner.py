@@ -9,6 +9,7 @@ import pytest
 
 from exporters.batch import Text
 from exporters.detect import Detection, Rule, Scanner
+from exporters.detect.compiled import MANY
 from exporters.detect.model import NEAR
 from exporters.detect.normal import normal, plain
 from exporters.detect.pattern import translate
@@ -135,6 +136,17 @@ def test_compiled_rules_are_kept_and_used_again(tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in cache.iterdir()] == ["rules-user.hsdb"]
     monkeypatch.setattr("exporters.detect.compiled._made", lambda _expressions: pytest.fail("compiled again"))
     assert Scanner([rule("key", "key"), rule("an", r"\ban\b")], cache=cache).scan(texts) == first != []
+
+
+def test_many_rules_are_compiled_by_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporters.detect.compiled._made", lambda _expressions: pytest.fail("compiled here"))
+    rules = [rule(f"rule_{number}", f"word{number}x") for number in range(MANY)]
+    scanner = Scanner(rules)
+    scanner.compile()
+    assert [hit.rule for hit in scanner.scan([Text(0, "user", "word7x")])] == ["rule_7"]
+    refused = Scanner([*rules, replace(rule("bad", "a"), expressions=(r"(a)\1",))])
+    with pytest.raises(ValueError, match="the pattern engine refuses"):
+        refused.compile()
 
 
 def test_other_rules_are_not_taken_from_the_cache(tmp_path: Path) -> None:
