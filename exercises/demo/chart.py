@@ -13,6 +13,7 @@ WIDTH: Final = 480
 HEIGHT: Final = 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22
 _GRID_LINES: Final = 2
+_LEAST_SPAN: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Chart:
     lines: tuple[Line, ...]
     grid: tuple[tuple[float, str], ...]
     query: str
+    span: str
+    """How far it reaches back, in words."""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -42,25 +45,28 @@ class Chart:
 
 
 def chart(panel: Panel, lines: Mapping[str, Points], now: float) -> Chart:
-    """The last `SPAN` seconds of a panel's lines."""
+    """A panel's lines, from their first point on but at most the last `SPAN` seconds."""
+    begins = min((points[0][0] for points in lines.values() if points), default=now)
+    span = min(max(now - begins, _LEAST_SPAN), SPAN)
     top = _ceiling(max((value for points in lines.values() for _, value in points), default=0.0))
-    across, up = (WIDTH - _LEFT - _RIGHT) / SPAN, (HEIGHT - _TOP - _BOTTOM) / top
+    across, up = (WIDTH - _LEFT - _RIGHT) / span, (HEIGHT - _TOP - _BOTTOM) / top
 
     def place(at: float, value: float) -> str:
-        return f"{_LEFT + (at - now + SPAN) * across:.1f},{HEIGHT - _BOTTOM - value * up:.1f}"
+        return f"{_LEFT + (at - now + span) * across:.1f},{HEIGHT - _BOTTOM - value * up:.1f}"
 
     drawn = tuple(
         Line(
             name=name or "(none)",
             last=number(points[-1][1]) if points else "",
             colour=place_of,
-            points=" ".join(place(at, value) for at, value in points if at >= now - SPAN and math.isfinite(value)),
+            points=" ".join(place(at, value) for at, value in points if at >= now - span and math.isfinite(value)),
         )
         for place_of, (name, points) in enumerate(lines.items(), start=1)
     )
     steps = [top * step / _GRID_LINES for step in range(_GRID_LINES + 1)]
     grid = tuple((round(HEIGHT - _BOTTOM - value * up, 1), number(value)) for value in steps)
-    return Chart(panel.title, panel.unit, drawn, grid, panel.promql)
+    said = f"{span / 60:.0f} min" if span >= 2 * _LEAST_SPAN else f"{span:.0f} s"
+    return Chart(panel.title, panel.unit, drawn, grid, panel.promql, said)
 
 
 def number(value: float) -> str:

@@ -122,7 +122,7 @@ def _split(description: str) -> tuple[str, str]:
 
 
 def _slack(channel: str, delivery: Delivery) -> Page:
-    (attachment,) = delivery.body["attachments"]
+    attachment = delivery.body["attachments"][0]
     title = _plain(attachment["title"])
     word = _TITLE.match(title)
     incident, owner = re.findall(r"Incident (.*) · owner (.*)", _plain(attachment["text"]))[-1]

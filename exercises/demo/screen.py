@@ -74,7 +74,10 @@ class Screen:
             for part, lead in self._row(name, text, column if name else 0, inner):
                 rest = " " * (inner - cells(lead) - cells(part))
                 shown = self._styled(lead, "dim") + self._styled(part, look)
-                self._write(f"{side} {shown}{rest} {side}" if self.boxes else f"  {shown}".rstrip())
+                fits = cells(lead) + cells(part) <= inner
+                self._write(
+                    f"{side} {shown}{rest} {side if fits else ''}".rstrip() if self.boxes else f"  {shown}".rstrip()
+                )
         if self.boxes:
             self._write(f"{low_left}{line * (width - 2)}{low_right}")
 

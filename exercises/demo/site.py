@@ -100,9 +100,12 @@ class Site:
         return HTTPStatus.NOT_FOUND, _HTML, self._render("missing.html", path=path)
 
     def _runbook(self, text: str) -> str:
-        text = _COMMENT.sub("", text)
+        # The page names the dashboard as bare text, for readers of the file; here it can be followed.
+        dashboard = f"{self.url}{self.dashboard}"
+        text = _COMMENT.sub("", text).replace(f"| {dashboard} |", f"| <{dashboard}> |")
         heading = _HEADING.search(text)
         body = self._markdown.render(text)
+        body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
         return self._render("runbook.html", title=heading[1] if heading else "Runbook", body=body)
 
     def _live(self) -> dict[str, Any]:

@@ -1,0 +1,234 @@
+"""The demo as a newcomer runs it: the pages come, every link of them opens, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).parents[2]
+RealServer = Callable[[str], Path]
+EXPECTED = {"LLMJailbreakRepeated": "high", "LLMBulkSensitiveOutput": "critical", "LLMCanaryLeaked": "critical"}
+WHO = {"LLMJailbreakRepeated": "u-xenia", "LLMBulkSensitiveOutput": "u-boris", "LLMCanaryLeaked": "u-boris"}
+
+
+class Demo:
+    """`tocsin demo` as a process, with a folder for temporary files of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tocsin", "demo", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.told: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._readers = [
+            threading.Thread(target=self._read, args=(name, stream), daemon=True)
+            for name, stream in (("stdout", self.process.stdout), ("stderr", self.process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str, stream: Any) -> None:
+        self.told[name].extend(iter(stream.readline, ""))
+
+    def text(self, name: str = "stdout") -> str:
+        return "".join(self.told[name])
+
+    def until(self, pattern: str, seconds: float = 90.0) -> re.Match[str]:
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.text())):
+            assert self.process.poll() is None, self.text() + self.text("stderr")
+            assert time.monotonic() < deadline, self.text() + self.text("stderr")
+            time.sleep(0.05)
+        return found
+
+    def end(self, seconds: float = 30.0) -> int:
+        code = self.process.wait(seconds)
+        for reader in self._readers:
+            reader.join(5)
+        return code
+
+    def descendants(self) -> set[int]:
+        found, parents = {self.process.pid}, {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found - {self.process.pid}
+
+    def left(self) -> list[str]:
+        """What still exists of it: processes that name its folder, and files."""
+        out = [str(path) for path in self.temporary.iterdir()]
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    if str(self.temporary).encode() in (folder / "cmdline").read_bytes():
+                        out.append(f"process {folder.name}")
+        return out
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    started: list[Demo] = []
+
+    def start(*arguments: str, **environment: str) -> Demo:
+        started.append(Demo(tmp_path, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.process.kill()
+            demo.process.wait()
+
+
+@pytest.fixture
+def servers(real_server: RealServer) -> None:
+    for name in ("prometheus", "alertmanager"):
+        real_server(name)
+
+
+def check(data: dict[str, Any]) -> None:
+    """The right people were paged about the right accounts, and nobody about anybody else."""
+    assert set(data["expected"]) == set(EXPECTED)
+    assert data["missing"] == []
+    paged = {}
+    for page in data["pages"]:
+        assert (page["channel"], page["via"]) in (("pager-security", "pagerduty"), ("chat-security", "slack"))
+        assert page["who"] in WHO.values(), "ordinary work pages nobody"
+        if page["via"] == "pagerduty":
+            for alert in page["alerts"]:
+                paged[alert["alert"]] = (page, alert)
+    for name, severity in EXPECTED.items():
+        page, alert = paged[name]
+        assert (page["severity"], page["who"], page["owner"]) == (severity, WHO[name], "security")
+        assert page["title"].startswith(f"[{severity.upper()}] ")
+        assert alert["runbook_url"].endswith(f"/runbooks/{name}.md")
+        assert f"/d/tocsin-overview?var-actor={WHO[name]}&" in alert["dashboard_url"]
+        assert data["links"][alert["runbook_url"]] == data["links"][alert["dashboard_url"]] == 200
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", alert["since"])
+    assert paged["LLMCanaryLeaked"][1]["answered"].startswith("up to ")
+
+
+@pytest.mark.usefixtures("servers")
+def test_once_as_json(run: Callable[..., Demo]) -> None:
+    demo = run("--once", "--format", "json")
+    assert demo.end(120) == 0, demo.text("stderr")
+    data = json.loads(demo.text())
+    assert (data["evaluator"], data["why"]) == ("prometheus", None)
+    assert data["addresses"].keys() == {"Metrics", "Prometheus", "Alertmanager", "Live page", "Runbooks"}
+    check(data)
+    assert "5/5" in demo.text("stderr")
+    assert demo.left() == []
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stays_up_until_it_is_stopped(run: Callable[..., Demo], number: signal.Signals) -> None:
+    demo = run()
+    demo.until("Ctrl-C ends everything")
+    with requests.Session() as session:
+        session.trust_env = False
+        runbook = demo.until(r"Runbook +(http://\S+/LLMCanaryLeaked\.md)")[1]
+        assert "<h1>LLMCanaryLeaked</h1>" in session.get(runbook).text
+        live = session.get(demo.until(r"Live page +(http://\S+)")[1]).text
+        assert "A planted canary string was in an answer to u-boris" in live
+        assert live.count("<polyline") >= 6
+        assert "Read from Prometheus" in live
+        assert 'llm_jailbreak_hits{actor="u-xenia"' in session.get(demo.until(r"Metrics +(http://\S+)")[1]).text
+        assert session.get(demo.until(r"Prometheus +(http://[^\s/]+)")[1] + "/-/ready").ok
+        assert session.get(demo.until(r"Alertmanager +(http://[^\s/]+)")[1] + "/-/ready").ok
+    assert len(demo.descendants()) == 3
+    assert "PAGE to pager-security (PagerDuty)" in demo.text()
+    assert "\x1b" not in demo.text(), "no terminal, no colours"
+    children = demo.descendants()
+    demo.process.send_signal(number)
+    assert demo.end() == 0
+    assert demo.left() == []
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", ["1/5", "3/5", "4/5", "5/5", "The attacks begin"])
+def test_stopped_in_the_middle(run: Callable[..., Demo], step: str, number: signal.Signals) -> None:
+    demo = run()
+    demo.until(step)
+    demo.process.send_signal(number)
+    assert demo.end() == 128 + number, demo.text() + demo.text("stderr")
+    assert f"Stopped by {number.name}" in demo.text()
+    assert demo.text("stderr") == ""
+    assert demo.left() == []
+
+
+@pytest.mark.usefixtures("servers")
+def test_killed_it_leaves_no_process(run: Callable[..., Demo]) -> None:
+    """Its folder stays then: there is nobody to remove it."""
+    demo = run()
+    demo.until("The attacks begin")
+    children = demo.descendants()
+    assert len(children) == 3
+    demo.process.kill()
+    demo.end()
+    deadline = time.monotonic() + 10
+    while any(line.startswith("process") for line in demo.left()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(line.startswith("process") for line in demo.left())
+
+
+def test_without_servers_the_replay_evaluator_pages(run: Callable[..., Demo], tmp_path: Path) -> None:
+    demo = run("--once", "--format", "json", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert demo.end(120) == 0, demo.text("stderr")
+    data = json.loads(demo.text())
+    assert data["evaluator"] == "replay"
+    assert "no apt-get on this machine" in data["why"]
+    check(data)
+    said = demo.text("stderr")
+    assert "The alerts are evaluated by Tocsin's replay evaluator" in said
+    assert "PAGE to pager-security (PagerDuty)" in said
+    assert demo.left() == []
+
+
+def test_pages_that_do_not_come_are_explained(run: Callable[..., Demo], tmp_path: Path) -> None:
+    demo = run("--once", "--limit", "2", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert demo.end(60) == 1
+    said = " ".join(demo.text().split())
+    assert "The demo failed: these alerts paged nobody within 2 s: LLMJailbreakRepeated, LLM" in said
+    assert "Pages that came: none" in said
+    assert demo.left() == []
+
+
+def test_no_recordings(run: Callable[..., Demo], tmp_path: Path) -> None:
+    demo = run("--once", "--recordings", str(tmp_path))
+    assert demo.end(30) == 1
+    assert "there are no recordings in" in " ".join(demo.text().split())
+    assert demo.left() == []
+
+
+def test_json_needs_once(run: Callable[..., Demo]) -> None:
+    demo = run("--format", "json")
+    assert demo.end(30) == 2
+    assert "needs --once" in demo.text("stderr")
