@@ -163,6 +163,20 @@ def test_what_happens_right_after_a_quiet_stretch_is_seen(tmp_path: Path, leap: 
     assert ("LLMPasswordGuessing", 4005, None) in alerts(run(log, leap=leap))
 
 
+def test_counters_are_not_held_back_after_a_quiet_stretch(tmp_path: Path) -> None:
+    # A scrape after a long time without any shows counters as they were; replay must not make such a gap.
+    signal = {"category": "security", "layer": "control", "anomaly": "system", "help": "Records that came twice."}
+    signal |= {"stream": "health", "measure": "gauge", "metric": "tocsin_records_duplicate_total", "by": "source"}
+    alert = {"when": {"technique": "threshold", "signal": "twice", "value": 1}, "fold": 0}
+    overlay = {"signals": {"twice": signal}, "alerts": {"LLMRequestFlood": alert}}
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    spec = load_spec(tmp_path / "overlay.yaml")
+    log = write(tmp_path, [*quiet(START, 3, 1), line(record(START + 7210, "new")), *quiet(START, 3, 1)])
+    for leap in (False, True):
+        outcome = replay(replay_engine(spec, scan_content=False), [log], leap=leap)
+        assert [episode.rule.name for episode in outcome.episodes] == ["LLMRequestFlood"], leap
+
+
 def test_a_canary_and_a_content_rule_are_seen(tmp_path: Path) -> None:
     (tmp_path / "canaries").write_text("# planted\nCANARY-7f3a9c51d2\n")
     log = write(tmp_path, [line(record(START, "leak", answer="It says CANARY-7f3a9c51d2 there."))])

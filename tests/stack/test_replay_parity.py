@@ -71,6 +71,14 @@ def lines(tick: int, now: float) -> Iterator[bytes]:
         yield from (line(record(now, f"flood-{call}-{number}", user="flood")) for number in range(25))
 
 
+def wait_for_evaluations(prometheus: Prometheus) -> None:
+    """It takes Prometheus some seconds to find its targets."""
+    deadline = time.monotonic() + 30
+    while not prometheus.query(f'ALERTS{{alertname="{rules.WATCHDOG}"}} and on () up == 1'):
+        assert time.monotonic() < deadline, "Prometheus does not evaluate"
+        time.sleep(0.2)
+
+
 def fired_in_prometheus(prometheus: Prometheus) -> Fired:
     """From the samples of ALERTS themselves: each stands at the time of an evaluation."""
     answer = prometheus.get("/api/v1/query", query='ALERTS{alertstate="firing"}[5m]')
@@ -93,6 +101,7 @@ def fired_in_replay(overlay: Path, log: Path) -> Fired:
 def test_replay_fires_what_prometheus_fires_and_when(
     tmp_path: Path, exporter: ExporterProcess, prometheus: Prometheus
 ) -> None:
+    wait_for_evaluations(prometheus)
     start = time.time()
     for tick in range(int(END / TICK)):
         exporter.append(*lines(tick, time.time()))
