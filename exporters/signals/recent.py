@@ -2,10 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+Ids = npt.NDArray[np.uint64]
+
+_EMPTY = np.uint64(0)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # ids are hashes already, but a log may have been made by somebody else
+
+
+class _Table:
+    """A set of up to `room` ids that are not 0: open addressing in one array, eight bytes a slot, half of them free."""
+
+    __slots__ = ("_mask", "_shift", "count", "slots")
+
+    def __init__(self, room: int) -> None:
+        bits = max(4, (2 * room - 1).bit_length())
+        self.slots: Ids = np.zeros(1 << bits, np.uint64)
+        self._mask = np.int64((1 << bits) - 1)
+        self._shift = np.uint64(64 - bits)
+        self.count = 0
+
+    def _first(self, ids: Ids) -> npt.NDArray[np.int64]:
+        return ((ids * _SPREAD) >> self._shift).astype(np.int64)
+
+    def contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """For each id, whether it is in the set."""
+        found = np.zeros(len(ids), np.bool_)
+        if not self.count:
+            return found
+        open_, at = np.arange(len(ids)), self._first(ids)
+        while len(open_):
+            held = self.slots[at]
+            hit = held == ids[open_]
+            found[open_[hit]] = True
+            on = ~hit & (held != _EMPTY)
+            open_, at = open_[on], (at[on] + 1) & self._mask
+        return found
+
+    def insert(self, ids: Ids) -> None:
+        """Add ids that are distinct and not in the set."""
+        self.count += len(ids)
+        at = self._first(ids)
+        while len(ids):
+            free = self.slots[at] == _EMPTY
+            self.slots[at[free]] = ids[free]  # of several that want the same slot, one stays
+            lost = self.slots[at] != ids
+            ids, at = ids[lost], (at[lost] + 1) & self._mask
+
+    def ids(self) -> Ids:
+        """All of them, in no order."""
+        ids: Ids = self.slots[self.slots != _EMPTY]
+        return ids
 
 
 class Recent:
@@ -15,50 +66,56 @@ class Recent:
     long as fewer than `horizon` other ids came between.
     """
 
-    __slots__ = ("horizon", "old", "young")
+    __slots__ = ("_old", "_young", "horizon")
 
     def __init__(self, horizon: int) -> None:
         self.horizon = horizon
-        self.young: set[int] = set()
-        self.old: set[int] = set()
+        self._young = _Table(horizon)
+        self._old = _Table(horizon)
 
     def __contains__(self, value: int) -> bool:
-        return value in self.young or value in self.old
+        return bool(self._contains(_ids([value]))[0])
 
     def __len__(self) -> int:
-        return len(self.young) + len(self.old)
+        return self._young.count + self._old.count
 
-    def add(self, value: int) -> None:
-        """Remember `value`."""
-        if len(self.young) >= self.horizon:
-            self.old, self.young = self.young, set()
-        self.young.add(value)
+    def _contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        return self._young.contains(ids) | self._old.contains(ids)
+
+    def among(self, values: Sequence[int]) -> list[bool]:
+        """For each of `values`, whether it is remembered."""
+        known: list[bool] = self._contains(_ids(values)).tolist()
+        return known
 
     def new(self, values: Sequence[int]) -> list[int] | None:
         """Remember `values`; the places of those not seen before, or None when all are new (the usual case)."""
-        batch = set(values)
-        if len(batch) == len(values) and self.young.isdisjoint(batch) and self.old.isdisjoint(batch):
-            if len(self.young) + len(batch) <= self.horizon:
-                self.young |= batch
-            else:
-                for value in values:
-                    self.add(value)
-            return None
-        places = []
-        for place, value in enumerate(values):
-            if value not in self:
-                self.add(value)
-                places.append(place)
-        return places
+        ids = _ids(values)
+        unique, first = np.unique(ids, return_index=True)
+        places = np.sort(first[~self._contains(unique)])
+        fresh = ids[places]
+        while len(fresh):
+            if self._young.count >= self.horizon:
+                self._old, self._young = self._young, _Table(self.horizon)
+            room = self.horizon - self._young.count
+            self._young.insert(fresh[:room])
+            fresh = fresh[room:]
+        return None if len(places) == len(ids) else places.tolist()
 
-    def save(self) -> dict[str, npt.NDArray[np.uint64]]:
+    def save(self) -> dict[str, Ids]:
         """Plain data that `load` takes back."""
-        return {name: np.fromiter(getattr(self, name), np.uint64) for name in ("young", "old")}
+        return {"young": self._young.ids(), "old": self._old.ids()}
 
-    def load(self, young: Iterable[int], old: Iterable[int]) -> None:
-        """Take back a snapshot."""
-        self.young = {int(value) for value in young}
-        self.old = {int(value) for value in old}
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take back a snapshot, as far as there is room."""
+        self._young, self._old = _Table(self.horizon), _Table(self.horizon)
+        self._young.insert(data["young"][: self.horizon])
+        self._old.insert(data["old"][: self.horizon])
+
+
+def _ids(values: Sequence[int]) -> Ids:
+    ids = np.array(values, np.uint64)
+    ids[ids == _EMPTY] = 1
+    return ids
 
 
 class Requests:
@@ -94,9 +151,11 @@ class Requests:
             for call in pending.keys() & set(calls):
                 del pending[call]
         if len(ended) < len(ends):
-            for place, end in enumerate(ends):
-                call = call_ids[place]
-                if not end and call not in self.settled:
+            waiting = [place for place, end in enumerate(ends) if not end]
+            known = self.settled.among([call_ids[place] for place in waiting])
+            for place, settled in zip(waiting, known, strict=True):
+                if not settled:
+                    call = call_ids[place]
                     pending.pop(call, None)  # the newest failure is the last in line
                     pending[call] = (float(times[place]), int(cells[place]))
         if len(times):
@@ -110,14 +169,16 @@ class Requests:
 
         The oldest come first, so a walk ends at the first one that may still be waited for.
         """
-        pending, counted = self.pending, []
+        pending, over, counted = self.pending, [], []
         while pending:
             call, (time, cell) = next(iter(pending.items()))
             if time + self.grace >= reference and len(pending) <= self.settled.horizon:
                 break
             del pending[call]
-            self.settled.add(call)
+            over.append(call)
             counted.append(cell)
+        if over:
+            self.settled.new(over)
         return counted
 
     def save(self) -> dict[str, object]:
@@ -128,10 +189,8 @@ class Requests:
             "newest": self.newest,
         }
 
-    def load(self, data: dict[str, object], cells: int) -> None:
+    def load(self, data: Mapping[str, Any], cells: int) -> None:
         """Take back a snapshot; pending requests of cells that no longer exist (`cells` of them do) are dropped."""
-        settled: dict[str, Iterable[int]] = data["settled"]  # type: ignore[assignment]
-        self.settled.load(settled["young"], settled["old"])
-        pending: list[tuple[int, float, int]] = data["pending"]  # type: ignore[assignment]
-        self.pending = {call: (time, cell) for call, time, cell in pending if cell < cells}
-        self.newest = float(data["newest"])  # type: ignore[arg-type]
+        self.settled.load(data["settled"])
+        self.pending = {call: (time, cell) for call, time, cell in data["pending"] if cell < cells}
+        self.newest = float(data["newest"])

@@ -46,6 +46,7 @@ class Rows:
     answered: Sequence[bool]
     columns: Mapping[str, Any]
     extra: Mapping[str, Callable[[int], str]]
+    attempts: Ints | None = None  # of detections: whose attempt each is of; an attempt is one hit of a signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class Signals:
             if signal.stream != rows.stream or isinstance(tracker, FlowTracker):
                 continue
             chosen = self._selections[name].of(rows)
+            if rows.attempts is not None:
+                chosen = _one_each(rows.attempts, chosen)
             if chosen is not None and not len(chosen):
                 continue
             self._take_rare(tracker, rows, chosen, resolved, now)
@@ -338,6 +341,13 @@ class Signals:
 
     def _prints(self, members: Sequence[str]) -> list[str]:
         return [name + " " + self._print(name) for name in members]
+
+
+def _one_each(attempts: Ints, chosen: Ints | None) -> Ints:
+    """The first of the chosen things of each attempt: a prompt that two rules match is one prompt."""
+    places = np.arange(len(attempts)) if chosen is None else chosen
+    first: Ints = places[np.unique(attempts[places], return_index=True)[1]]
+    return first
 
 
 class _Selection:

@@ -210,7 +210,8 @@ class SignalState:
         extra = {name: lambda i, of=of: of(owners[i]) for name, of in attempts.extra.items()}
         answered = [attempts.answered[row] for row in owners]
         times = attempts.times[owners]
-        self.signals.take(Rows(table, SIDE_TABLES[table], times, cells, labels, answered, columns, extra), now)
+        whose = np.array(owners, np.int64) if table == "detections" else None
+        self.signals.take(Rows(table, SIDE_TABLES[table], times, cells, labels, answered, columns, extra, whose), now)
 
     def reject(self, source: str, reason: str, count: int = 1, *, now: float) -> None:
         """Count records that could not be read; `reason` is one of spec.vocabulary.REJECTIONS."""
@@ -278,7 +279,7 @@ class SignalState:
         if self.signals.load(data["signals"]):
             resets.append("signals")
         self.scrapes.load(data["scrapes"])
-        self.seen.load(data["seen"]["young"], data["seen"]["old"])
+        self.seen.load(data["seen"])
         cells = 0 if resets and resets[0] != "signals" else self.families.tables[EVENTS].size
         self.requests.load(data["requests"], cells)
         for source, time in data["newest"].items():

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from bench.lines import START, fat_lines, lean_lines
+from exporters.detect import Detection
 from exporters.state import decode, encode
 from spec import load_spec
 from spec.duration import Duration
@@ -213,6 +214,16 @@ def test_rejects_are_counted_by_reason_and_watched() -> None:
     assert rejected == {"not_json": 3, "not_an_object": 1, "missing_field": 1}
     assert values["llm_rejected_records"][()] == 5
     assert total(values["llm_attempts_total"]) == 1
+
+
+def test_a_prompt_that_two_rules_match_is_one_hit() -> None:
+    engine = make_engine()
+    batch = engine.decode("gw", line(record(NOW, "a")) + line(record(NOW, "b")))
+    hits = [Detection(row, "jailbreak", rule, "high") for row, rule in ((0, "one"), (0, "two"), (1, "one"))]
+    engine.state.take(batch, hits, now=NOW)
+    values = settled(engine, NOW)
+    assert values["llm_jailbreak_hits"]["alice", "research"] == 2
+    assert total(values["llm_detections_total"]) == 3
 
 
 def test_records_without_content_are_counted() -> None:
