@@ -171,7 +171,8 @@ def test_counters_are_not_held_back_after_a_quiet_stretch(tmp_path: Path) -> Non
     overlay = {"signals": {"twice": signal}, "alerts": {"LLMRequestFlood": alert}}
     (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
     spec = load_spec(tmp_path / "overlay.yaml")
-    log = write(tmp_path, [*quiet(START, 3, 1), line(record(START + 7210, "new")), *quiet(START, 3, 1)])
+    old, new = quiet(START, 3, 1), quiet(START + 7201, 9, 1)
+    log = write(tmp_path, [*old, *new[:1], *old, *new[1:]])
     for leap in (False, True):
         outcome = replay(replay_engine(spec, scan_content=False), [log], leap=leap)
         assert [episode.rule.name for episode in outcome.episodes] == ["LLMRequestFlood"], leap
