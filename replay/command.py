@@ -34,7 +34,7 @@ def run(
     until_quiet: bool,
 ) -> int:
     """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used."""
-    progress = _Progress(sys.stderr)
+    progress = Progress(sys.stderr)
     try:
         spec = load_spec(*overlays)
         engine = replay_engine(
@@ -67,15 +67,16 @@ def run(
     return 0
 
 
-class _Progress:
+class Progress:
     """One line that is written over, and gone in the end. Nothing unless the stream is a terminal."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, quiet: float = _QUIET) -> None:
         self._stream = stream if stream.isatty() else None
-        self._next = time.monotonic() + _QUIET
+        self._next = time.monotonic() + quiet
         self._shown = False
 
     def show(self, part: float) -> None:
+        """Say which part is done, from 0 to 1; not more often than can be read."""
         now = time.monotonic()
         if self._stream is not None and now >= self._next:
             self._next, self._shown = now + 0.2, True
@@ -83,6 +84,7 @@ class _Progress:
             self._stream.flush()
 
     def clear(self) -> None:
+        """Leave no trace."""
         if self._stream is not None and self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -1,6 +1,7 @@
 """Whole logs in simulated time."""
 
 import gzip
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import tocsin
 from replay import LogError, Outcome, replay, replay_engine
+from replay.command import Progress
 from spec import load_spec
 from tests.support.litellm_lines import blocked, line, record, refused
 
@@ -302,3 +304,20 @@ def test_a_damaged_log_is_found_although_it_begins_well(tmp_path: Path) -> None:
     log.write_bytes(log.read_bytes()[:-50])
     with pytest.raises(LogError, match=r"gateway\.jsonl\.gz: the compressed data is damaged or cut off"):
         run(log)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_progress_is_shown_to_a_person_and_wiped_out(watched: bool) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: watched  # type: ignore[method-assign]
+    progress = Progress(stream, quiet=0.0)
+    progress.show(0.42)
+    progress.clear()
+    assert stream.getvalue() == ("\rreplaying: 42% of the logs \r\x1b[K" if watched else "")
+
+
+def test_progress_runs_to_the_end_of_the_logs(tmp_path: Path) -> None:
+    logs = [write(tmp_path, quiet(START, 2000, 5), "a.jsonl"), write(tmp_path, quiet(START, 900, 5), "b.jsonl.gz")]
+    parts: list[float] = []
+    replay(replay_engine(SPEC, scan_content=False), logs, progress=parts.append)
+    assert parts == sorted(parts) and parts[0] < 0.5 and parts[-1] == 1
