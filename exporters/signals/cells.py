@@ -155,7 +155,7 @@ class CellTable:
     # ------------------------------------------------------------------------------------------------ snapshot
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
-        return {"labels": [list(labels) for labels in self.labels], "values": self.values[: self.size].copy()}
+        return {"labels": list(self.labels), "values": self.values[: self.size].copy()}
 
     def load(self, labels: Sequence[Sequence[str]], values: Floats) -> None:
         """Take back the cells of a snapshot of the same layout.

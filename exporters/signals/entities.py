@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from exporters.signals.groups import Groups
 from spec.model import Field
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 NOBODY: Final = ""
 """The one group of a signal that is not grouped."""
@@ -42,21 +48,19 @@ class Entity:
             name = name_of(name)
         return (name, self.groups.extra[row])[: len(self.labels)]
 
-    def choose(
-        self, rows: Sequence[int], values: Sequence[float], violating: Collection[int]
-    ) -> tuple[list[int], set[int]]:
-        """Which of `rows` are published, and which violating ones had no room.
+    def choose(self, rows: Ints, values: Floats, violating: Collection[int]) -> tuple[Ints, set[int]]:
+        """Places in `rows` of those that are published, and which violating rows had no room.
 
         Violators come before others; among them those that have a place already, then the greater values.
         """
-        if not self.top:
-            return list(rows), set()
-        size = dict(zip(rows, values, strict=True))
-
-        def rank(row: int) -> tuple[bool, bool, float, int]:
-            bad = row in violating
-            return not bad, not (bad and row in self.published), -size[row], row
-
-        order = sorted(size, key=rank)
-        chosen = order[: self.top]
-        return chosen, set(violating) - set(chosen)
+        if not self.top or len(rows) <= self.top:
+            return np.arange(len(rows)), set()
+        bad = np.isin(rows, np.fromiter(violating, np.int64, len(violating)))
+        kept = np.isin(rows, np.fromiter(self.published, np.int64, len(self.published)))
+        # The greatest can only be among these: so only these are put in order.
+        likely = bad.copy()
+        likely[np.argpartition(-values, self.top)[: self.top]] = True
+        places = np.flatnonzero(likely)
+        order = np.lexsort((rows[places], -values[places], ~(bad & kept)[places], ~bad[places]))
+        chosen = places[order[: self.top]]
+        return chosen, set(violating) - set(rows[chosen].tolist())

@@ -131,7 +131,7 @@ class Rollup:
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
-        return {"keys": [list(key) for key in self.keys[: len(self.held)]], **self.held.save()}
+        return {"keys": self.keys[: len(self.held)], **self.held.save()}
 
     def load(self, data: dict[str, object]) -> None:
         """Take back a snapshot; series that no longer exist in this layout are left out."""

@@ -269,17 +269,15 @@ class Signals:
     def _publish(
         self, entity: Entity, tracker: Tracker, reading: Reading, tables: list[Table], violations: list[Violations]
     ) -> set[int]:
-        rows, values = reading.rows.tolist(), reading.values.tolist()
         over = {
             limit.alert: set(reading.rows[np.flatnonzero(limit.exceeded(reading.values))].tolist())
             for limit in tracker.limits
         }
         bad: set[int] = set().union(*over.values())
-        chosen, beyond = entity.choose(rows, values, bad)
+        places, beyond = entity.choose(reading.rows, reading.values, bad)
         violations += [Violations(alert, len(found), len(found & beyond)) for alert, found in over.items()]
+        chosen = reading.rows[places].tolist()
         entity.published |= bad & set(chosen)
-        order = {row: place for place, row in enumerate(rows)}
-        places = [order[row] for row in chosen]
         keys = [entity.key(row, self._name_of) for row in chosen]
         signal, labels = tracker.signal, entity.labels
         metric = names.signal_metric(tracker.name, signal)
@@ -290,7 +288,7 @@ class Signals:
             shown = reading.values[places]
         tables.append(Table(metric, "gauge", help_text, labels, keys, shown))
         if signal.answered and reading.parts is not None:
-            part = reading.parts[places] if places else np.zeros(len(keys))
+            part = reading.parts[places] if len(places) else np.zeros(len(keys))
             help_text = f"{signal.help} Only those that the model answered; over the last {signal.window}."
             tables.append(Table(names.answered_metric(tracker.name), "gauge", help_text, labels, keys, part))
         return bad

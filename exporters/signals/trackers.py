@@ -187,60 +187,80 @@ class HitTracker(_Rare):
 
 
 class DistinctTracker(_Rare):
-    """Counts distinct values. A value seen again within a `SLICES`-th of the window is not moved on for it."""
+    """Counts distinct values. A value seen again within a `SLICES`-th of the window is not moved on for it.
+
+    Most groups have one value for ever, as an account has its address range; where one value is no news to any alert,
+    it is kept as a plain pair, and a window of values is made when a second one comes.
+    """
 
     def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
         super().__init__(name, signal, limits, keep=keep, peaks=peaks)
         self._groups: dict[int, Distinct] = {}
+        self._sole: dict[int, str] = {}
+        self._seen: dict[int, float] = {}  # when the sole value was seen last
+        self._one_is_news = any(limit.value <= 1 for limit in limits)
 
     def take(self, seen: Mapping[tuple[int, str | None], float], now: float) -> Iterator[str]:
         """Take in who has which value, and when last; the alerts whose limit was crossed, once for each group."""
-        groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
-        patience = window / SLICES
-        alone = all(limit.value > 1 for limit in self.limits)  # then one value is no news
+        sole, times = self._sole, self._seen
         for (row, value), time in seen.items():
             if value is None:
                 continue
-            distinct = groups.get(row)
-            if distinct is None:
-                distinct = groups[row] = Distinct()
-            last = distinct.last.get(value)
-            if last is not None and last <= time:
-                if time < last + patience:
-                    continue
-                if alone and distinct.sole(time, value):
-                    self._touched[row] = now
-                    continue
-            count = distinct.add(time, value, window, cap)
-            self._touched[row] = now
-            if peaks is not None:
-                peaks.raise_one(row, count, 0.0)
-            if self.limits:
-                yield from self._crossings(row, count, time)
+            known = sole.get(row)
+            if known == value:
+                if time > times[row]:
+                    times[row] = time
+            elif known is None and row not in self._groups and not self._one_is_news:
+                sole[row], times[row] = value, time
+            else:
+                yield from self._add(row, value, time, now)
+
+    def _add(self, row: int, value: str, time: float, now: float) -> Iterator[str]:
+        distinct = self._groups.get(row)
+        if distinct is None:
+            distinct = self._groups[row] = Distinct()
+            if row in self._sole:
+                distinct.add(self._seen.pop(row), self._sole.pop(row), self.window, self.cap)
+        self._touched[row] = now
+        last = distinct.last.get(value)
+        if last is not None and last <= time < last + self.window / SLICES:
+            return
+        count = distinct.add(time, value, self.window, self.cap)
+        if self.peaks is not None:
+            self.peaks.raise_one(row, count, 0.0)
+        if self.limits:
+            yield from self._crossings(row, count, time)
 
     def _now(self, reference: float, now: float) -> Reading:
         for row in self._idle_groups(now):
             self._groups.pop(row, None)
         counted = [(row, group.count(reference, self.window)) for row, group in self._groups.items()]
-        rows = np.array([row for row, count in counted if count], np.int64)
-        return Reading(rows, np.array([count for _, count in counted if count], np.float64))
+        rows = np.fromiter(self._seen, np.int64, len(self._seen))
+        times = np.fromiter(self._seen.values(), np.float64, len(self._seen))
+        alone = rows[(times <= reference) & (times > reference - self.window)]
+        rows = np.concatenate([alone, np.array([row for row, count in counted if count], np.int64)])
+        several = np.array([count for _, count in counted if count], np.float64)
+        return Reading(rows, np.concatenate([np.ones(len(alone)), several]))
 
     def forget(self, row: int) -> None:
         """A group was evicted."""
         super().forget(row)
-        self._groups.pop(row, None)
-        self._touched.pop(row, None)
+        for kept in (self._groups, self._touched, self._sole, self._seen):
+            kept.pop(row, None)
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
         seen = [[row, self._touched[row], *group.save()] for row, group in self._groups.items()]
-        return {**super().save(), "seen": seen}
+        sole = [list(self._sole), list(self._sole.values()), list(self._seen.values())]
+        return {**super().save(), "seen": seen, "sole": sole}
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Take back a snapshot of the same signal."""
         super().load(data)
         for row, touched, *saved in data["seen"]:
             self._groups[row], self._touched[row] = Distinct.load(saved), touched
+        rows, values, times = data["sole"]
+        self._sole, self._seen = dict(zip(rows, values, strict=True)), dict(zip(rows, times, strict=True))
 
 
 class FlowTracker(Tracker):

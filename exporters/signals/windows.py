@@ -102,14 +102,6 @@ class Distinct:
                 del self.last[self.order.pop(0)[1]]
         return self.count(time, window)
 
-    def sole(self, time: float, value: str) -> bool:
-        """See `value` again at a later time, if it is the only one; whether it is."""
-        if len(self.order) > 1:
-            return False
-        self.order[0] = (time, value)
-        self.last[value] = time
-        return True
-
     def count(self, reference: float, window: float) -> int:
         """Distinct values last seen in (reference - window, reference]."""
         after = (reference, "\U0010ffff")
