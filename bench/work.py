@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporters.detect import Scanner, load_rules
+from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
 from exporters.expose import Exposition
 from exporters.gateways import gateway
@@ -23,7 +23,7 @@ BUDGET = 4 * 1024 * 1024
 def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
-    scanner = Scanner(load_rules()) if content else None
+    scanner = Scanner(load_rules(), cache=user_cache() / "rules") if content else None
     return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, scanner)
 
 

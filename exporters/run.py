@@ -30,8 +30,8 @@ PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
 
 
-def engine_of(config: ExporterConfig, spec: Spec) -> Engine:
-    """The engine that a configuration asks for, without any state yet.
+def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path) -> Engine:
+    """The engine that a configuration asks for, without any state yet; `cache` keeps compiled content rules.
 
     Raises:
         SpecError: the content rules cannot be used.
@@ -40,7 +40,7 @@ def engine_of(config: ExporterConfig, spec: Spec) -> Engine:
     canaries = read_canaries(config.canaries_file) if config.canaries_file else ()
     scanner = None
     if config.scan_content:
-        scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=config.state_folder / "rules")
+        scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=cache)
         scanner.compile()
     gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
     state = SignalState(spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts)
@@ -69,7 +69,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     config = load_config(path)
-    engine = engine_of(config, load_spec(*config.spec))
+    engine = engine_of(config, load_spec(*config.spec), cache=config.state_folder / "rules")
     folder = StateFolder(config.state_folder)
     try:
         saved = restore(engine, folder)

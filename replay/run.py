@@ -17,6 +17,7 @@ import numpy as np
 
 from exporters.batch import EventBatch
 from exporters.config import ExporterConfig, SourceConfig
+from exporters.detect import user_cache
 from exporters.engine import Engine
 from exporters.run import engine_of
 from exporters.samples import Table
@@ -76,7 +77,7 @@ def replay_engine(
         canaries_file=canaries,
         scan_content=scan_content,
     )
-    return engine_of(config, spec)
+    return engine_of(config, spec, cache=user_cache() / "rules")
 
 
 def replay(
