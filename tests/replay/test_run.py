@@ -204,7 +204,7 @@ attacks = st.tuples(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(attacks, min_size=1, max_size=4))
 def test_stepping_over_stretches_without_change_changes_nothing(
     tmp_path: Path, plan: list[tuple[int, str, int]]
