@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Final, Literal
@@ -17,27 +18,33 @@ _GONE: Final = "Every process that was started has ended, and the temporary fold
 
 
 def demo(*, once: bool, form: Literal["text", "json"], limit: float, recordings: Path | None = None) -> int:
-    """Run the demo and print.
+    """Run the demo and print; `limit` in seconds, `recordings` a folder (None: those of the checkout).
 
     Returns:
         The exit status: 0 the pages came (or it was stopped after that), 1 they did not, 128 and the number of the
         signal when it was stopped before.
     """
-    screen = Screen(sys.stderr if form == "json" else sys.stdout)
+    stream = sys.stderr if form == "json" else sys.stdout
+    screen = Screen(stream)
     with Stop() as stop:
         try:
-            outcome = run(screen, stop, recordings=recordings or traffic.RECORDINGS, once=once, limit=limit)
-        except Stopped as stopped:
+            status, last = 0, _GONE
+            try:
+                outcome = run(screen, stop, recordings=recordings or traffic.RECORDINGS, once=once, limit=limit)
+                if form == "json":
+                    print(json.dumps(outcome.as_data(), indent=2), flush=True)
+            except Stopped as stopped:
+                status, last = 128 + stopped.number, f"Stopped by {stopped}. {_GONE}"
+            except (DemoFailed, RecordingsMissing) as error:
+                status, last = 1, f"The demo failed: {error}"
             screen.line()
-            screen.line(f"Stopped by {stopped}. {_GONE}")
-            return 128 + stopped.number
-        except (DemoFailed, RecordingsMissing) as error:
-            screen.line()
-            for part in f"The demo failed: {error}".splitlines():
+            for part in last.splitlines():
                 screen.line(part)
+        except BrokenPipeError:
+            # Nobody reads any more, for instance behind `head`. The interpreter must not try again when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return 1
-        if form == "json":
-            print(json.dumps(outcome.as_data(), indent=2))
-        screen.line()
-        screen.line(_GONE)
-    return 0
+        except OSError as error:
+            print(f"tocsin: {error}", file=sys.stderr)
+            return 1
+    return status
