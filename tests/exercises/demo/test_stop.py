@@ -42,6 +42,7 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
             send(signal.SIGTERM)
             cleaned = True
     assert cleaned
+    assert stop.number == signal.SIGINT
     assert stopped.value.number == signal.SIGINT
 
 
