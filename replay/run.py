@@ -127,7 +127,7 @@ class _Replay:
             # The last steps before a record are taken in any case, so that the scrape that sees it is an ordinary one.
             steps_left = math.ceil(self._next / self._interval) - step if self._next < math.inf else math.inf
             if not (leap and steady and steps_left > _SETTLED):
-                tables = [*self._engine.state.show(now), *self._healthy]
+                tables = [*self._engine.state.watch(now), *self._healthy]
                 steady = unfed >= _SETTLED and self._evaluator.steady(tables, _HEALTHY.keys())
             self._episodes += [episode for episode in self._evaluator.step(now, tables) if episode.resolved_at is None]
             over = self._next == math.inf

@@ -15,7 +15,7 @@ from exporters.samples import Table
 from exporters.signals.entities import NOBODY, Entity
 from exporters.signals.flows import Flow
 from exporters.signals.trackers import DistinctTracker, FlowTracker, HitTracker, Limit, Reading, Tracker
-from spec import names
+from spec import catalogue, names
 from spec.lookup import own_stream, signals_of
 from spec.model import Ratio, Rule, Signal, Spec, Threshold
 from spec.vocabulary import STREAM_DIMENSIONS
@@ -49,15 +49,6 @@ class Rows:
     attempts: Ints | None = None  # of detections: whose attempt each is of; an attempt is one hit of a signal
 
 
-@dataclass(frozen=True, slots=True)
-class Violations:
-    """How one alert stands: groups over its limit, and how many of them had no room among those published."""
-
-    alert: str
-    groups: int
-    beyond: int
-
-
 class Signals:
     """The signals' state. `keep` is how long peaks are shown, `accounts` how many groups of people are remembered."""
 
@@ -81,6 +72,11 @@ class Signals:
         self.trackers: dict[str, Tracker] = {}
         for name, signal in self.signals.items():
             self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), keep, peaks=name not in ratios)
+        self._infos = {metric.name: metric for metric in catalogue(spec)}
+        self._metrics = {
+            name: (names.signal_metric(name, signal), names.answered_metric(name) if signal.answered else "")
+            for name, signal in self.signals.items()
+        }
         self._selections = {name: _Selection(signal) for name, signal in self.signals.items()}
 
     @staticmethod
@@ -252,46 +248,55 @@ class Signals:
             self._crossed(alert)
 
     # ------------------------------------------------------------------------------------------------ reading
-    def show(self, reference: float, now: float) -> tuple[list[Table], list[Violations]]:
-        """What a scrape at `now` sees of windows that end at event time `reference`, and how the alerts stand."""
+    def show(self, reference: float, now: float) -> list[Table]:
+        """What a scrape at `now` sees: windows that end at event time `reference`, and how the alerts stand."""
         tables: list[Table] = []
-        violations: list[Violations] = []
+        standing: list[tuple[str, int, int]] = []
         readings = {name: tracker.read(reference, now) for name, tracker in self.trackers.items()}
         for entity in self.entities.values():
             bad: set[int] = set()
             for name, tracker in self.trackers.items():
                 if tracker.signal.by == entity.by:
-                    bad |= self._publish(entity, tracker, readings[name], tables, violations)
+                    over, beyond = self._publish(entity, tracker, readings[name], tables)
+                    standing += [(alert, len(rows), len(rows & beyond)) for alert, rows in over.items()]
+                    bad = bad.union(*over.values())
             self._violating[entity.by] = bad
-            entity.published = {row for row in entity.published if row in bad}
-        return tables, violations
+            entity.published &= bad
+        alerts = [(alert,) for alert, _, _ in standing]
+        tables.append(
+            self._table("llm_violating_groups", alerts, np.array([groups for _, groups, _ in standing], float))
+        )
+        beyond_cap = np.array([beyond for _, _, beyond in standing], float)
+        tables.append(self._table("llm_violators_beyond_cap", alerts, beyond_cap))
+        return tables
 
     def _publish(
-        self, entity: Entity, tracker: Tracker, reading: Reading, tables: list[Table], violations: list[Violations]
-    ) -> set[int]:
+        self, entity: Entity, tracker: Tracker, reading: Reading, tables: list[Table]
+    ) -> tuple[dict[str, set[int]], set[int]]:
+        """Make the signal's tables; the rows over the limit of each alert, and those that had no room."""
+        name, answered = self._metrics[tracker.name]
+        if not len(reading.rows):
+            # A signal about everything is 0 when nothing happens; one about somebody is about nobody then.
+            nobody: list[tuple[str, ...]] = [()] if entity.by == NOBODY else []
+            tables += [self._table(metric, nobody, np.zeros(len(nobody))) for metric in (name, answered) if metric]
+            return {limit.alert: set() for limit in tracker.limits}, set()
         over = {
             limit.alert: set(reading.rows[np.flatnonzero(limit.exceeded(reading.values))].tolist())
             for limit in tracker.limits
         }
         bad: set[int] = set().union(*over.values())
         places, beyond = entity.choose(reading.rows, reading.values, bad)
-        violations += [Violations(alert, len(found), len(found & beyond)) for alert, found in over.items()]
         chosen = reading.rows[places].tolist()
         entity.published |= bad & set(chosen)
         keys = [entity.key(row, self._name_of) for row in chosen]
-        signal, labels = tracker.signal, entity.labels
-        metric = names.signal_metric(tracker.name, signal)
-        help_text = f"{signal.help} Over the last {signal.window}."
-        if entity.by == NOBODY and not keys:
-            keys, shown = [()], np.zeros(1)  # a signal about everything is 0 when nothing happens
-        else:
-            shown = reading.values[places]
-        tables.append(Table(metric, "gauge", help_text, labels, keys, shown))
-        if signal.answered and reading.parts is not None:
-            part = reading.parts[places] if len(places) else np.zeros(len(keys))
-            help_text = f"{signal.help} Only those that the model answered; over the last {signal.window}."
-            tables.append(Table(names.answered_metric(tracker.name), "gauge", help_text, labels, keys, part))
-        return bad
+        tables.append(self._table(name, keys, reading.values[places]))
+        if answered and reading.parts is not None:
+            tables.append(self._table(answered, keys, reading.parts[places]))
+        return over, beyond
+
+    def _table(self, metric: str, keys: Sequence[tuple[str, ...]], values: Floats) -> Table:
+        info = self._infos[metric]
+        return Table(metric, "gauge", info.help, info.labels, keys, values)
 
     # ------------------------------------------------------------------------------------------------ snapshot
     def save(self) -> dict[str, object]:

@@ -231,23 +231,21 @@ class SignalState:
 
     def show(self, now: float) -> list[Table]:
         """What a scrape at `now` sees; it is remembered as served."""
-        reference = self.reference(now)
-        self._count_requests(self.requests.overdue(reference))
+        self._count_requests(self.requests.overdue(self.reference(now)))
         for labels, total in self.families.overflows():
             self.health.set_at_least("tocsin_label_overflows_total", labels, total)
         evicted = sum(entity.groups.evicted for entity in self.signals.entities.values())
         self.health.set_at_least("tocsin_accounts_evicted_total", (), evicted)
-        again, hold = self.scrapes.begin(now), self.scrapes.hold
-        tables = list(self.families.show(now, hold, again=again))
-        signals, violations = self.signals.show(reference, now)
-        tables += signals
-        tables += self.health.show(now, hold, again=again)
-        keys = [(violation.alert,) for violation in violations]
-        groups = np.array([violation.groups for violation in violations], np.float64)
-        beyond = np.array([violation.beyond for violation in violations], np.float64)
-        for name, values in (("llm_violating_groups", groups), ("llm_violators_beyond_cap", beyond)):
-            tables.append(Table(name, "gauge", self.spec.health[name].help, ("alert",), keys, values))
-        return tables
+        again = self.scrapes.begin(now)
+        return [*self.families.show(now, self.scrapes.hold, again=again), *self._watched(now, again=again)]
+
+    def watch(self, now: float) -> list[Table]:
+        """The part of `show` that alerts look at: signals, how many groups are over limits, own counters."""
+        return self._watched(now, again=self.scrapes.begin(now))
+
+    def _watched(self, now: float, *, again: bool) -> list[Table]:
+        signals = self.signals.show(self.reference(now), now)
+        return [*signals, *self.health.show(now, self.scrapes.hold, again=again)]
 
     @property
     def accounts(self) -> int:
