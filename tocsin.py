@@ -89,10 +89,33 @@ def _export(options: argparse.Namespace) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 1
-    except (StateError, OSError) as error:
+    except (StateError, OSError, ValueError) as error:
         print(f"tocsin: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _who(options: argparse.Namespace) -> int:
+    from exporters.who import who
+
+    try:
+        found = who(options.config, options.pseudonym)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (StateError, OSError, ValueError) as error:
+        print(f"tocsin: {error}", file=sys.stderr)
+        return 1
+    if options.format == "json":
+        print(json.dumps({"pseudonym": options.pseudonym, "accounts": found}))
+    elif found:
+        print("\n".join(found))
+    else:
+        print(
+            "tocsin: no account in memory has this pseudonym; it was forgotten, or is another exporter's",
+            file=sys.stderr,
+        )
+    return int(not found)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -170,6 +193,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     export.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
     export.set_defaults(run=_export)
+    who = commands.add_parser(
+        "who",
+        help="tell whose account a pseudonym in a page or dashboard is",
+        description="Looks a pseudonym up in the state of an exporter; each look-up is written to lookups.jsonl there.",
+    )
+    who.add_argument("pseudonym", help="the label `actor`, such as a-3f09c1b2aa41")
+    who.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
+    who.add_argument("--format", choices=("text", "json"), default="text")
+    who.set_defaults(run=_who)
     replay = commands.add_parser(
         "replay",
         help="tell which alerts a recorded log would have raised",

@@ -36,8 +36,9 @@ class ExporterConfig(Entry, frozen=True):
     """Everything that ``tocsin export`` has to know.
 
     `listen` is address and port of /metrics; `state_folder` where the state is kept; `spec` are overlays over the
-    severity spec, `rules` over the content rules; `canaries_file` has one planted string a line; `accounts` is how many
-    people and addresses are remembered at most (about a kilobyte each). Relative paths start at the file's own folder.
+    severity spec, `rules` over the content rules; `canaries_file` has one planted string a line; with `pseudonyms` the
+    label of an account is not its id; `accounts` is how many people and addresses are remembered at most (about a
+    kilobyte each). Relative paths start at the file's own folder.
     """
 
     state_folder: Path
@@ -47,6 +48,7 @@ class ExporterConfig(Entry, frozen=True):
     rules: tuple[Path, ...] = ()
     canaries_file: Path | None = None
     scan_content: bool = True
+    pseudonyms: bool = True
     accounts: int = ACCOUNTS
 
     @property

@@ -17,6 +17,7 @@ from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
 from exporters.gateways import gateway
+from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
 from exporters.sources.file import FileTail
@@ -30,8 +31,10 @@ PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
 
 
-def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path) -> Engine:
-    """The engine that a configuration asks for, without any state yet; `cache` keeps compiled content rules.
+def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path, name_of: Callable[[str], str] = str) -> Engine:
+    """The engine that a configuration asks for, without any state yet.
+
+    `cache` keeps compiled content rules; `name_of` makes the label of an account.
 
     Raises:
         SpecError: the content rules cannot be used.
@@ -43,7 +46,9 @@ def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path) -> Engine:
         scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=cache)
         scanner.compile()
     gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
-    state = SignalState(spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts)
+    state = SignalState(
+        spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts, name_of=name_of
+    )
     adapters = {
         name: gateway(
             source.gateway,
@@ -63,15 +68,18 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     Raises:
         SpecError: the configuration, the spec or a rule cannot be used.
         StateError: the state folder cannot be used.
+        ValueError: the key of the pseudonyms is none.
         OSError: the address cannot be listened on, or a file that is named cannot be read.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     config = load_config(path)
-    engine = engine_of(config, load_spec(*config.spec), cache=config.state_folder / "rules")
+    spec = load_spec(*config.spec)
     folder = StateFolder(config.state_folder)
     try:
+        name_of = Pseudonyms(load_key(config.state_folder)) if config.pseudonyms else str
+        engine = engine_of(config, spec, cache=config.state_folder / "rules", name_of=name_of)
         saved = restore(engine, folder)
     except BaseException:
         folder.close()

@@ -68,6 +68,7 @@ def _page(spec: Spec, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> str
         **_common(spec, rule.name, alert),
         facts=[*_facts(spec, rule)],
         queries=[*queries.of_alert(rule), *queries.of_mentioned(alert, rule, metrics)],
+        about_account="actor" in rule.labels,
         relatives=[
             other.name
             for other in compile_alerts(spec)
@@ -99,6 +100,7 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
         **_common(spec, names.STORM, alert),
         facts=facts,
         queries=[*queries.of_storm()],
+        about_account=False,
         relatives=[],
         tiers=[],
         incubating=False,

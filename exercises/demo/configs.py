@@ -65,6 +65,7 @@ def write(folder: Path, recordings: Recordings, site: str) -> Configs:
         "state_folder": "state",
         "spec": [spec_overlay.name],
         "canaries_file": "canaries.txt",
+        "pseudonyms": False,  # the accounts of a recording are made up, and a name is easier to follow
         "sources": {SOURCE: source},
     }
     exporter.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

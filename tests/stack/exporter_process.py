@@ -29,6 +29,7 @@ class ExporterProcess:
         overlay: dict[str, Any] | None = None,
         scan_content: bool = True,
         canaries: Sequence[str] = (),
+        pseudonyms: bool = False,
         **source: Any,
     ) -> None:
         self.log = folder / "gateway.jsonl"
@@ -41,6 +42,7 @@ class ExporterProcess:
             "listen": f"127.0.0.1:{self.port}",
             "state_folder": "state",
             "scan_content": scan_content,
+            "pseudonyms": pseudonyms,
             "sources": {"gw": {"gateway": "litellm", "paths": ["gateway.jsonl*"], "start_at": "beginning", **source}},
         }
         if canaries:

@@ -1,0 +1,32 @@
+"""Whose account is it: from a pseudonym in a page back to the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from exporters.config import load_config
+from exporters.pseudonyms import Pseudonyms, key_file, note_lookup
+from exporters.state import decode
+
+
+def who(config: Path, pseudonym: str) -> list[str]:
+    """The accounts that an exporter shows under this pseudonym, among those it remembers; the look-up is written down.
+
+    Raises:
+        SpecError: the configuration cannot be used.
+        OSError: the key, the state or the record of look-ups cannot be read or written.
+        StateError: the state was written by a newer version.
+        ValueError: the state is damaged.
+    """
+    folder = load_config(config).state_folder
+    pseudonyms = Pseudonyms(key_file(folder).read_bytes())
+    found = pseudonyms.find(pseudonym, _actors(decode((folder / "state").read_bytes())))
+    note_lookup(folder, pseudonym, len(found))
+    return found
+
+
+def _actors(data: dict[str, Any]) -> Iterator[str]:
+    entities = data["state"]["signals"]["entities"]
+    yield from (name for name in entities.get("actor", {"names": ()})["names"] if name is not None)
