@@ -87,6 +87,19 @@ class Text(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A rule saw something in attempt `row` of the batch; once for each rule, however often it matched.
+
+    `detector` and `confidence` are words of spec.vocabulary, `rule` is the id of the rule.
+    """
+
+    row: int
+    detector: str
+    rule: str
+    confidence: str
+
+
 class RawLines(Sequence[bytes]):
     """The raw bytes of each attempt, without the newline, cut out of the chunk when they are asked for.
 

@@ -2,7 +2,7 @@
 
 from exporters.detect.compiled import user_cache
 from exporters.detect.load import load_rules
-from exporters.detect.model import Detection, Rule
+from exporters.detect.model import Rule
 from exporters.detect.scanner import Scanner
 
-__all__ = ["Detection", "Rule", "Scanner", "load_rules", "user_cache"]
+__all__ = ["Rule", "Scanner", "load_rules", "user_cache"]

@@ -26,16 +26,6 @@ NEAR: Final = 80
 """Bytes between the ends of a match and of an exception to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """A rule saw something in attempt `row` of the batch; once for each rule, however often it matched."""
-
-    row: int
-    detector: str
-    rule: str
-    confidence: str
-
-
 class Examples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Texts that show what a rule is for; each of them is a test."""
 

@@ -11,9 +11,9 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
-from exporters.batch import Text
+from exporters.batch import Detection, Text
 from exporters.detect.compiled import compiled
-from exporters.detect.model import NEAR, Detection, Rule
+from exporters.detect.model import NEAR, Rule
 from exporters.detect.normal import normal
 from exporters.detect.verify import CHECKS, LONGEST
 

@@ -13,9 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from exporters.batch import IDENTITY_COLUMNS, EventBatch
+from exporters.batch import IDENTITY_COLUMNS, Detection, EventBatch
 from exporters.batch import SIDE_TABLES as BATCH_TABLES
-from exporters.detect.model import Detection
 from exporters.samples import Table
 from exporters.signals.calendar import OffHours
 from exporters.signals.families import EVENTS, Families, table_of

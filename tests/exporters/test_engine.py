@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench.lines import START, fat_lines, lean_lines
-from exporters.detect import Detection
+from exporters.batch import Detection
 from exporters.state import decode, encode
 from spec import load_spec
 from spec.duration import Duration

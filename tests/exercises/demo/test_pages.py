@@ -19,6 +19,7 @@ def test_pagerduty() -> None:
         "critical",
     )
     assert (page.incident, page.who, page.owner, page.pages) == ("data_leakage/u-boris", "u-boris", "security", True)
+    assert page.thread == pagerduty().body["dedup_key"]
     bulk, canary = page.alerts
     assert (bulk.name, bulk.confidence, bulk.answered) == ("LLMBulkSensitiveOutput", "medium", "none")
     assert (canary.name, canary.answered, canary.since) == ("LLMCanaryLeaked", "up to 1", "2026-11-25 01:33:53 UTC")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporters.batch import Text
-from exporters.detect import Detection, Rule, Scanner
+from exporters.batch import Detection, Text
+from exporters.detect import Rule, Scanner
 from exporters.detect.compiled import MANY
 from exporters.detect.model import NEAR
 from exporters.detect.normal import normal, plain
