@@ -54,6 +54,8 @@ class Page:
     alerts: tuple[Alert, ...]
     at: float
     """When it arrived, in Unix seconds."""
+    thread: str = ""
+    """What the channel folds into one: of PagerDuty its key, else nothing. A later tier is a new page."""
 
     @property
     def who(self) -> str:
@@ -98,6 +100,7 @@ def _pagerduty(channel: str, delivery: Delivery) -> Page:
         owner=details["owner"],
         alerts=tuple(_from_text(details["firing"])),
         at=delivery.at,
+        thread=body["dedup_key"],
     )
 
 

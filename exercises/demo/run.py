@@ -124,7 +124,7 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
 class _Demo:
     def __init__(self, screen: Screen, stop: Stop, stack: contextlib.ExitStack, folder: Path, begun: float) -> None:
         self._screen, self._stop, self._stack, self._folder, self._begun = screen, stop, stack, folder, begun
-        self._seen: dict[tuple[str, str], set[str]] = {}
+        self._seen: dict[tuple[str, str, str], set[str]] = {}
         self.outcome = Outcome("")
 
     # ---------------------------------------------------------------------------------------------------------- start
@@ -273,7 +273,7 @@ class _Demo:
 
     def _show(self, page: Page) -> None:
         names = {alert.name for alert in page.alerts}
-        seen = self._seen.setdefault((page.channel, page.incident), set())
+        seen = self._seen.setdefault((page.channel, page.incident, page.thread), set())
         if page.status == "resolved" or not page.pages:
             show.note(self._screen, page)
         elif not names <= seen:
