@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.signals.groups import Groups
+from exporters.signals.labels import label_text
 from spec.model import Field
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +46,7 @@ class Entity:
         """The label values of a group."""
         name = self.groups.names[row] or NOBODY
         if self.by == "actor":
-            name = name_of(name)
+            name = label_text(name_of(name))
         return (name, self.groups.extra[row])[: len(self.labels)]
 
     def choose(self, rows: Ints, values: Floats, violating: Collection[int]) -> tuple[Ints, set[int]]:

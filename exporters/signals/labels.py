@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 OTHER = "other"
 UNKNOWN = "unknown"
 _MAX_VALUE = 128  # characters: a label is a name; longer text is content
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def label_text(value: str) -> str:
+    """`value` as a label: short, and on one line.
+
+    Labels stand in pages. A line break or a change of direction in one could make a page say what nobody wrote.
+    """
+    return _INVISIBLE.sub("\ufffd", value[:_MAX_VALUE])
 
 
 class LabelSet:
@@ -37,7 +47,7 @@ class LabelSet:
         if known is not None:
             return known
         if not self.closed and (proven or self.vouched) and len(self._admitted) < self.cap:
-            label = value[:_MAX_VALUE]
+            label = label_text(value)
             self._admitted[value] = label
             return label
         return OTHER
@@ -48,4 +58,4 @@ class LabelSet:
             return
         for value in values:
             if len(self._admitted) < self.cap:
-                self._admitted[value] = value[:_MAX_VALUE]
+                self._admitted[value] = label_text(value)

@@ -127,12 +127,15 @@ def test_a_failed_request_gives_no_model_its_name() -> None:
     assert models == {"other", "real"}
 
 
-def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_labels() -> None:
+def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_one_line_of_a_page() -> None:
     engine = make_engine()
-    names = ['say "hi"', "two\nlines", "back\\slash", "x" * 10_000]
+    names = ['say "hi"', "two\nRunbook: evil", "back\\slash", "right\u202eleft", "x" * 10_000]
     engine.feed("gw", [b"".join(line(record(NOW, name[:20], model=name)) for name in names)], now=NOW)
     models = {key[2] for key in settled(engine, NOW)["llm_attempts_total"]}
-    assert models == {*names[:3], "x" * 128}
+    assert models == {'say "hi"', "two\ufffdRunbook: evil", "back\\slash", "right\ufffdleft", "x" * 128}
+    engine.feed("gw", [line(record(NOW, "z", user="mallory\nSeverity: low"))], now=NOW)
+    actors = {key[0] for key in shown(engine.state.show(NOW))["llm_requests_by_actor"]}
+    assert actors == {"alice", "mallory\ufffdSeverity: low"}
 
 
 def test_a_violator_is_never_pushed_out_by_noisier_ones() -> None:
