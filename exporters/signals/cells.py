@@ -131,11 +131,15 @@ class CellTable:
         """Add a batch: `cells[i]` is the cell of event i, `weights[measure][i]` what it adds (NaN adds nothing)."""
         if not len(cells):
             return
-        unique, inverse = np.unique(cells, return_inverse=True)
-        width = len(unique)
+        # Cells are few and numbered from 0, so counting them is quicker than sorting.
+        unique = np.flatnonzero(np.bincount(cells, minlength=self.size))
+        places = np.zeros(self.size, np.int64)
+        places[unique] = np.arange(len(unique))
+        inverse, width = places[cells], len(unique)
         block = np.zeros((width, self.width))
         for name, index in self.column.items():
-            block[:, index] = np.bincount(inverse, np.nan_to_num(weights[name]), width)
+            weight = weights[name]
+            block[:, index] = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), width)
         for histogram, first in self.first_bucket.items():
             data = weights[histogram.measure]
             present = ~np.isnan(data)

@@ -94,7 +94,7 @@ class Flow:
             self._sum[:, row[fresh], slot[fresh]] = 0
         keep = ~stale
         for measure, weight in enumerate(weights):
-            amount = np.bincount(inverse, np.nan_to_num(weight), len(pairs))
+            amount = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), len(pairs))
             self._sum[measure, row[keep], slot[keep]] += amount[keep].astype(np.float32)
         ends = (piece + 1) * self.step + _EPOCH
         return row, ends, self._window(self._stamp[row], self._sum[:, row], piece[:, None])

@@ -69,7 +69,7 @@ class FileTail:
         positions: Mapping[str, Position] | None = None,
         start_at: Literal["end", "beginning"] = "end",
         max_line: int = 8 * 1024 * 1024,
-        chunk_bytes: int = 256 * 1024,
+        chunk_bytes: int = 512 * 1024,
         rescan_every: float = 1.0,
         grace: float = 30.0,
         expire_after: float = 7 * 86400.0,
