@@ -14,7 +14,7 @@ GENERATORS: Final = (
     "alertmanager",
     "escalation",
     "escalation_tests",
-    "overview",
+    "dashboards",
     "runbooks",
     "metrics_page",
     "spec_page",

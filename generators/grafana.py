@@ -93,19 +93,28 @@ def panel_link(link: Link) -> Json:
     return {"title": link.title, "url": link.url, "targetBlank": True}
 
 
-def dashboard_link(link: Link) -> Json:
-    """A link beside the title of the dashboard."""
+def page_link(link: Link) -> Json:
+    """A link to a page elsewhere, beside the title of the dashboard."""
+    return _top_link(link, icon="doc", targetBlank=True)
+
+
+def dashboard_link(link: Link, tooltip: str) -> Json:
+    """A link to another dashboard, which gets the same time range and choices."""
+    return _top_link(link, icon="dashboard", keepTime=True, includeVars=True, tooltip=tooltip)
+
+
+def _top_link(link: Link, **options: Any) -> Json:
     return {
         "title": link.title,
         "url": link.url,
         "type": "link",
-        "icon": "doc",
-        "targetBlank": True,
+        "targetBlank": False,
         "keepTime": False,
         "includeVars": False,
         "asDropdown": False,
         "tags": [],
         "tooltip": "",
+        **options,
     }
 
 

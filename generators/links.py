@@ -21,3 +21,8 @@ def runbook_url(spec: Spec, alert: str) -> str:
 def dashboard_url(spec: Spec) -> str:
     """The address of the overview dashboard, without filters."""
     return spec.settings.dashboard_base_url + DASHBOARD_UID
+
+
+def board_path(uid: str) -> str:
+    """The address of a dashboard, from another one in the same Grafana."""
+    return f"/d/{uid}"

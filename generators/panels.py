@@ -245,7 +245,7 @@ def dashboard(
     description: str,
     rows: Sequence[Row],
     variables: Sequence[Variable],
-    links: Sequence[Link],
+    links: Sequence[Json],
     annotation: Query,
     tags: Sequence[str],
 ) -> str:
@@ -266,7 +266,7 @@ def dashboard(
     body = {key: value for key, value in _plain(made).items() if key not in _RETIRED}
     body["panels"] = _placed(rows)
     body["templating"] = {"list": [grafana.source_variable(), *(grafana.variable(choice) for choice in variables)]}
-    body["links"] = [grafana.dashboard_link(link) for link in links]
+    body["links"] = list(links)
     body["annotations"] = {"list": [grafana.annotation("Alerts", annotation, "orange")]}
     body["timepicker"] = {}
     return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from exercises.servers import Prometheus
-from generators import GENERATORS, overview, prometheus
+from generators import GENERATORS, dashboards, prometheus
+from generators.dashboards import overview
 from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID, runbook_url
 from spec import Spec, catalogue, compile_alerts, load_spec
 from tests.generators.overview_checks import Board, Metrics, expanded, faults, panels_of, targets_of
@@ -42,9 +43,7 @@ def metrics(spec: Spec) -> Metrics:
 
 
 def _board(spec: Spec) -> Board:
-    files = overview.generate(spec)
-    assert list(files) == ["dashboards/tocsin-overview.json"]
-    return dict(json.loads(files[overview.PATH]))
+    return dict(json.loads(dashboards.generate(spec)[overview.BOARD.path]))
 
 
 def _panel(board: Board, title: str) -> Board:
@@ -69,8 +68,8 @@ def test_nothing_is_wrong_with_it(board: Board, metrics: Metrics) -> None:
 
 
 def test_it_is_generated_with_the_rest(spec: Spec) -> None:
-    assert "overview" in GENERATORS
-    assert overview.generate(spec) == overview.generate(load_spec())
+    assert "dashboards" in GENERATORS
+    assert dashboards.generate(spec) == dashboards.generate(load_spec())
 
 
 def test_every_layer_has_a_row_and_tocsin_another(board: Board) -> None:

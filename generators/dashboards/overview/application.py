@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from generators import panels
+from generators.dashboards.ask import Ask
+from generators.dashboards.colours import DIRECTIONS, ERRORS, HARM, OUTCOMES, PLAIN, WATCH
 from generators.grafana import Query, Steps
-from generators.overview.ask import Ask
-from generators.overview.colours import DIRECTIONS, ERRORS, HARM, OUTCOMES, PLAIN, WATCH
 from generators.panels import Column, Panel
 
 _ACCOUNT_COLUMNS: Final = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from generators import panels
+from generators.dashboards.ask import Ask, firing
+from generators.dashboards.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
 from generators.grafana import Query, Steps
 from generators.links import runbook_url
-from generators.overview.ask import Ask, firing
-from generators.overview.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
 from generators.panels import Column, Panel
 from generators.promql import duration
 from spec import AlertRule, compile_alerts

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from generators import panels
+from generators.dashboards.ask import Ask
+from generators.dashboards.colours import HARM, LINE, PLAIN, WATCH, WELL, up_to
 from generators.grafana import Query, Steps
-from generators.overview.ask import Ask
-from generators.overview.colours import HARM, LINE, PLAIN, WATCH, WELL, up_to
 from generators.panels import Panel
 
 _NONE_IS_WELL: Steps = ((None, WELL), (1, WATCH))

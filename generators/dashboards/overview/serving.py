@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from generators import panels
+from generators.dashboards.ask import RANGE, Ask
+from generators.dashboards.colours import LINE, WATCH
+from generators.dashboards.overview import external
 from generators.grafana import Query
-from generators.overview import external
-from generators.overview.ask import RANGE, Ask
-from generators.overview.colours import LINE, WATCH
 from generators.panels import Panel
 
 

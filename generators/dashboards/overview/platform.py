@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from generators import panels
+from generators.dashboards.ask import Ask
+from generators.dashboards.colours import LINE, UNKNOWN, WATCH, up_to
 from generators.grafana import Query
-from generators.overview.ask import Ask
-from generators.overview.colours import LINE, UNKNOWN, WATCH, up_to
 from generators.panels import Column, Panel
 
 

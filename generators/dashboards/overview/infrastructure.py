@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from generators.dashboards.ask import RATE, Ask
+from generators.dashboards.colours import HARM, LINE
+from generators.dashboards.overview import external
 from generators.grafana import Query
-from generators.overview import external
-from generators.overview.ask import RATE, Ask
-from generators.overview.colours import HARM, LINE
 from generators.panels import Panel
 
 _PLAIN = ((None, LINE),)

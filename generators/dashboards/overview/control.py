@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from generators import panels
+from generators.dashboards.ask import Ask
+from generators.dashboards.colours import HARM, UNKNOWN, VERDICTS, WATCH
 from generators.grafana import Query
 from generators.links import runbook_url
-from generators.overview.ask import Ask
-from generators.overview.colours import HARM, UNKNOWN, VERDICTS, WATCH
 from generators.panels import Column, Panel
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from generators import panels
+from generators.dashboards.ask import Ask, NotInSpecError
+from generators.dashboards.colours import FILLING, LINE, UNKNOWN
 from generators.grafana import Query, Steps
-from generators.overview.ask import Ask, NotInSpecError
-from generators.overview.colours import FILLING, LINE, UNKNOWN
 from generators.panels import Panel
 
 NODE: Final = "node_exporter"

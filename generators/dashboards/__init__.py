@@ -1,0 +1,17 @@
+"""Grafana dashboards: the overview, and one for each category of signals."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.dashboards import overview
+from generators.dashboards.board import Board, render
+from spec import Spec
+
+BOARDS: Final[tuple[Board, ...]] = (overview.BOARD,)
+"""In the order of the links at the top of each."""
+
+
+def generate(spec: Spec) -> dict[str, str]:
+    """A file for each dashboard."""
+    return {board.path: render(spec, board, BOARDS) for board in BOARDS}

@@ -1,0 +1,95 @@
+"""What every dashboard has: rows of panels, choices, links to the others, marks where grave alerts fire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from generators import grafana, panels
+from generators.dashboards.ask import VARIABLES, Ask, NotInSpecError, firing
+from generators.files import HEADER
+from generators.grafana import Link, Query, Variable
+from generators.links import board_path, runbook_url
+from generators.panels import Panel, Row
+from spec import Spec
+
+Maker = Callable[[Ask], Panel]
+"""Makes a panel; raises `NotInSpecError` when the spec does not have what it shows."""
+
+_VARIABLES: Final = (
+    Variable("gateway", "Gateway", "label_values(llm_attempts_total, gateway)"),
+    Variable("tenant", "Tenant", 'label_values(llm_attempts_total{gateway=~"$gateway"}, tenant)'),
+    Variable("model", "Model", 'label_values(llm_attempts_total{gateway=~"$gateway"}, model)'),
+    # Each signal names its own worst accounts, so no single metric has them all.
+    Variable("actor", "Account", 'label_values({__name__=~"llm_.+",actor!=""}, actor)'),
+)
+_NAMES_SHOWN: Final = {"actor": "account"}
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A dashboard: `about` is its purpose in a sentence, `rows` are headings with the makers of their panels.
+
+    `rest` makes panels for what the spec has and no panel above shows, given the expressions of those.
+    """
+
+    uid: str
+    name: str
+    about: str
+    rows: tuple[tuple[str, tuple[Maker, ...]], ...]
+    rest: Callable[[Ask, Sequence[str]], tuple[str, tuple[Maker, ...]]] | None = None
+
+    @property
+    def path(self) -> str:
+        """Where its file stands, relative to the root."""
+        return f"dashboards/{self.uid}.json"
+
+
+def render(spec: Spec, board: Board, boards: Iterable[Board]) -> str:
+    """The file of a dashboard; `boards` are all that there are, for its links."""
+    to_others = [
+        grafana.dashboard_link(Link(other.name, board_path(other.uid)), other.about)
+        for other in boards
+        if other.uid != board.uid
+    ]
+    return panels.dashboard(
+        uid=board.uid,
+        title=f"Tocsin: {board.name}",
+        description=f"{board.about} {HEADER}",
+        rows=rows(spec, board),
+        variables=_VARIABLES,
+        links=[grafana.page_link(Link("Runbooks", spec.settings.runbook_base_url)), *to_others],
+        annotation=Query(firing('tocsin_severity=~"critical|high"'), "{{alertname}}"),
+        tags=("llm", "security", "tocsin"),
+    )
+
+
+def rows(spec: Spec, board: Board) -> tuple[Row, ...]:
+    """Every row with its panels; without those whose metrics the spec does not have."""
+    ask = Ask(spec)
+    made = [Row(title, tuple(_panels(ask, board, makers))) for title, makers in board.rows]
+    if board.rest:
+        title, makers = board.rest(ask, [text for row in made for panel in row.panels for text in panel.expressions])
+        made.append(Row(title, tuple(_panels(ask, board, makers))))
+    return tuple(row for row in made if row.panels)
+
+
+def _panels(ask: Ask, board: Board, makers: Iterable[Maker]) -> Iterator[Panel]:
+    for make in makers:
+        try:
+            panel = make(ask)
+        except NotInSpecError:
+            continue
+        yield panel.annotated(_remark(panel), _runbooks(ask, panel))
+
+
+def _remark(panel: Panel) -> str:
+    """What the choices at the top of the dashboard do to the panel."""
+    text = " ".join(panel.expressions)
+    used = [_NAMES_SHOWN.get(name, name) for name in VARIABLES if f'{name}=~"${name}"' in text]
+    return f"(Filtered by {', '.join(used)}.)" if used else "(Never filtered.)"
+
+
+def _runbooks(ask: Ask, panel: Panel) -> list[Link]:
+    return [Link(f"Runbook: {name}", runbook_url(ask.spec, name)) for name in ask.alerts_on(panel.expressions)]

@@ -1,0 +1,38 @@
+"""The overview dashboard: what is wrong now, then the layers from the attack down to the machine, and Tocsin itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.dashboards.board import Board
+from generators.dashboards.overview import (
+    application,
+    control,
+    external,
+    health,
+    infrastructure,
+    model,
+    now,
+    platform,
+    serving,
+)
+from generators.links import DASHBOARD_UID
+
+BOARD: Final = Board(
+    uid=DASHBOARD_UID,
+    name="LLM security overview",
+    about="What fires, what attackers try and what got through, by the five layers, and whether Tocsin itself is well.",
+    rows=(
+        ("Now", now.PANELS),
+        ("Model behaviour: attacks, and what became of them", model.PANELS),
+        ("Control effectiveness: guardrails, and what they did not see", control.PANELS),
+        ("Application: who uses the models, and for what", application.PANELS),
+        ("Platform: models and providers", platform.PANELS),
+        ("Tocsin itself: is this complete and recent?", health.PANELS),
+        (
+            "Infrastructure and platform, as other exporters see them: machines, GPUs, model servers, Kubernetes, "
+            "database",
+            (external.found, *infrastructure.PANELS, *serving.PANELS),
+        ),
+    ),
+)
