@@ -102,21 +102,22 @@ class CellTable:
 
         `proven[i]` says whether the attempt succeeded, i.e. may introduce new label values.
         """
-        raw = self._raw
-        try:
-            return np.fromiter((raw[row] for row in rows), np.int64, len(rows))
-        except KeyError:
-            pass
-        if len(raw) > _RAW_CACHE:
-            raw.clear()
-        out = np.empty(len(rows), np.int64)
-        for index in sorted(range(len(rows)), key=lambda index: not proven[index]):  # proof may come later in the batch
-            known = raw.get(rows[index])
-            out[index] = self._resolve_one(rows[index], proven[index]) if known is None else known
+        if len(self._raw) > _RAW_CACHE:
+            self._raw.clear()
+        known = self._raw.get
+        found = [known(row, -1) for row in rows]
+        out = np.array(found, np.int64)
+        if -1 in found:
+            unknown = np.flatnonzero(out < 0).tolist()
+            for place in sorted(unknown, key=lambda place: not proven[place]):  # proof may come later in the batch
+                out[place] = self._resolve_one(rows[place], proven[place])
         return out
 
     def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
         before = sum(map(len, self._open))
+        again = self._raw.get(row)
+        if again is not None:  # met a moment ago
+            return again
         labels = tuple(
             label_set.admit(_text(value), proven=proven) for value, label_set in zip(row, self._label_sets, strict=True)
         )
