@@ -6,6 +6,8 @@ import argparse
 import datetime
 import json
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,6 +19,8 @@ from spec.checks import run_checks
 from spec.load import load_sourced
 
 _ROOT = Path(__file__).resolve().parent
+_PIPE_CLOSED = 128 + 13
+"""The exit status of a program that SIGPIPE ended."""
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -116,6 +120,30 @@ def _who(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return int(not found)
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from generators import metrics_text
+
+    try:
+        spec = load_sourced(*options.overlay).spec
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 1
+    metrics = metrics_text.matching(spec, options.pattern)
+    if not metrics:
+        near = metrics_text.nearest_name(spec, options.pattern)
+        hint = f"; did you mean {near}?" if near else "; without a pattern, all are listed"
+        print(f"tocsin metrics: found no metric with {options.pattern!r} in its name{hint}", file=sys.stderr)
+        return 1
+    if options.format == "json":
+        print(metrics_text.as_json(spec, metrics))
+    else:
+        screen = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if screen else 0
+        color = screen and not os.environ.get("NO_COLOR")
+        print(metrics_text.as_text(spec, metrics, width=width, color=bool(color)))
+    return 0
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -234,6 +262,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
     )
     replay.set_defaults(run=_replay)
+    metrics = commands.add_parser(
+        "metrics",
+        help="list the metrics: type, labels and how many values each can have, unit, which alerts read it",
+        description="Lists every metric that Tocsin publishes, and those of other exporters that its rules read.",
+        epilog="Exit status: 0 listed, 1 nothing matches or an overlay cannot be used, 2 wrong usage.",
+    )
+    metrics.add_argument(
+        "pattern", nargs="?", default="", metavar="PATTERN", help="part of a name, or a pattern with * and ?"
+    )
+    metrics.add_argument("--format", choices=("text", "json"), default="text", help="how to list (default: text)")
+    metrics.add_argument(
+        "--overlay",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="YAML merged over the shipped spec by name, in this order",
+    )
+    metrics.set_defaults(run=_metrics)
     demo = commands.add_parser(
         "demo",
         help="show a recorded attack become metrics, alerts and pages",
@@ -253,7 +301,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     demo.set_defaults(run=_demo)
     options = parser.parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more, for instance behind `head`. The interpreter must not try again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     return status
 
 

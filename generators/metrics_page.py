@@ -23,8 +23,8 @@ def generate(spec: Spec) -> dict[str, str]:
         categories=own,
         health=[metric for metric in metrics if metric.source == "health"],
         external=[(metric, spec.external[metric.name].exporter) for metric in metrics if metric.source == "external"],
-        labels=[(name, _limit(spec.fields.get(name)), _meaning(spec, name)) for name in sorted(named)],
-        readers=_readers(spec),
+        labels=[(name, limit(spec.fields.get(name)), _meaning(spec, name)) for name in sorted(named)],
+        readers=readers(spec),
         buckets={
             name: ", ".join(number(bound) for bound in family.buckets)
             for name, family in spec.families.items()
@@ -35,7 +35,7 @@ def generate(spec: Spec) -> dict[str, str]:
     return {PATH: text}
 
 
-def _limit(field: Field | None) -> str:
+def limit(field: Field | None) -> str:
     """How many values a label can have."""
     match field:
         case Field(values=values) if values:
@@ -52,7 +52,7 @@ def _meaning(spec: Spec, label: str) -> str:
     return spec.fields[label].help if label in spec.fields else ""
 
 
-def _readers(spec: Spec) -> dict[str, list[str]]:
+def readers(spec: Spec) -> dict[str, list[str]]:
     """The alerts that read a metric, by its name."""
     readers: dict[str, list[str]] = {}
     for metric, alert in _reading(spec):
