@@ -56,7 +56,7 @@ class Scanner:
             ValueError: the engine refuses an expression of a rule.
         """
         for engine in self._engines.values():
-            _ = engine.database
+            engine.compile()
 
     def scan(self, texts: Sequence[Text]) -> list[Detection]:
         """What the rules see in `texts`: each rule once for each row, in order of rows, then of rules.
@@ -81,54 +81,84 @@ class Scanner:
 
 
 class _Engine:
-    """Rules, by number, that are all looked for in the same texts."""
+    """Rules, by number, that are all looked for in the same texts.
+
+    Exceptions are ordinary words more often than not, so they are only looked for in texts that a rule has matched.
+    """
 
     def __init__(self, rules: dict[int, Rule], *, cache: Path | None) -> None:
         self._rules = rules
         secret = any(rule.detector == "canary_token" for rule in rules.values())
-        self._cache = None if secret else cache
-        owners: dict[tuple[str, bool], list[tuple[int, bool]]] = {}
-        for number, rule in rules.items():
-            for expression in rule.expressions:
-                owners.setdefault((expression, rule.ignore_case), []).append((number, False))
-            for expression in rule.exceptions:
-                owners.setdefault((expression, rule.ignore_case), []).append((number, True))
-        self._expressions = list(owners)
-        # By expression: numbers of rules, and whether it is an exception of theirs.
-        self._owners = list(owners.values())
+        kept = None if secret else cache
+        self._wanted = _Expressions(
+            {number: (rule.expressions, rule.ignore_case) for number, rule in rules.items()}, kept
+        )
+        self._unless = _Expressions(
+            {number: (rule.exceptions, rule.ignore_case) for number, rule in rules.items() if rule.exceptions},
+            kept and kept.with_stem(f"{kept.stem}-unless"),
+        )
 
-    @cached_property
-    def database(self) -> hyperscan.Database:
-        """The rules, compiled."""
-        return compiled(self._expressions, self._cache)
+    def compile(self) -> None:
+        """Compile now."""
+        self._wanted.compile()
+        self._unless.compile()
 
     def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
         """The number of a rule and the place of a text, for each rule that sees something in a text."""
         parts = [normal(text) for text in texts]
         data = b"\0".join(parts)
         ends = np.fromiter(accumulate((len(part) + 1 for part in parts), initial=-1), np.int64, len(parts) + 1)[1:]
-        matches = self._matches(data)
-        for (number, exception), match_ends in matches.items():
-            if exception:
-                continue
+        for number, match_ends in self._wanted.matches(data).items():
             rule = self._rules[number]
             at = np.unique(np.array(match_ends, np.int64))
-            if (number, True) in matches:
-                at = _without_exceptions(at, np.array(matches[number, True], np.int64), ends)
+            if rule.exceptions:
+                at = _without_exceptions(at, self._exceptions(number, data, at, ends), ends)
             places = np.searchsorted(ends, at)
             seen = _verified(rule.verify, data, at, places, ends) if rule.verify else np.unique(places)
             yield from ((number, int(place)) for place in seen)
 
-    def _matches(self, data: bytes) -> dict[tuple[int, bool], list[int]]:
+    def _exceptions(self, number: int, data: bytes, at: Places, ends: Places) -> Places:
+        """Ends of the exceptions of a rule in the texts that have its matches `at`."""
+        out: list[int] = []
+        for place in np.unique(np.searchsorted(ends, at)).tolist():
+            start = int(ends[place - 1]) + 1 if place else 0
+            inside = self._unless.matches(data[start : int(ends[place])])
+            out += [start + end for end in inside.get(number, ())]
+        return np.array(out, np.int64)
+
+
+class _Expressions:
+    """Expressions of rules, compiled together; the owner of a match is the number of a rule."""
+
+    def __init__(self, rules: dict[int, tuple[Sequence[str], bool]], cache: Path | None) -> None:
+        owners: dict[tuple[str, bool], list[int]] = {}
+        for number, (expressions, ignore_case) in rules.items():
+            for expression in expressions:
+                owners.setdefault((expression, ignore_case), []).append(number)
+        self._expressions = list(owners)
+        self._owners = list(owners.values())
+        self._cache = cache
+
+    def compile(self) -> None:
+        """Compile now, if there is anything."""
+        if self._expressions:
+            _ = self._database
+
+    @cached_property
+    def _database(self) -> hyperscan.Database:
+        return compiled(self._expressions, self._cache)
+
+    def matches(self, data: bytes) -> dict[int, list[int]]:
         """Ends of matches, by owner."""
-        out: dict[tuple[int, bool], list[int]] = {}
+        out: dict[int, list[int]] = {}
         owners = self._owners
 
         def note(expression: int, _start: int, end: int, _flags: int, _context: object) -> None:
             for owner in owners[expression]:
                 out.setdefault(owner, []).append(end)
 
-        self.database.scan(data, match_event_handler=note)
+        if owners:
+            self._database.scan(data, match_event_handler=note)
         return out
 
 
