@@ -19,7 +19,8 @@ class SourceConfig(Entry, frozen=True):
     """Where one feed of records comes from.
 
     `paths` are file names or patterns of log files, also of rotated and compressed ones. At the very first start,
-    `start_at` says whether what is already there is read. `shared_keys` are aliases or hashes of keys behind which many
+    `start_at` says whether what is already there is read. Symbolic links are only read with `follow_symlinks`, as under
+    Kubernetes' ``/var/log/containers``. `shared_keys` are aliases or hashes of keys behind which many
     people stand: these are counted, but never become an account. `trust_client_address` says that a client cannot
     choose the address that the gateway logs.
     """
@@ -28,6 +29,7 @@ class SourceConfig(Entry, frozen=True):
     paths: tuple[str, ...]
     type: Literal["file"] = "file"
     start_at: Literal["end", "beginning"] = "end"
+    follow_symlinks: bool = False
     shared_keys: tuple[str, ...] = ()
     trust_client_address: bool = False
 

@@ -31,10 +31,18 @@ PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
 
 
-def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path, name_of: Callable[[str], str] = str) -> Engine:
+def engine_of(
+    config: ExporterConfig,
+    spec: Spec,
+    *,
+    cache: Path,
+    name_of: Callable[[str], str] = str,
+    columns: frozenset[str] = frozenset(),
+) -> Engine:
     """The engine that a configuration asks for, without any state yet.
 
-    `cache` keeps compiled content rules; `name_of` makes the label of an account.
+    `cache` keeps compiled content rules; `name_of` makes the label of an account; `columns` are those that batches have
+    besides what signals need.
 
     Raises:
         SpecError: the content rules cannot be used.
@@ -52,7 +60,7 @@ def engine_of(config: ExporterConfig, spec: Spec, *, cache: Path, name_of: Calla
     adapters = {
         name: gateway(
             source.gateway,
-            state.columns,
+            state.columns | columns,
             content=config.scan_content,
             shared_keys=frozenset(source.shared_keys),
             trust_client_address=source.trust_client_address,
@@ -90,6 +98,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
             source.paths,
             positions=positions_of(saved, name),
             start_at=source.start_at,
+            follow_symlinks=source.follow_symlinks,
         )
         for name, source in config.sources.items()
     }

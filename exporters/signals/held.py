@@ -48,7 +48,7 @@ class Held:
         """
         self.grow(len(values))
         if not self._settled:
-            self.first_shown[np.isinf(self.first_shown)] = now
+            self.first_shown[self.first_shown > now] = now  # not shown yet, or the clock was set back
             young = (self.shows < 2) | (now - self.first_shown < hold)
             self._settled = not young.any()
             if not again:

@@ -61,6 +61,8 @@ class Peaks:
 
     def over(self, now: float) -> None:
         """Drop what was served long enough; then start the clock of what this scrape serves for the first time."""
+        ahead = np.isfinite(self.served) & (self.served > now)
+        self.served[ahead] = now  # the clock was set back: or they would stay until it is there again
         over = now - self.served >= self.keep
         if over.any():
             self.value[over], self.part[over], self.served[over] = 0.0, 0.0, np.inf

@@ -59,8 +59,11 @@ class Discovery:
     unmatched: dict[str, str] = field(default_factory=dict)
 
 
-def discover(patterns: Sequence[str]) -> Discovery:
-    """Look at everything that matches. Hidden files match only a pattern that names the dot; ``**`` goes deep."""
+def discover(patterns: Sequence[str], *, follow_symlinks: bool) -> Discovery:
+    """Look at everything that matches. Hidden files match only a pattern that names the dot; ``**`` goes deep.
+
+    A symbolic link is refused unless links are followed: whoever may write to the folder could have any file read.
+    """
     seen = Discovery()
     paths: set[str] = set()
     for pattern in patterns:
@@ -75,11 +78,14 @@ def discover(patterns: Sequence[str]) -> Discovery:
             seen.oddities[ascii(path)] = "has a name that cannot be printed"
             continue
         try:
-            status = os.stat(path)  # noqa: PTH116 - one object less for each file and look
+            status = os.stat(path) if follow_symlinks else os.lstat(path)  # noqa: PTH116
         except FileNotFoundError:  # gone since, or a link that leads nowhere
             continue
         except OSError as error:
             seen.refused[path] = error.strerror or str(error)
+            continue
+        if stat.S_ISLNK(status.st_mode):
+            seen.refused[path] = "is a symbolic link; set `follow_symlinks: true` where links are meant to be read"
             continue
         if not stat.S_ISREG(status.st_mode):
             seen.oddities[path] = f"is {kind_of(status.st_mode)}"

@@ -45,9 +45,8 @@ class Reader(Protocol):
 def open_regular(path: str) -> tuple[int, os.stat_result]:
     """Open a regular file for reading; returns the descriptor and its status.
 
-    Symbolic links are followed, as Kubernetes' ``/var/log/containers`` is made of them, so whoever may write to a
-    watched folder chooses what is read: give the reader no more rights than the logs need. A target that is no
-    regular file is refused before it is opened, as opening a FIFO or a device has effects of its own.
+    What is no regular file is refused before it is opened, as opening a FIFO or a device has effects of its own. The
+    caller compares the inode with the one that was found, so nobody can put another file in its place.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.

@@ -27,6 +27,7 @@ class Watch:
         positions: Mapping[str, Position],
         *,
         skip_existing: bool,
+        follow_symlinks: bool,
         max_line: int,
         rescan_every: float,
         grace: float,
@@ -41,6 +42,7 @@ class Watch:
         self.notes: dict[str, str] = {}
         self.counters = Counters()
         self._patterns = tuple(patterns)
+        self._follow_symlinks = follow_symlinks
         self._skip_existing = skip_existing
         self._max_line = max_line
         self._rescan_every = rescan_every
@@ -80,7 +82,7 @@ class Watch:
         """Look at what the patterns match now, and sort out which file is which."""
         first = self.scanned is None
         self.scanned, self._rescan = now, False
-        self.seen = seen = discover(self._patterns)
+        self.seen = seen = discover(self._patterns, follow_symlinks=self._follow_symlinks)
         self.troubles = {path: why for path, why in self.troubles.items() if path in seen.at}
         for file in list(self.files.values()):
             if file.where is None:

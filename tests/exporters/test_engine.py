@@ -294,3 +294,27 @@ def test_off_hours_follow_the_calendar_and_its_daylight_saving() -> None:
     for place, time in enumerate((summer - 600, summer + 600, winter - 600, winter + 600)):
         engine.feed("gw", [line(record(time, f"call-{place}"))], now=winter + 1000)
     assert total(settled(engine, winter + 1000)["llm_requests_offhours_total"]) == 2
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    engine = make_engine()
+    engine.feed("gw", [b"".join(line(refused(NOW + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW + 15)
+    for scrape in range(3):
+        engine.state.show(NOW + 15 + scrape * 15)
+    back = NOW - 7200
+    engine.feed("gw", [line(record(back, "after"))], now=back)
+    values = [shown(engine.state.show(back + scrape * 15)) for scrape in range(60)]
+    assert values[-1]["llm_refused_keys"] == {}
+    assert values[-1]["llm_auth_refusals_total"]["litellm",] == 12
+    assert total(values[-1]["llm_attempts_total"]) == 13
+
+
+def test_a_clock_that_is_set_forward_loses_nothing() -> None:
+    engine = make_engine()
+    engine.feed("gw", [line(record(NOW, "a"))], now=NOW)
+    for scrape in range(3):
+        engine.state.show(NOW + scrape * 15)
+    ahead = NOW + 86_400
+    engine.feed("gw", [line(record(ahead, "b"))], now=ahead)
+    values = [shown(engine.state.show(ahead + scrape * 15)) for scrape in range(4)]
+    assert [total(value["llm_attempts_total"]) for value in values] == [1, 1, 2, 2]

@@ -105,7 +105,7 @@ def test_a_file_replaced_by_a_folder(rig: Rig) -> None:
 
 
 def test_what_is_no_log_is_left_alone(rig: Rig) -> None:
-    rig.start()
+    rig.start(follow_symlinks=True)
     rig.write("x.log", b"1\n")
     (rig.folder / "folder").mkdir()
     os.mkfifo(rig.folder / "fifo")
@@ -123,10 +123,43 @@ def test_what_is_no_log_is_left_alone(rig: Rig) -> None:
     ]
 
 
+def test_a_link_to_somebody_elses_file_is_refused(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret"
+    secret.write_bytes(b"password\n")
+    rig.start()
+    rig.write("x.log", b"1\n")
+    assert rig.read() == [b"1\n"]
+    (rig.folder / "y.log").symlink_to(secret)
+    assert rig.read() == []
+    assert "is a symbolic link; set `follow_symlinks: true`" in rig.tail.status().reason
+    (rig.folder / "x.log").unlink()
+    (rig.folder / "x.log").symlink_to(secret)
+    assert rig.read() == []
+    assert not rig.tail.status().up
+
+
+@pytest.mark.parametrize("kind", ["directory", "FIFO"])
+def test_a_log_that_becomes_something_else_is_said_and_read_again_once_it_is_back(rig: Rig, kind: str) -> None:
+    rig.start("x.log")
+    path = rig.write("x.log", b"1\n")
+    rig.read()
+    path.unlink()
+    if kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    assert rig.read() == []
+    assert f"is a {kind}" in rig.tail.status().reason
+    path.unlink() if kind == "FIFO" else path.rmdir()
+    rig.write("x.log", b"2\n")
+    assert rig.read() == [b"2\n"]
+    assert rig.tail.status().up
+
+
 def test_a_loop_of_links_is_said(rig: Rig) -> None:
     (rig.folder / "a.log").symlink_to("b.log")
     (rig.folder / "b.log").symlink_to("a.log")
-    rig.start()
+    rig.start(follow_symlinks=True)
     assert rig.read() == []
     assert os.strerror(errno.ELOOP) in rig.tail.status().reason
 
