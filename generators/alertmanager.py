@@ -22,8 +22,8 @@ from generators.promql import duration
 from generators.receivers import PREFIX, receiver, receiver_name
 from generators.yaml_text import yaml_text
 from spec import Spec, names
-from spec.ir import escalation_of, first_channels
-from spec.model import Alert, Calendar, Maturity, Owner, SeverityName, Tier
+from spec.ir import GROUP_EVALUATIONS, escalation_of, first_channels, kept_hours
+from spec.model import Alert, Calendar, Maturity, Owner, SeverityName
 
 PATH: Final = "alert_rules/alertmanager.yaml"
 SUBTREE_PATH: Final = "alert_rules/alertmanager-subtree.yaml"
@@ -45,7 +45,6 @@ _DAYS: Final = {
     "sun": "sunday",
 }
 _WATCHDOG_EVALUATIONS: Final = 4
-_GROUP_EVALUATIONS: Final = 4
 _LEAST_WAIT: Final = 1.0
 """Seconds. Without a wait, up to an eighth of the single pages got past a storm that came in with them (measured)."""
 
@@ -105,7 +104,7 @@ def _subtree(spec: Spec) -> dict[str, Any]:
         "receiver": receiver_name(fallback(spec)[0]),
         "group_by": ["incident_key"],
         "group_wait": duration(settings.evaluation_interval),
-        "group_interval": duration(_GROUP_EVALUATIONS * settings.evaluation_interval),
+        "group_interval": duration(GROUP_EVALUATIONS * settings.evaluation_interval),
         "repeat_interval": duration(settings.repeat_interval),
         "routes": [
             _watchdog(spec),
@@ -134,7 +133,7 @@ def _later(spec: Spec) -> Iterator[dict[str, Any]]:
         for step in escalation.steps(spec)
         for route in _each(
             [f'tocsin_severity="{step.severity}"', f'owner="{step.owner}"', f'{names.TIER}="{step.number}"'],
-            _kept_hours(spec, step.severity, step.tier, step.tier.notify),
+            kept_hours(spec, step.severity, step.tier, step.tier.notify),
         )
     ]
     if routes:
@@ -173,17 +172,7 @@ def _each(matchers: list[str], hours: Mapping[str, str]) -> Iterator[dict[str, A
 
 def _hours(spec: Spec, alert: Alert) -> dict[str, str]:
     """The channels of an alert's first tier, and when they speak."""
-    return _kept_hours(spec, alert.severity, escalation_of(spec, alert).tiers[0], first_channels(spec, alert))
-
-
-def _kept_hours(spec: Spec, severity: SeverityName, tier: Tier, channels: Iterable[str]) -> dict[str, str]:
-    """Channels with the calendar in whose hours they speak; "" is always.
-
-    What pages keeps the hours of the severity; a tier that names hours keeps those as a whole.
-    """
-    page = spec.severities[severity].page
-    kept = page if page in spec.calendars else ""
-    return {channel: tier.during or (kept if spec.channels[channel].pages else "") for channel in channels}
+    return kept_hours(spec, alert.severity, escalation_of(spec, alert).tiers[0], first_channels(spec, alert))
 
 
 def _pattern(spec: Spec, severity: SeverityName, owner: Owner, maturity: Maturity) -> Alert:
@@ -205,7 +194,7 @@ def _calendars(spec: Spec) -> Iterable[str]:
     later = (
         name
         for step in escalation.steps(spec)
-        for name in _kept_hours(spec, step.severity, step.tier, step.tier.notify).values()
+        for name in kept_hours(spec, step.severity, step.tier, step.tier.notify).values()
     )
     return dict.fromkeys(name for name in (*first, *later) if name)
 

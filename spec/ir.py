@@ -10,17 +10,20 @@ The meaning of an `AlertRule` at time t, for each member of its labels:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
 from spec import names
 from spec.lookup import own_stream, signals_of
-from spec.model import Alert, Escalation, Ratio, Rule, Signal, Spec, Threshold
+from spec.model import Alert, Escalation, Ratio, Rule, SeverityName, Signal, Spec, Threshold, Tier
 
 LOOKBACK_SCRAPES = 3
 """A window gauge may miss a scrape; so alerts look at this many of them."""
+GROUP_EVALUATIONS: Final = 4
+"""Evaluations between two notifications about one incident: what begins again sooner is the same page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,16 @@ def first_channels(spec: Spec, alert: Alert) -> tuple[str, ...]:
         return channels
     quiet = tuple(channel for channel in channels if not spec.channels[channel].pages)
     return tuple(channel for channel in quiet if spec.channels[channel].type == "slack") or quiet
+
+
+def kept_hours(spec: Spec, severity: SeverityName, tier: Tier, channels: Iterable[str]) -> dict[str, str]:
+    """Channels of a tier with the calendar in whose hours they speak; "" is always.
+
+    What pages keeps the hours of the severity; a tier that names hours keeps those as a whole.
+    """
+    page = spec.severities[severity].page
+    kept = page if page in spec.calendars else ""
+    return {channel: tier.during or (kept if spec.channels[channel].pages else "") for channel in channels}
 
 
 def _static_labels(spec: Spec, name: str, alert: Alert, signal: Signal) -> dict[str, str]:
