@@ -1,16 +1,13 @@
 """The HTTP side: /metrics, /-/healthy and /-/ready.
 
 It answers any client that reaches it, so it is small: requests have a time and size limit, no more than a few run at a
-time, and nothing that a client sends is logged or echoed.
+time, and nothing that a client sends is logged or echoed (`exporters.web`).
 """
 
 from __future__ import annotations
 
 import gzip
-import http.server
 import logging
-import socket
-import socketserver
 import threading
 import time
 from collections.abc import Callable
@@ -23,11 +20,12 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporters.exporter import Exporter
 from exporters.expose import OPENMETRICS, TEXT, Exposition
+from exporters.web import BoundedHandler, BoundedServer
 
 log = logging.getLogger("tocsin")
 
 PATIENCE: Final = 10.0
-"""Seconds that a client may take over its request, and over its answer."""
+"""Seconds that a client may take over all of its request, and over its answer."""
 AT_ONCE: Final = 16
 """Requests that are served at the same time; later ones wait in the listen queue."""
 STUCK: Final = 60.0
@@ -49,25 +47,17 @@ class MetricsServer:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         routes = {"/metrics": self._metrics, "/-/healthy": self._healthy, "/-/ready": self._ready}
-        try:
-            self._server = _Server(address, routes)
-        except OSError as error:
-            text = f"cannot listen on {address[0]}:{address[1]}: {error.strerror}; choose another `listen`"
-            raise OSError(error.errno, text) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
-        self._thread.start()
+        self._server = _Server(address, routes)
+        self._server.start()
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
+        return self._server.address
 
     def stop(self) -> None:
         """Take no more requests."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def _metrics(self, accept: str) -> tuple[HTTPStatus, str, bytes]:
         openmetrics = "application/openmetrics-text" in accept
@@ -93,61 +83,28 @@ class MetricsServer:
 Route = Callable[[str], tuple[HTTPStatus, str, bytes]]
 
 
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-
+class _Server(BoundedServer):
     def __init__(self, address: tuple[str, int], routes: dict[str, Route]) -> None:
         self.routes = routes
-        self._places = threading.BoundedSemaphore(AT_ONCE)
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        self._places.acquire()
-        super().process_request(request, client_address)
-
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that breaks off is no event."""
+        super().__init__(address, _Handler, at_once=AT_ONCE)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(BoundedHandler):
     server: _Server
-    timeout = PATIENCE
-    server_version = "tocsin"
-    sys_version = ""
+    patience = PATIENCE
 
-    def do_GET(self) -> None:
+    def serve(self) -> None:
+        """Answer a GET."""
         route = self.server.routes.get(self.path.partition("?")[0])
         if route is None:
-            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics, /-/healthy and /-/ready\n")
+            self.answer(HTTPStatus.NOT_FOUND, b"there are /metrics, /-/healthy and /-/ready\n")
             return
         try:
-            answer = route(self.headers.get("Accept", ""))
+            status, kind, body = route(self.headers.get("Accept", ""))
         except Exception:
             log.exception("a request for %s failed", self.path.partition("?")[0])
-            answer = (HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"see the exporter's log\n")
-        self._answer(*answer)
-
-    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-        self.send_response(status)
+            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"see the exporter's log\n"
         if len(body) >= _LEAST_GZIP and "gzip" in self.headers.get("Accept-Encoding", ""):
-            body = gzip.compress(body, compresslevel=1)
-            self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Scrapes are no news."""
+            self.answer(status, gzip.compress(body, compresslevel=1), kind, Content_Encoding="gzip")
+        else:
+            self.answer(status, body, kind)
