@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from exporters.batch import EventBatch, Raw
+from exporters.batch import Detection, EventBatch, Raw
 from exporters.detect import Scanner
 from exporters.gateways import Gateway
 from exporters.signals.state import SignalState
@@ -32,10 +32,14 @@ class Engine:
 
     def take(self, batch: EventBatch, *, now: float) -> EventBatch:
         """Count a batch; what of it was new."""
+        return self.see(batch, now=now)[0]
+
+    def see(self, batch: EventBatch, *, now: float) -> tuple[EventBatch, Sequence[Detection]]:
+        """As `take`; also what was detected in the new attempts."""
         batch = self.state.fresh(batch)
         detections = self._scanner.scan(batch.texts) if self._scanner is not None and batch.texts else []
         self.state.take(batch, detections, now=now)
-        return batch
+        return batch, detections
 
     def feed(self, source: str, chunks: Iterable[Raw], *, now: float) -> int:
         """Decode chunks of a source one after the other, and count them together; how many bytes they were.
