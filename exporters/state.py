@@ -49,19 +49,21 @@ class StateFolder:
         self.previous = folder / "state.previous"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(f"state folder {folder}: {error.strerror}; make it writable for this user") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._lock)
+            self.close()
             text = f"state folder {folder} is used by another exporter; give each its own, or end the other one"
             raise StateError(text) from error
 
     def close(self) -> None:
         """Let another exporter use the folder."""
         os.close(self._lock)
+        os.close(self._folder)
 
     def save(self, data: dict[str, Any]) -> int:
         """Write the state; its size in bytes.
@@ -78,6 +80,7 @@ class StateFolder:
         if self.path.exists():
             self.path.replace(self.previous)
         draft.replace(self.path)
+        os.fsync(self._folder)  # or power loss could bring the one before back
         return len(content)
 
     def load(self) -> Loaded:
