@@ -58,18 +58,8 @@ def main(arguments: list[str]) -> None:
         worker = five_metrics()
     elif job == "full":
         worker = engine(load_spec(), content=False)
-    elif job == "rss":
-        worker = engine(load_spec(), content=True)
     read_whole(path, worker)
     Exposition().render(worker.state.show(NOW))
-    if job == "rss":
-        print(resident_mb())
-
-
-def resident_mb() -> float:
-    """Resident memory of this process, in megabytes (10^6 bytes)."""
-    fields = Path("/proc/self/statm").read_text().split()
-    return int(fields[1]) * 4096 / 1e6
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from exporters.samples import Table
 from exporters.sources import Source
 from exporters.state import StateFolder
 
-BUDGET: Final = 4 * 1024 * 1024
+BUDGET: Final = 2 * 1024 * 1024
 """Bytes read between two moments at which a scrape may come in."""
 SAVE_EVERY: Final = 10.0
 """Seconds between two saves when nobody scrapes."""

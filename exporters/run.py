@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import signal
 import threading
@@ -26,6 +28,9 @@ from exporters.state import StateFolder
 from spec import Spec, load_spec
 
 log = logging.getLogger("tocsin")
+
+_M_MMAP_THRESHOLD: Final = -3  # from glibc's malloc.h
+_LARGE: Final = 128 * 1024
 
 PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
@@ -70,6 +75,15 @@ def engine_of(
     return Engine(state, adapters, scanner)
 
 
+def _give_memory_back() -> None:
+    """Have large blocks mapped one by one, so that they go back to the system when they are free.
+
+    By itself glibc raises that limit to 32 MB with the first large block, and then keeps what a backlog or a save took.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
 def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _address: None) -> None:
     """Run the exporter that `path` configures until SIGTERM or SIGINT; `ready` is told where it listens.
 
@@ -79,6 +93,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         ValueError: the key of the pseudonyms is none.
         OSError: the address cannot be listened on, or a file that is named cannot be read.
     """
+    _give_memory_back()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
