@@ -20,7 +20,7 @@ Owner = Literal["security", "platform"]
 SeverityName = Literal["critical", "high", "medium", "low"]
 Op = Literal[">=", ">", "<=", "<"]
 Stream = Literal["events", "detections", "tool_calls", "rejects", "health", "external"]
-Measure = Literal["count", "sum", "distinct", "gauge"]
+Measure = Literal["count", "sum", "distinct", "gauge", "counter"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,10 +79,10 @@ class ExternalMetric(Entry, frozen=True):
 class Signal(Entry, frozen=True):
     """What adds up: a measure over a sliding event-time window, per member of the `by` field.
 
-    Published as the gauge ``llm_<name>{<by>}``. For `stream: health | external` the value of `metric` is read instead,
-    and `where` are label matchers. `where` selects events by their bounded dimensions (any of the words); `at_least`
-    by a numeric column. `answered`: also publish ``llm_<name>_answered``, the part of the hits whose attempt was
-    answered by the model (neither blocked nor failed).
+    Published as the gauge ``llm_<name>{<by>}``. For `stream: health | external` the value of `metric` is read instead
+    (`measure` says whether it is a gauge or a counter), and `where` are label matchers. `where` selects events by their
+    bounded dimensions (any of the words); `at_least` by a numeric column. `answered`: also publish
+    ``llm_<name>_answered``, the part of the hits whose attempt was answered by the model (neither blocked nor failed).
     """
 
     help: str
@@ -128,7 +128,38 @@ class Rule(Entry, frozen=True, tag="rule", tag_field="technique"):
     signal: str
 
 
-When = Threshold | Ratio | Rule
+class Baseline(Entry, frozen=True, tag="baseline", tag_field="technique"):
+    """The signal is far above its own history: at least `deviations` standard deviations over its mean, and `floor`.
+
+    The history is sampled each `settings.baseline_step`, is `history` long, and ends before what is judged began: the
+    signal's window, the alert's `for` and two steps ago. A group that was over 0 within it counts as 0 while it is
+    quiet. So that a flat history does not make everything fire, the deviation counts as at least 20 % of the floor and
+    10 % of the mean. Of whom less than `min_history` is known, `floor_only` fires from the floor on, `silent` never.
+    """
+
+    signal: str
+    floor: float
+    deviations: float = 5.0
+    history: Duration = Duration(7 * 86400)
+    min_history: Duration = Duration(86400)
+    cold_start: Literal["floor_only", "silent"] = "silent"
+
+
+class Absence(Entry, frozen=True, tag="absence", tag_field="technique"):
+    """A heartbeat is missing or stands still: it is below `below`, or it is a Unix time older than `older_than`.
+
+    With `busy`, only while that counter, which somebody else keeps, grew by `busy_at_least` or more within
+    `older_than`: so that silence alone never alerts.
+    """
+
+    signal: str
+    below: float = 0.0
+    older_than: Duration = Duration(0)
+    busy: str = ""
+    busy_at_least: float = 0.0
+
+
+When = Threshold | Ratio | Rule | Baseline | Absence
 
 
 class Alert(Entry, frozen=True):
@@ -238,6 +269,7 @@ class Settings(Entry, frozen=True):
     secrets_folder: str
     smtp_smarthost: str = "localhost:25"
     smtp_from: str = "tocsin@example.org"
+    baseline_step: Duration = Duration(300)
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_series: int = 20_000
     extra_labels: dict[str, str] = {}

@@ -89,6 +89,11 @@ def ratio_rule(labels: tuple[str, ...], alert: str) -> str:
     return f"{level(labels)}:{snake_case(alert)}:ratio"
 
 
+def baseline_rule(labels: tuple[str, ...], alert: str, operation: str) -> str:
+    """A recording rule of a baseline alert; `operation` is sample, mean, deviation or limit."""
+    return f"{level(labels)}:{snake_case(alert)}:{operation}"
+
+
 def snake_case(name: str) -> str:
     """``LLMPromptInjectionRepeated`` as ``llm_prompt_injection_repeated``; anything odd becomes an underscore."""
     name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)

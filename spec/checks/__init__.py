@@ -43,6 +43,7 @@ from spec.checks.people import (
 )
 from spec.checks.prose import ReviewNotOverdue, RunbookComplete, RunbookNamesExist
 from spec.checks.references import ReferencesResolve
+from spec.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
 from spec.errors import Path, Place, place_of
 from spec.model import Spec
 
@@ -84,6 +85,8 @@ def checks(today: datetime.date) -> tuple[Check, ...]:
         FieldsKnowTheVocabulary(),
         WindowsAreSensible(),
         MeasuresFitTheirKind(),
+        BaselinesAreSound(),
+        AbsenceIsOfHeartbeats(),
     )
 
 

@@ -11,7 +11,7 @@ from spec.checks.base import Gravity, Issue
 from spec.errors import Path, nearest
 from spec.ir import compile_alerts, condition, escalation_of
 from spec.lookup import main_signal, own_stream, signals_of
-from spec.model import Ratio, Spec
+from spec.model import Ratio, Rule, Spec, Threshold
 
 MOST_PAGING_ALERTS: Final = 16
 """Stable alerts that page, in a spec that people can still live with."""
@@ -73,6 +73,8 @@ class ThresholdsPositive:
     def check(self, spec: Spec) -> Iterator[Issue]:
         """Thresholds that are always or never true."""
         for name, alert in spec.alerts.items():
+            if not isinstance(alert.when, Threshold | Ratio):
+                continue
             op, value, _ = condition(alert.when)
             path: Path = ("alerts", name, "when")
             if not value > 0:
@@ -86,7 +88,10 @@ class ThresholdsPositive:
 
 
 class NoThresholdOnCounters:
-    """Alerts compare windows and gauges, never a counter, whose small increases Prometheus can only estimate."""
+    """Alerts compare windows and gauges, never a counter, whose small increases Prometheus can only estimate.
+
+    Of the counter that an absence names as `busy` an estimate is enough.
+    """
 
     id: ClassVar[str] = "TOC013"
     severity: ClassVar[Gravity] = "error"
@@ -96,8 +101,11 @@ class NoThresholdOnCounters:
         for name, alert in spec.alerts.items():
             for key, signal_name in signals_of(alert):
                 signal = spec.signals.get(signal_name)
-                metric = spec.health.get(signal.metric) if signal else None
-                if signal and (signal.metric.endswith("_total") or (metric and metric.type == "counter")):
+                if signal is None or key == "busy":
+                    continue
+                metric = spec.health.get(signal.metric)
+                counter = signal.measure == "counter" or (metric is not None and metric.type == "counter")
+                if counter or signal.metric.endswith("_total"):
                     text = f"found a signal over the counter {signal.metric}, expected a window or a gauge"
                     yield Issue(text, ("alerts", name, "when", key))
 
@@ -153,7 +161,7 @@ class FoldNeedsGroups:
                 continue
             if alert.fold < 2:
                 yield Issue(f"found {alert.fold}, expected 2 or more, or 0 for never", path)
-            if not signal.by or not own_stream(signal) or isinstance(alert.when, Ratio):
+            if not signal.by or not own_stream(signal) or not isinstance(alert.when, Threshold | Rule):
                 yield Issue("expected a threshold or rule on a signal with groups: nothing else has many at once", path)
             if names.STORM not in spec.alerts:
                 yield Issue(f"expected the alert {names.STORM} in the spec: it is the pattern of storms", path)

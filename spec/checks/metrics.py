@@ -274,7 +274,7 @@ class WindowsAreSensible:
 
 
 class MeasuresFitTheirKind:
-    """Histograms have ascending buckets, nothing else has any; own windows count or sum, what is read is a gauge."""
+    """Only histograms have buckets, and these ascend; own windows count or sum; what is read is a gauge or counter."""
 
     id: ClassVar[str] = "TOC040"
     severity: ClassVar[Gravity] = "error"
@@ -292,8 +292,8 @@ class MeasuresFitTheirKind:
             if family.split and (len(family.split) > 1 or not set(family.split) <= set(family.labels)):
                 yield Issue("expected one label, and it among the family's labels", ("families", name, "split"))
         for name, signal in spec.signals.items():
-            if own_stream(signal) == (signal.measure == "gauge"):
-                expected = "count, sum or distinct" if own_stream(signal) else "gauge"
+            if own_stream(signal) == (signal.measure in ("gauge", "counter")):
+                expected = "count, sum or distinct" if own_stream(signal) else "gauge or counter"
                 yield Issue(f"found {signal.measure!r}, expected {expected}", ("signals", name, "measure"))
             if signal.answered and signal.stream not in ("detections", "events", "tool_calls"):
                 yield Issue("found true, expected false: it has no attempts", ("signals", name, "answered"))

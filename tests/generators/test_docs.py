@@ -117,7 +117,10 @@ def test_every_allowed_word_is_there(reference: str) -> None:
 
 
 def test_what_is_inside_an_entry_has_its_own_part(reference: str) -> None:
-    assert "| `when` | [Threshold](#threshold) or [Ratio](#ratio) or [Rule](#rule) | **required** |" in reference
+    techniques = " or ".join(
+        f"[{name}](#{name.lower()})" for name in ("Threshold", "Ratio", "Rule", "Baseline", "Absence")
+    )
+    assert f"| `when` | {techniques} | **required** |" in reference
     assert "| `technique` | `ratio` |" in section(reference, "Ratio", "###")
     assert "| `unless` | `acknowledged` or `contained` or nothing | nothing |" in section(reference, "Tier", "###")
     assert "| `contain` | duration or nothing | nothing |" in section(reference, "Sla", "###")

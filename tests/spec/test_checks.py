@@ -224,9 +224,15 @@ EXAMPLES = [
     Example("TOC040", "signals: {jailbreak_hits: {measure: gauge}}", "signals.jailbreak_hits.measure",
             "found 'gauge', expected count, sum or distinct"),
     Example("TOC040", "signals: {feed_lag: {measure: count}}", "signals.feed_lag.measure",
-            "found 'count', expected gauge"),
+            "found 'count', expected gauge or counter"),
     Example("TOC040", "signals: {rejected_records: {answered: true}}", "signals.rejected_records.answered",
             "found true, expected false: it has no attempts"),
+    Example("TOC013", "signals: {exporter_up: {measure: counter}}", "alerts.TocsinDown.when.signal",
+            "found a signal over the counter up, expected a window or a gauge"),
+    Example("TOC041", "alerts: {LLMSpendBurst: {when: {technique: baseline, signal: attempts_by_model, floor: 0}}}",
+            "alerts.LLMSpendBurst.when.floor", "found 0, expected more than 0: over a flat history everything is"),
+    Example("TOC042", "alerts: {LLMSpendBurst: {when: {technique: absence, signal: attempts_by_model, below: 1}}}",
+            "alerts.LLMSpendBurst.when.signal", "found what events add up to, which is missing when nothing happens"),
 ]  # fmt: skip
 
 SHIPPED = merged(read_document(path) for path in sorted(FOLDER.glob("*.yaml")))

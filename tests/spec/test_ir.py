@@ -63,6 +63,8 @@ def test_a_threshold_with_a_latch(shipped: Spec) -> None:
         "pages": True,
         "answered": "llm_jailbreak_hits_answered",
         "family": "LLMJailbreakRepeated",
+        "baseline": None,
+        "heartbeat": None,
     }
 
 
@@ -102,6 +104,8 @@ def test_a_ratio(shipped: Spec) -> None:
         "pages": True,
         "answered": "",
         "family": "LLMProviderFailing",
+        "baseline": None,
+        "heartbeat": None,
     }
 
 

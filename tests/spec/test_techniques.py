@@ -1,0 +1,163 @@
+"""Baselines and absences: what their checks refuse, and how they compile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spec import AlertRule, compile_alerts
+from spec.checks import Check
+from spec.checks.alerts import FoldNeedsGroups, NoThresholdOnCounters
+from spec.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
+from spec.errors import dotted
+from spec.ir import Heartbeat, History
+from spec.load import load_spec
+from spec.model import Spec
+
+BASELINE: dict[str, Any] = {"technique": "baseline", "signal": "attempts_by_model", "floor": 100}
+ABSENCE: dict[str, Any] = {
+    "technique": "absence",
+    "signal": "newest",
+    "older_than": "10m",
+    "busy": "served",
+    "busy_at_least": 20,
+}
+READ = {"category": "security", "layer": "control", "anomaly": "system", "help": "Something read."}
+SIGNALS = {
+    "newest": READ | {"stream": "health", "measure": "gauge", "metric": "tocsin_snapshot_timestamp_seconds"},
+    "served": READ | {"stream": "external", "measure": "counter", "metric": "gateway_requests_total"},
+}
+
+
+def spec_with(
+    folder: Path, when: dict[str, Any], settings: dict[str, Any] | None = None, hold: str = "10m", **alert: Any
+) -> Spec:
+    """The shipped spec with LLMSlowResponses put on another condition, which has to hold for `hold`."""
+    overlay = {
+        "settings": settings or {},
+        "external": {"gateway_requests_total": {"help": "h", "exporter": "gateway", "labels": ["route"]}},
+        "signals": SIGNALS,
+        "alerts": {"LLMSlowResponses": {"for": hold, "summary": "Odd", "when": when} | alert},
+    }
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(overlay))
+    return load_spec(path)
+
+
+def said(check: Check, spec: Spec) -> list[tuple[str, str]]:
+    return [(dotted(issue.path).removeprefix("alerts.LLMSlowResponses."), issue.text) for issue in check.check(spec)]
+
+
+def compiled(spec: Spec) -> AlertRule:
+    return next(rule for rule in compile_alerts(spec) if rule.name == "LLMSlowResponses")
+
+
+@pytest.mark.parametrize("when", [BASELINE, ABSENCE, {"technique": "absence", "signal": "exporter_up", "below": 1}])
+def test_sound_ones_pass(tmp_path: Path, when: dict[str, Any]) -> None:
+    spec = spec_with(tmp_path, when)
+    for check in (BaselinesAreSound(), AbsenceIsOfHeartbeats(), NoThresholdOnCounters(), FoldNeedsGroups()):
+        assert said(check, spec) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "alert", "path", "text"),
+    [
+        ({"floor": 0}, {}, "when.floor", "found 0, expected more than 0: over a flat history everything is unusual"),
+        ({"deviations": 0}, {}, "when.deviations", "found 0, expected 1 or more"),
+        ({"signal": "spend_by_actor"}, {}, "when.signal", "found a signal by actor, of which only the worst are shown"),
+        ({"signal": "served"}, {}, "when.signal", "found a signal over a counter, expected a window or a gauge"),
+        ({}, {"one_shot": True}, "one_shot", "found true, expected false: what is unusual is so until it ends"),
+        ({}, {"hold": "4m"}, "for", "found 4m, expected at least 5m, as old as a limit can be"),
+        ({"history": "4h"}, {}, "when.history", "found 4h, expected at least 5h, 10 times the window and hold"),
+        ({"history": "60d"}, {}, "when.history", "found 60d, expected at most 34d17h20m, 10000 samples"),
+        ({"min_history": "25m"}, {}, "when.min_history", "found 25m, expected between 30m and 7d"),
+        ({"min_history": "8d"}, {}, "when.min_history", "found 8d, expected between 30m and 7d"),
+    ],
+)
+def test_a_baseline_that_cannot_be_right(
+    tmp_path: Path, when: dict[str, Any], alert: dict[str, Any], path: str, text: str
+) -> None:
+    found = said(BaselinesAreSound(), spec_with(tmp_path, BASELINE | when, **alert))
+    assert any(where == path and words.startswith(text) for where, words in found), found
+
+
+@pytest.mark.parametrize(
+    ("when", "alert", "path", "text"),
+    [
+        ({"signal": "guardrail_failures"}, {}, "when.signal", "found what events add up to, which is missing when"),
+        ({"signal": "served"}, {}, "when.signal", "found a counter, expected a gauge"),
+        ({"signal": "feed_lag"}, {}, "when.signal", "found a signal by source, expected one without groups"),
+        ({"below": 1}, {}, "when", "expected one of `below` and `older_than`"),
+        ({"older_than": 0, "busy": ""}, {}, "when", "expected one of `below` and `older_than`"),
+        ({"older_than": 0, "busy": "", "below": -1}, {}, "when.below", "found -1, expected more than 0"),
+        ({"older_than": 0, "below": 1}, {}, "when.busy", "found a counter, expected it only with `older_than`"),
+        ({"busy": ""}, {}, "when.busy", "found nothing, expected a counter of somebody else"),
+        ({"busy": "exporter_up"}, {}, "when.busy", "expected a signal of the stream `external` that measures"),
+        ({"busy_at_least": 0}, {}, "when.busy_at_least", "found 0, expected 1 or more"),
+        ({}, {"one_shot": True}, "one_shot", "found true, expected false: a heartbeat is missing until it is there"),
+        ({}, {"hold": "0m"}, "for", "found 0s, expected some time: a restart, too, is a while without heartbeat"),
+    ],
+)
+def test_an_absence_that_cannot_be_right(
+    tmp_path: Path, when: dict[str, Any], alert: dict[str, Any], path: str, text: str
+) -> None:
+    found = said(AbsenceIsOfHeartbeats(), spec_with(tmp_path, ABSENCE | when, **alert))
+    assert any(where == path and words.startswith(text) for where, words in found), found
+
+
+def test_a_threshold_on_a_counter_is_still_refused(tmp_path: Path) -> None:
+    spec = spec_with(tmp_path, {"technique": "threshold", "signal": "served"})
+    assert [path for path, _ in said(NoThresholdOnCounters(), spec)] == ["when.signal"]
+
+
+def test_a_baseline_does_not_fold(tmp_path: Path) -> None:
+    assert [path for path, _ in said(FoldNeedsGroups(), spec_with(tmp_path, BASELINE, fold=5))] == ["fold"]
+
+
+def test_the_history_ends_before_what_is_judged_began(tmp_path: Path) -> None:
+    rule = compiled(spec_with(tmp_path, BASELINE | {"history": "14d", "cold_start": "floor_only"}))
+    assert rule.baseline == History(
+        step=300.0,
+        history=14 * 86400.0,
+        exclude=1800.0,  # a window of 10m, a hold of 10m, two steps
+        enough=288,
+        deviations=5.0,
+        floor_only=True,
+        sample="model:llm_slow_responses:sample",
+        mean="model:llm_slow_responses:mean",
+        deviation="model:llm_slow_responses:deviation",
+        limit="model:llm_slow_responses:limit",
+    )
+    assert (rule.op, rule.value, rule.labels, rule.lookback) == (">=", 100.0, ("model",), 45.0)
+
+
+def test_what_is_judged_is_rounded_up_to_steps(tmp_path: Path) -> None:
+    history = compiled(spec_with(tmp_path, BASELINE, hold="11m")).baseline
+    assert history is not None
+    assert history.exclude == 300 * (5 + 2)
+
+
+def test_histories_follow_the_time_scale(tmp_path: Path) -> None:
+    history = compiled(spec_with(tmp_path, BASELINE, settings={"time_scale": 7})).baseline
+    assert history is not None
+    assert (history.step, history.history, history.enough) == (300 / 7, 86400.0, 288)
+    assert history.exclude == pytest.approx(6 * 300 / 7)
+
+
+def test_a_heartbeat_by_its_age(tmp_path: Path) -> None:
+    rule = compiled(spec_with(tmp_path, ABSENCE))
+    assert (rule.op, rule.value, rule.series.aggregate, rule.lookback) == (">", 600.0, "max", 0.0)
+    assert rule.heartbeat is not None
+    assert rule.heartbeat.busy is not None
+    assert (rule.heartbeat.age, rule.heartbeat.least, rule.heartbeat.window) == (True, 20.0, 600.0)
+    assert rule.heartbeat.busy.record == "global:gateway_requests_total:increase10m"
+    assert rule.heartbeat.busy.labels == ()
+
+
+def test_a_heartbeat_by_its_value(tmp_path: Path) -> None:
+    rule = compiled(spec_with(tmp_path, {"technique": "absence", "signal": "exporter_up", "below": 1}))
+    assert (rule.op, rule.value, rule.series.aggregate) == ("<", 1.0, "min")
+    assert rule.heartbeat == Heartbeat(age=False)
