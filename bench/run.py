@@ -28,6 +28,7 @@ from bench.work import NOW, engine
 from exercises import servers
 from exporters.batch import EventBatch
 from exporters.expose import Exposition
+from exporters.process import settle
 from exporters.samples import Table
 from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
@@ -74,6 +75,7 @@ def parser(folder: Path, rounds: int) -> Iterator[Figure]:
 
 def _against_orjson(path: Path, *, content: bool) -> float:
     worker = engine(load_spec(), content=content)
+    settle()
     chunks = list(_chunks(path))
     parsing = working = 0.0
     for start in range(0, len(chunks), TOGETHER):

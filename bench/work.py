@@ -11,6 +11,7 @@ from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
 from exporters.expose import Exposition
 from exporters.gateways import gateway
+from exporters.process import settle
 from exporters.signals.state import HORIZON, SignalState
 from exporters.sources.file import FileTail
 from spec import Spec, load_spec
@@ -58,6 +59,7 @@ def main(arguments: list[str]) -> None:
         worker = five_metrics()
     elif job == "full":
         worker = engine(load_spec(), content=False)
+    settle()
     read_whole(path, worker)
     Exposition().render(worker.state.show(NOW))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import signal
 import threading
@@ -14,23 +12,24 @@ from typing import Any, Final
 
 import msgspec
 
-from exporters.config import ExporterConfig, load_config, read_canaries
+from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
 from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
 from exporters.gateways import gateway
+from exporters.process import settle
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
+from exporters.sources import Source
 from exporters.sources.file import FileTail
+from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position
+from exporters.sources.spool import Spool
 from exporters.state import StateFolder
 from spec import Spec, load_spec
 
 log = logging.getLogger("tocsin")
-
-_M_MMAP_THRESHOLD: Final = -3  # from glibc's malloc.h
-_LARGE: Final = 128 * 1024
 
 PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
@@ -75,25 +74,15 @@ def engine_of(
     return Engine(state, adapters, scanner)
 
 
-def _give_memory_back() -> None:
-    """Have large blocks mapped one by one, so that they go back to the system when they are free.
-
-    By itself glibc raises that limit to 32 MB with the first large block, and then keeps what a backlog or a save took.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
-
-
 def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _address: None) -> None:
     """Run the exporter that `path` configures until SIGTERM or SIGINT; `ready` is told where it listens.
 
     Raises:
         SpecError: the configuration, the spec or a rule cannot be used.
         StateError: the state folder cannot be used.
-        ValueError: the key of the pseudonyms is none.
+        ValueError: the key of the pseudonyms is none, or a token cannot be used.
         OSError: the address cannot be listened on, or a file that is named cannot be read.
     """
-    _give_memory_back()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -107,22 +96,22 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     except BaseException:
         folder.close()
         raise
-    sources = {
-        name: FileTail(
-            name,
-            source.paths,
-            positions=positions_of(saved, name),
-            start_at=source.start_at,
-            follow_symlinks=source.follow_symlinks,
-        )
-        for name, source in config.sources.items()
-    }
+    sources: dict[str, Source] = {}
+    try:
+        for name, source in config.sources.items():
+            sources[name] = open_source(name, source, saved, folder=config.state_folder)
+    except BaseException:
+        for opened in sources.values():
+            opened.close()
+        folder.close()
+        raise
     exporter = Exporter(engine, sources, folder, now=time.time())
     try:
         server = MetricsServer(config.address, exporter)
     except BaseException:
         exporter.close()
         raise
+    settle()
     ready(server.address)
     try:
         while not stop.is_set():
@@ -133,8 +122,35 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         exporter.close()
 
 
+def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None, *, folder: Path) -> Source:
+    """A source as configured, which goes on where `saved` says; posts are kept below `folder`.
+
+    Raises:
+        OSError: the token cannot be read, the folder not be written, or the address not be listened on.
+        ValueError: the token cannot be used.
+    """
+    if config.type == "file":
+        return FileTail(
+            name,
+            config.paths,
+            positions=positions_of(saved, name),
+            start_at=config.start_at,
+            follow_symlinks=config.follow_symlinks,
+        )
+    if config.token_file is None:
+        raise ValueError(f"source {name}: no token_file")
+    tokens = read_tokens(config.token_file)
+    position = position_of((saved or {}).get(name))
+    spool = Spool(folder / "spool" / name, limit=config.spool_bytes, position=position)
+    try:
+        return HttpSource(name, config.address, tokens, spool, max_body=config.max_body_bytes)
+    except OSError:
+        spool.close()
+        raise
+
+
 def positions_of(saved: Mapping[str, Any] | None, source: str) -> dict[str, Position] | None:
     """The saved positions of a source; None when it is met for the first time."""
-    if saved is None or source not in saved:
+    if saved is None or "spool" in saved.get(source, {"spool": None}):  # unknown, or was posted to until now
         return None
     return msgspec.convert(saved[source], dict[str, Position])
