@@ -160,6 +160,8 @@ def _replay(options: argparse.Namespace) -> int:
         trust_client_address=options.trust_client_address,
         scan_content=not options.no_content,
         until_quiet=options.until_quiet,
+        pages=options.pages or options.propose is not None,
+        proposal=options.propose,
     )
 
 
@@ -240,6 +242,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Exit status: 0 replayed (whatever fires), 1 something cannot be read or used, 2 wrong usage.",
     )
     replay.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
+    replay.add_argument(
+        "--pages", action="store_true", help="tell who would have been paged, when, and whether the budget is kept"
+    )
+    replay.add_argument(
+        "--propose", type=Path, metavar="FILE", help="as --pages, and write an overlay that keeps to the page budget"
+    )
     replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     replay.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
     for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from exporters.gateways import UnknownGatewayError
+from replay import page_report
+from replay.propose import overlay
 from replay.read import LogError
 from replay.report import as_json, as_text
-from replay.run import replay, replay_engine
-from spec import SpecError, load_spec
+from replay.run import Outcome, replay, replay_engine
+from spec import Spec, SpecError, load_spec
 
 _QUIET: Final = 1.0
 """Seconds of work that nobody has to be told of."""
+_TELLING: Final = 0.02
+"""The part of the work from which on it tells how long the rest takes."""
 
 
 def run(
@@ -32,8 +36,13 @@ def run(
     trust_client_address: bool,
     scan_content: bool,
     until_quiet: bool,
+    pages: bool = False,
+    proposal: Path | None = None,
 ) -> int:
-    """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used."""
+    """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used.
+
+    With `pages`, what is printed is who would have been paged; `proposal` is the overlay to write.
+    """
     progress = Progress(sys.stderr)
     try:
         spec = load_spec(*overlays)
@@ -58,13 +67,24 @@ def run(
         return 1
     finally:
         progress.clear()
-    if form == "json":
-        print(as_json(outcome))
-    else:
-        screen = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if screen else 0
-        print(as_text(outcome, spec, width=width, color=screen and not os.environ.get("NO_COLOR")))
+    try:
+        print(_report(outcome, spec, form, pages=pages, proposal=proposal))
+    except OSError as error:
+        print(f"tocsin: {error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, pages: bool, proposal: Path | None) -> str:
+    screen = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if screen else 0
+    color = screen and not os.environ.get("NO_COLOR")
+    if not pages:
+        return as_json(outcome) if form == "json" else as_text(outcome, spec, width=width, color=color)
+    found = page_report.pages_of(outcome, spec)
+    if proposal is not None:
+        proposal.write_text(overlay(found.proposal, spec), encoding="utf-8")
+    return page_report.as_json(found) if form == "json" else page_report.as_text(found, width=width, color=color)
 
 
 class Progress:
@@ -72,7 +92,8 @@ class Progress:
 
     def __init__(self, stream: TextIO, *, quiet: float = _QUIET) -> None:
         self._stream = stream if stream.isatty() else None
-        self._next = time.monotonic() + quiet
+        self._begun = time.monotonic()
+        self._next = self._begun + quiet
         self._shown = False
 
     def show(self, part: float) -> None:
@@ -80,7 +101,8 @@ class Progress:
         now = time.monotonic()
         if self._stream is not None and now >= self._next:
             self._next, self._shown = now + 0.2, True
-            self._stream.write(f"\rreplaying: {part:.0%} of the logs ")
+            left = _left((now - self._begun) * (1 - part) / part) if part >= _TELLING else ""
+            self._stream.write(f"\r\x1b[Kreplaying: {part:.0%} of the logs{left} ")
             self._stream.flush()
 
     def clear(self) -> None:
@@ -88,3 +110,9 @@ class Progress:
         if self._stream is not None and self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+
+
+def _left(seconds: float) -> str:
+    if seconds >= 90:
+        return f", about {seconds / 60:.0f} minutes left"
+    return f", about {max(1, round(seconds))} s left"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,8 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<": operator.lt,
 }
 _MERGE: Final[Mapping[str, Callable[[float, float], float]]] = {"max": max, "min": min, "sum": operator.add}
+DAY: Final = 86_400.0
+"""Seconds; days of UTC, for which an episode keeps its worst values."""
 _INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
 _NOTHING: Final[Vector] = ((), np.zeros(0))
 
@@ -37,7 +39,7 @@ class Episode:
     """An alert that fired for one member of its labels. Times in Unix seconds; `resolved_at` None: it fires still.
 
     `value` is the worst compared value so far, `answered` the greatest answered part of the hits (None: the alert's
-    signal does not tell).
+    signal does not tell); `peaks` are the worst value of each day since 1970, and when it was seen first.
     """
 
     rule: AlertRule
@@ -46,6 +48,7 @@ class Episode:
     value: float
     answered: float | None
     resolved_at: float | None = None
+    peaks: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class _Member:
     last: float
     value: float
     answered: float | None
+    peaks: dict[int, tuple[float, float]]
     episode: Episode | None = None
 
 
@@ -175,10 +179,14 @@ class _Watch:
     def _see(self, key: Key, value: float, answered: float | None, t: float) -> None:
         member = self._members.get(key)
         if member is None:
-            self._members[key] = _Member(t, t, value, answered)
+            self._members[key] = _Member(t, t, value, answered, {int(t // DAY): (value, t)})
             return
         member.last = t
-        member.value = self._worst(member.value, value)
+        day = int(t // DAY)
+        peak = member.peaks.get(day)
+        if peak is None or (value != peak[0] and self._worst(value, peak[0]) == value):
+            member.peaks[day] = (value, t)
+            member.value = self._worst(member.value, value)
         if answered is not None:
             member.answered = max(answered, member.answered or 0.0)
         if member.episode is not None:
@@ -193,7 +201,7 @@ class _Watch:
                 yield member.episode
         elif member.episode is None and t - member.since >= rule.hold - _INSTANT:
             labels = {label: word for label, word in zip(rule.labels, key, strict=True) if word}
-            member.episode = Episode(rule, labels, t, member.value, member.answered)
+            member.episode = Episode(rule, labels, t, member.value, member.answered, peaks=member.peaks)
             yield member.episode
 
     def steady(self, view: _View, fixed: Collection[str]) -> bool:

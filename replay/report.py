@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from exporters.gateways.instants import rfc3339
 from replay.evaluate import Episode
+from replay.propose import number
 from replay.run import Outcome
 from spec import Spec, names
 
-_COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
-_LEAST_WIDTH: Final = 60
+COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
+LEAST_WIDTH: Final = 60
 _INDENT: Final = "    "
 
 
@@ -44,13 +45,13 @@ def as_json(outcome: Outcome) -> str:
 
 def as_text(outcome: Outcome, spec: Spec, *, width: int = 0, color: bool = False) -> str:
     """A timeline of what fired, and a table of it. `width` in characters, 0: as wide as it gets."""
-    return "\n".join(_text(outcome, spec, max(width, _LEAST_WIDTH) if width else 0, color))
+    return "\n".join(_text(outcome, spec, max(width, LEAST_WIDTH) if width else 0, color))
 
 
 def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str]:
     counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {outcome.rejected:,} records rejected"
     span = "" if outcome.start is None or outcome.end is None else f"; {_at(outcome.start)} to {_at(outcome.end)}"
-    yield from _wrapped(counts + span, "", width)
+    yield from wrapped(counts + span, "", width)
     if not outcome.episodes:
         yield "No alert fires."
         return
@@ -64,25 +65,25 @@ def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str
 def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int, color: bool) -> Iterator[str]:
     rule = episode.rule
     severity = rule.alert.severity
-    word = f"\x1b[{_COLORS[severity]}m{severity}\x1b[0m" if color else severity
+    word = f"\x1b[{COLORS[severity]}m{severity}\x1b[0m" if color else severity
     who = "".join(f"  {label}={printable(value)}" for label, value in episode.labels.items())
     head = f"{_at(episode.fired_at)}  {severity:<8}  {rule.name}"
     fits = not width or len(head) + len(who) <= width
     yield head.replace(severity, word, 1) + (who if fits else "")
     if not fits:
-        yield from _wrapped(who.strip(), _INDENT, width)
-    yield from _wrapped(filled(rule.alert.summary, episode), _INDENT, width)
+        yield from wrapped(who.strip(), _INDENT, width)
+    yield from wrapped(filled(rule.alert.summary, episode), _INDENT, width)
     end = "still firing at the end" if episode.resolved_at is None else f"until {_at(episode.resolved_at)}"
-    facts = [f"worst value {_number(episode.value)}, alert at {rule.op} {_number(rule.value)}"]
+    facts = [f"worst value {number(episode.value)}, alert at {rule.op} {number(rule.value)}"]
     facts += [_answered(episode)] if episode.answered is not None else []
-    yield from _wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), _INDENT, width)
+    yield from wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), _INDENT, width)
     yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
 
 
 def _answered(episode: Episode) -> str:
     if not episode.answered:
         return "none answered by the model: blocked, refused or failed"
-    return f"up to {_number(episode.answered)} answered by the model"
+    return f"up to {number(episode.answered)} answered by the model"
 
 
 def _hears(episode: Episode, episodes: Sequence[Episode]) -> str:
@@ -114,11 +115,11 @@ def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
             yield "  ".join(cells).rstrip()
         else:
             yield "  ".join(cells[:3])
-            yield from _wrapped(f"{row[3]} to {row[4]}; to {row[5]}", _INDENT, width)
+            yield from wrapped(f"{row[3]} to {row[4]}; to {row[5]}", _INDENT, width)
 
 
 def _rank(episode: Episode) -> tuple[int, float]:
-    severities = list(_COLORS)
+    severities = list(COLORS)
     return severities.index(episode.rule.alert.severity), episode.fired_at
 
 
@@ -135,7 +136,8 @@ def printable(text: str) -> str:
     )
 
 
-def _wrapped(text: str, indent: str, width: int) -> list[str]:
+def wrapped(text: str, indent: str, width: int) -> list[str]:
+    """Lines of at most `width` characters, 0: one line."""
     if not width:
         return [indent + text]
     return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
@@ -144,7 +146,3 @@ def _wrapped(text: str, indent: str, width: int) -> list[str]:
 def _at(seconds: float) -> str:
     """Whole seconds: ``2026-11-23T08:27:05Z``."""
     return f"{rfc3339(seconds)[:19]}Z"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"

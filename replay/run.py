@@ -27,6 +27,8 @@ from spec import Spec, compile_alerts
 
 Progress = Callable[[float], None]
 """Is told which part of the logs is done, from 0 to 1."""
+Watcher = Callable[[float, Sequence[Table]], None]
+"""Is shown what the alerts look at, at each step that is taken; between two of them nothing changes."""
 
 SOURCE: Final = "log"
 """The name of the one source that all logs are: a record that stands in two of them counts once."""
@@ -87,6 +89,7 @@ def replay(
     until_quiet: bool = False,
     leap: bool = True,
     progress: Progress | None = None,
+    watcher: Watcher | None = None,
 ) -> Outcome:
     """Run `logs` through an engine made by `replay_engine`, which is used up by it.
 
@@ -96,18 +99,21 @@ def replay(
     Raises:
         LogError: a log cannot be read.
     """
-    return _Replay(engine, logs, progress).run(until_quiet=until_quiet, leap=leap)
+    return _Replay(engine, logs, progress, watcher).run(until_quiet=until_quiet, leap=leap)
 
 
 class _Replay:
-    def __init__(self, engine: Engine, logs: Sequence[Path], progress: Progress | None) -> None:
+    def __init__(
+        self, engine: Engine, logs: Sequence[Path], progress: Progress | None, watcher: Watcher | None
+    ) -> None:
         self._engine = engine
         self._interval = float(engine.state.spec.settings.scrape_interval)
         self._evaluator = Evaluator(compile_alerts(engine.state.spec))
         self._logs = [Log(path) for path in logs]
         self._feeds = [Feed(log, lambda data: engine.decode(SOURCE, data)) for log in self._logs]
         self._progress = progress
-        self._healthy = _healthy(engine)
+        self._watcher = watcher
+        self._healthy = healthy(engine, (SOURCE,))
         self._events = self._rejected = self._blocked = 0
         self._episodes: list[Episode] = []
 
@@ -128,6 +134,8 @@ class _Replay:
             steps_left = math.ceil(self._next / self._interval) - step if self._next < math.inf else math.inf
             if not (leap and steady and steps_left > _SETTLED):
                 tables = [*self._engine.state.watch(now), *self._healthy]
+                if self._watcher is not None:
+                    self._watcher(now, tables)
                 steady = unfed >= _SETTLED and self._evaluator.steady(tables, _HEALTHY.keys())
             self._episodes += [episode for episode in self._evaluator.step(now, tables) if episode.resolved_at is None]
             over = self._next == math.inf
@@ -175,11 +183,13 @@ _HEALTHY: Final = {
 """What a running exporter and its Prometheus would say of themselves if nothing is wrong with them."""
 
 
-def _healthy(engine: Engine) -> list[Table]:
+def healthy(engine: Engine, sources: Sequence[str]) -> list[Table]:
+    """What a scrape sees of an exporter and its `sources` when nothing is wrong with them."""
     health = engine.state.spec.health
     tables = [Table("up", "gauge", "", ("job",), [("tocsin",)], np.ones(1))]
     for name, value in _HEALTHY.items():
         if name in health:
-            key = (SOURCE,) * len(health[name].labels)
-            tables.append(Table(name, "gauge", health[name].help, health[name].labels, [key], np.array([value])))
+            keys = [(source,) for source in sources] if health[name].labels else [()]
+            values = np.full(len(keys), value)
+            tables.append(Table(name, "gauge", health[name].help, health[name].labels, keys, values))
     return tables

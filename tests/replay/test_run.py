@@ -313,7 +313,8 @@ def test_progress_is_shown_to_a_person_and_wiped_out(watched: bool) -> None:
     progress = Progress(stream, quiet=0.0)
     progress.show(0.42)
     progress.clear()
-    assert stream.getvalue() == ("\rreplaying: 42% of the logs \r\x1b[K" if watched else "")
+    shown = stream.getvalue()
+    assert shown == ("\r\x1b[Kreplaying: 42% of the logs, about 1 s left \r\x1b[K" if watched else "")
 
 
 def test_progress_runs_to_the_end_of_the_logs(tmp_path: Path) -> None:
@@ -321,3 +322,15 @@ def test_progress_runs_to_the_end_of_the_logs(tmp_path: Path) -> None:
     parts: list[float] = []
     replay(replay_engine(SPEC, scan_content=False), logs, progress=parts.append)
     assert parts == sorted(parts) and parts[0] < 0.5 and parts[-1] == 1
+
+
+def test_progress_tells_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    moments = iter([100.0, 101.0, 160.0])
+    monkeypatch.setattr("replay.command.time.monotonic", lambda: next(moments))
+    progress = Progress(stream, quiet=0.0)
+    progress.show(0.01)
+    progress.show(0.25)
+    lines = stream.getvalue().split("\r\x1b[K")
+    assert lines[1:] == ["replaying: 1% of the logs ", "replaying: 25% of the logs, about 3 minutes left "]

@@ -1,0 +1,243 @@
+"""From episodes of alerts to pages: who is paged, when, and who next if nobody reacts.
+
+What Alertmanager and the escalation rules make of firing alerts, as a pure function: alerts of one incident are one
+page, a storm speaks for its single alerts, channels keep their hours, later tiers wait for their time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from exporters.signals.calendar import OffHours
+from replay.evaluate import Episode
+from spec import Spec, names
+from spec.ir import GROUP_EVALUATIONS, kept_hours
+from spec.model import Owner, SeverityName, Tier
+
+Span = tuple[float, float]
+"""From, and before when, in Unix seconds; +Inf: without an end."""
+
+_STEP: Final = 300.0  # seconds; hours of calendars begin and end at such a step
+_WEEK: Final = 8 * 86_400.0  # seconds in which every calendar has had an hour
+_DAY: Final = 86_400
+_MONDAY: Final = datetime(1970, 1, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Somebody is woken up: through `channel`, at Unix seconds `at`.
+
+    `tier` 1 is the first to hear. Later ones hear `after` seconds and `unless` somebody has done that ("" : in any
+    case, as long as it fires).
+    """
+
+    at: float
+    channel: str
+    tier: int = 1
+    after: float = 0.0
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts of one incident that fired together: one page and its later tiers.
+
+    `begin` and `end` are Unix seconds, `end` None while it fires; `pages` come in any case, `later` if nobody reacts.
+    """
+
+    key: str
+    severity: SeverityName
+    owner: Owner
+    begin: float
+    end: float | None
+    episodes: tuple[Episode, ...]
+    pages: tuple[Page, ...]
+    later: tuple[Page, ...]
+
+
+def incidents(episodes: Sequence[Episode], spec: Spec) -> tuple[Incident, ...]:
+    """The incidents of `episodes`, by time. Alerts that are not stable page nobody, so they open none."""
+    return tuple(sorted(_incidents(episodes, spec), key=lambda incident: (incident.begin, incident.key)))
+
+
+def key_of(episode: Episode) -> str:
+    """The incident key of an episode, with its labels filled in."""
+    key = episode.rule.incident_key
+    for label in names.placeholders(key):
+        key = key.replace(f"{{{label}}}", episode.labels.get(label, ""), 1)
+    return key
+
+
+def _incidents(episodes: Sequence[Episode], spec: Spec) -> Iterator[Incident]:
+    storms: dict[str, list[Span]] = {}
+    for episode in episodes:
+        if episode.rule.name == names.STORM:
+            storms.setdefault(episode.rule.family, []).append(_span(episode))
+    groups: dict[tuple[SeverityName, Owner, str], list[tuple[Span, Episode]]] = {}
+    for episode in episodes:
+        alert = episode.rule.alert
+        if alert.maturity != "stable":
+            continue
+        held = [] if episode.rule.name == names.STORM else storms.get(episode.rule.family, [])
+        group = groups.setdefault((alert.severity, alert.owner, key_of(episode)), [])
+        group += [(span, episode) for span in without(_span(episode), held)]
+    hours = Hours(spec)
+    patience = GROUP_EVALUATIONS * float(spec.settings.evaluation_interval)
+    for (severity, owner, key), group in groups.items():
+        for run in _runs(sorted(group, key=lambda member: member[0]), patience):
+            spans = [span for span, _ in run]
+            begin, end = spans[0][0], max(span[1] for span in spans)
+            members = tuple(dict.fromkeys(id(episode) for _, episode in run))
+            by_id = {id(episode): episode for _, episode in run}
+            tiers = spec.escalations[spec.severities[severity].escalation[owner]].tiers
+            pages = [
+                page
+                for number, tier in enumerate(tiers, start=1)
+                for page in _paged(spec, severity, tier, number, spans, hours)
+            ]
+            yield Incident(
+                key,
+                severity,
+                owner,
+                begin,
+                None if math.isinf(end) else end,
+                tuple(by_id[member] for member in members),
+                tuple(page for page in pages if page.tier == 1),
+                tuple(page for page in pages if page.tier > 1),
+            )
+
+
+def _paged(
+    spec: Spec, severity: SeverityName, tier: Tier, number: int, spans: Sequence[Span], hours: Hours
+) -> Iterator[Page]:
+    since = spans[0][0] + float(tier.after)
+    for channel, calendar in kept_hours(spec, severity, tier, tier.notify).items():
+        if not spec.channels[channel].pages:
+            continue
+        for begin, end in spans:
+            at = hours.from_(max(begin, since), calendar)
+            if at < end:
+                yield Page(at, channel, number, float(tier.after), tier.unless)
+                break
+
+
+def _span(episode: Episode) -> Span:
+    return episode.fired_at, math.inf if episode.resolved_at is None else episode.resolved_at
+
+
+def without(span: Span, holes: Iterable[Span]) -> list[Span]:
+    """What of a span is in none of the holes."""
+    begin, end = span
+    out: list[Span] = []
+    for first, last in sorted(holes):
+        if last <= begin or first >= end:
+            continue
+        if first > begin:
+            out.append((begin, first))
+        begin = max(begin, last)
+    if begin < end:
+        out.append((begin, end))
+    return out
+
+
+def _runs(group: Sequence[tuple[Span, Episode]], patience: float) -> Iterator[list[tuple[Span, Episode]]]:
+    """Spans, by time, that belong together: a pause shorter than `patience` is none."""
+    run: list[tuple[Span, Episode]] = []
+    end = -math.inf
+    for span, episode in group:
+        if run and span[0] - end >= patience:
+            yield run
+            run = []
+        run.append((span, episode))
+        end = max(end, span[1]) if len(run) > 1 else span[1]
+    if run:
+        yield run
+
+
+class Hours:
+    """When the calendars of a spec are open."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._calendars = {name: OffHours(calendar) for name, calendar in spec.calendars.items()}
+
+    def from_(self, time: float, calendar: str) -> float:
+        """The first moment from `time` on in the hours of `calendar` ("": always); +Inf if it is never open."""
+        if not calendar or self._open(time, calendar):
+            return time
+        step = (math.floor(time / _STEP) + 1) * _STEP
+        times = np.arange(step, step + _WEEK, _STEP)
+        words = self._calendars[calendar].words(times)
+        return next((at for at, word in zip(times.tolist(), words, strict=True) if word == "false"), math.inf)
+
+    def _open(self, time: float, calendar: str) -> bool:
+        return self._calendars[calendar].words(np.array([time])) == ["false"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shift:
+    """A shift on call, in Unix seconds."""
+
+    begin: float
+    end: float
+
+
+class Shifts:
+    """Shifts of `settings.shift` in the time zone of the off-hours calendar.
+
+    Those of a day at most begin at its midnight, longer ones on a Monday. Clocks on the wall count, so a shift may be
+    an hour longer or shorter twice a year.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.zone = ZoneInfo(spec.calendars[spec.settings.offhours_calendar].timezone)
+        self._length = max(1.0, float(spec.settings.shift))
+
+    def of(self, time: float) -> Shift:
+        """The shift at `time`, in Unix seconds."""
+        wall = datetime.fromtimestamp(time, self.zone).replace(tzinfo=None)
+        if self._length <= _DAY:
+            midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+            number = math.floor((wall - midnight).total_seconds() / self._length)
+            begin = midnight + timedelta(seconds=number * self._length)
+            end = min(begin + timedelta(seconds=self._length), midnight + timedelta(days=1))
+        else:
+            days = max(1, math.floor(self._length / _DAY))
+            begin = _MONDAY + timedelta(days=(wall - _MONDAY).days // days * days)
+            end = begin + timedelta(days=days)
+        return Shift(self._at(begin), self._at(end))
+
+    def between(self, start: float, end: float) -> Iterator[Shift]:
+        """The shifts from the one at `start` to the one at `end`."""
+        shift = self.of(start)
+        while shift.begin <= end:
+            yield shift
+            following = self.of(shift.end)
+            if following.begin <= shift.begin:  # an hour that the clocks show twice
+                following = self.of(shift.end + 3600.0)
+            shift = following
+
+    def _at(self, wall: datetime) -> float:
+        return wall.replace(tzinfo=self.zone).timestamp()
+
+
+Duties = Mapping[tuple[str, Shift], Sequence[tuple[Page, Incident]]]
+"""The pages of each channel in each shift that has any, by time."""
+
+
+def duties(found: Iterable[Incident], shifts: Shifts, until: float = math.inf) -> Duties:
+    """The pages that come in any case up to `until`, by who is on call."""
+    out: dict[tuple[str, Shift], list[tuple[Page, Incident]]] = {}
+    pages = sorted(
+        ((page, incident) for incident in found for page in incident.pages if page.at <= until),
+        key=lambda entry: (entry[0].at, entry[0].channel),
+    )
+    for page, incident in pages:
+        out.setdefault((page.channel, shifts.of(page.at)), []).append((page, incident))
+    return out

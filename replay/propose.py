@@ -1,0 +1,312 @@
+"""Which alerts to demote, and which thresholds to choose, so that a log stays within the page budget.
+
+A proposal is told from the worst value of each group and day, so it is an estimate: a second replay confirms it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import yaml
+
+from replay.evaluate import Episode
+from replay.pages import Shift, Shifts, duties, incidents
+from spec import Spec, names
+from spec.model import Rule
+
+Changes = Mapping[str, float | None]
+"""The new value of alerts by name; None: they are demoted, and page nobody."""
+
+_ROUND: Final = 3
+"""Digits of a value that is no whole number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is proposed for one alert; `value` None: to demote it.
+
+    A hit is a group on a day, with its worst value over the alert's threshold. `hidden` of `hits` would page nobody any
+    more, `answered` of them were answered by the model at least in part (None: the signal does not tell); `groups` are
+    how many of `all_groups` would never page. `peaks` are the values of all hits, ascending.
+    """
+
+    alert: str
+    before: float
+    value: float | None
+    hits: int
+    hidden: int
+    answered: int | None
+    groups: int
+    all_groups: int
+    peaks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Changes that keep to the budget; `left` are alerts that page beyond it and are not to be hidden by a program."""
+
+    changes: tuple[Change, ...]
+    left: tuple[str, ...]
+
+
+def propose(episodes: Sequence[Episode], spec: Spec, until: float = math.inf) -> Proposal:
+    """The smallest thresholds with which every shift up to `until` stays within the budget.
+
+    The alert with the most pages in shifts over the budget gives way first, then the less grave and less certain one.
+    One whose every hit would be hidden is demoted instead. One that means "a single hit is enough", or has a high
+    confidence, is left alone; so is one of the gravest severity before its last hit is hidden.
+    """
+    shifts = Shifts(spec)
+    changes: dict[str, float | None] = {}
+    fixed = {episode.rule.family for episode in episodes if not _adjustable(episode)}
+    while blame := _blame(now := changed(episodes, changes), spec, shifts, until):
+        able = [name for name in blame if name not in fixed and changes.get(name, 0.0) is not None]
+        if not able:
+            break
+        name = min(able, key=lambda name: (-len(blame[name]), *_worth(spec, name)))
+        value = _next(name, blame[name], now)
+        if value is None and spec.severities[spec.alerts[name].severity].order == 1:
+            fixed.add(name)
+        else:
+            changes[name] = value
+    for name in list(changes):
+        _ease(name, changes, episodes, spec, shifts, until)
+    left = _blame(changed(episodes, changes), spec, shifts, until)
+    return Proposal(tuple(_described(changes, episodes)), tuple(sorted(left)))
+
+
+def _worth(spec: Spec, name: str) -> tuple[int, int, str]:
+    """What of two alerts gives way first: the less grave, then the less certain one."""
+    alert = spec.alerts[name]
+    return -spec.severities[alert.severity].order, ("low", "medium", "high").index(alert.confidence), name
+
+
+def changed(episodes: Sequence[Episode], changes: Changes) -> list[Episode]:
+    """The episodes that would be left with `changes`, as far as the worst values of each day tell."""
+    singles = [
+        piece
+        for episode in episodes
+        if episode.rule.name != names.STORM
+        for piece in ([episode] if episode.rule.name not in changes else _pieces(episode, changes[episode.rule.name]))
+    ]
+    storms = [
+        episode
+        for episode in episodes
+        if episode.rule.name == names.STORM
+        and (
+            episode.rule.family not in changes
+            or sum(single.rule.family == episode.rule.family and _meet(single, episode) for single in singles)
+            >= episode.rule.value
+        )
+    ]
+    return singles + storms
+
+
+def _pieces(episode: Episode, value: float | None) -> Iterator[Episode]:
+    """An episode under another threshold; one that lasted for days may fall into several."""
+    if value is None:
+        return
+    hits = sorted((time, peak) for peak, time in episode.peaks.values() if peak >= value)
+    lasts = episode.rule.lookback
+    run: list[tuple[float, float]] = []
+    for hit in hits:
+        if run and hit[0] - run[-1][0] > lasts:
+            yield _piece(episode, run, lasts)
+            run = []
+        run.append(hit)
+    if run:
+        yield _piece(episode, run, lasts)
+
+
+def _piece(episode: Episode, hits: Sequence[tuple[float, float]], lasts: float) -> Episode:
+    peaks = {day: peak for day, peak in episode.peaks.items() if (peak[1], peak[0]) in hits}
+    begin = max(episode.fired_at, hits[0][0])
+    end = max(hits[-1][0] + lasts, begin + 1.0)
+    if episode.resolved_at is not None:
+        end = min(end, max(episode.resolved_at, begin + 1.0))
+    return replace(
+        episode, fired_at=begin, resolved_at=end, value=max(value for _, value in hits), peaks=peaks
+    )  # fmt: skip
+
+
+def _meet(one: Episode, other: Episode) -> bool:
+    return one.fired_at < _end(other) and other.fired_at < _end(one)
+
+
+def _end(episode: Episode) -> float:
+    return math.inf if episode.resolved_at is None else episode.resolved_at
+
+
+def _adjustable(episode: Episode) -> bool:
+    """Whether a program may say that a hit of this alert is not worth a page."""
+    alert = episode.rule.alert
+    return not isinstance(alert.when, Rule) and alert.confidence != "high" and episode.rule.op in (">=", ">")
+
+
+@dataclass(frozen=True, slots=True)
+class _Blamed:
+    """An episode that is part of a page in a shift with `excess` pages beyond the budget."""
+
+    episode: Episode
+    duty: tuple[str, Shift]
+    excess: int
+
+
+def _blame(episodes: Sequence[Episode], spec: Spec, shifts: Shifts, until: float) -> dict[str, list[_Blamed]]:
+    """The alerts that make pages in shifts over the budget, with those episodes."""
+    out: dict[str, list[_Blamed]] = {}
+    for duty, pages in duties(incidents(episodes, spec), shifts, until).items():
+        excess = len(pages) - spec.settings.page_budget_per_shift
+        if excess > 0:
+            for _, incident in pages:
+                for family, episode in {episode.rule.family: episode for episode in incident.episodes}.items():
+                    out.setdefault(family, []).append(_Blamed(episode, duty, excess))
+    return out
+
+
+def _next(name: str, blamed: Sequence[_Blamed], episodes: Sequence[Episode]) -> float | None:
+    """A value that hides some of what is blamed; None when it would hide every hit of the alert.
+
+    It hides at most half of the alert's own pages of a shift, so that alerts which share a shift give way in turn.
+    """
+    singles = [episode for episode in episodes if episode.rule.name == name]
+    every = [peak for episode in singles for peak, _ in episode.peaks.values()]
+    shifts: dict[tuple[str, Shift], list[float]] = {}
+    excess: dict[tuple[str, Shift], int] = {}
+    for one in blamed:
+        excess[one.duty] = one.excess
+        if one.episode.rule.name == name:
+            shifts.setdefault(one.duty, []).append(_worst(one.episode))
+        else:  # a storm: it goes when its single alerts do
+            shifts.setdefault(one.duty, []).extend(
+                _worst(single) for single in singles if _meet(single, one.episode)
+            )  # fmt: skip
+    least = [
+        sorted(peaks)[max(1, min(excess[duty], len(peaks) // 2)) - 1] for duty, peaks in shifts.items() if peaks
+    ]  # fmt: skip
+    value = above(max(least), whole=all(peak.is_integer() for peak in every)) if least else math.inf
+    return value if any(peak >= value for peak in every) else None
+
+
+def _worst(episode: Episode) -> float:
+    return max((peak for peak, _ in episode.peaks.values()), default=episode.value)
+
+
+def above(peak: float, *, whole: bool) -> float:
+    """A value that a person would write, above `peak`: the next whole number, or one with three digits."""
+    if whole or peak <= 0:
+        return float(math.floor(peak) + 1)
+    unit = 10.0 ** (math.floor(math.log10(peak)) - _ROUND + 1)
+    value = (math.floor(peak / unit) + 1) * unit
+    return float(f"{value:.{_ROUND}g}")
+
+
+def _ease(
+    name: str,
+    changes: dict[str, float | None],
+    episodes: Sequence[Episode],
+    spec: Spec,
+    shifts: Shifts,
+    until: float,
+) -> None:
+    """Lower a proposed value as far as the others allow, or take it back."""
+    mine = [episode for episode in episodes if episode.rule.name == name]
+    peaks = sorted({peak for episode in mine for peak, _ in episode.peaks.values()})
+    whole = all(peak.is_integer() for peak in peaks)
+    goal = set(_blame(changed(episodes, changes), spec, shifts, until))
+    chosen = changes[name]
+    values = [mine[0].rule.value if mine else 0.0, *(above(peak, whole=whole) for peak in peaks)]
+    values = [value for value in values if chosen is None or value < chosen]
+    low, high = 0, len(values)
+    while low < high:  # hiding more never makes more pages, as good as always; a replay has the last word
+        middle = (low + high) // 2
+        tried = {**changes, name: values[middle]}
+        if set(_blame(changed(episodes, tried), spec, shifts, until)) <= goal:
+            high = middle
+        else:
+            low = middle + 1
+    if low == 0 and values:
+        del changes[name]
+    elif low < len(values) and any(peak >= values[low] for peak in peaks):
+        changes[name] = values[low]
+
+
+def _described(changes: Changes, episodes: Sequence[Episode]) -> Iterator[Change]:
+    for name, value in sorted(changes.items()):
+        mine = [episode for episode in episodes if episode.rule.name == name]
+        hits = [(peak, episode) for episode in mine for peak, _ in episode.peaks.values()]
+        hidden = [episode for peak, episode in hits if value is None or peak < value]
+        kept = {_group(episode) for peak, episode in hits if value is not None and peak >= value}
+        groups = {_group(episode) for _, episode in hits}
+        tells = any(episode.answered is not None for episode in mine)
+        yield Change(
+            name,
+            mine[0].rule.value if mine else 0.0,
+            value,
+            len(hits),
+            len(hidden),
+            sum(bool(episode.answered) for episode in hidden) if tells else None,
+            len(groups - kept),
+            len(groups),
+            tuple(sorted(peak for peak, _ in hits)),
+        )
+
+
+def _group(episode: Episode) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(episode.labels.items()))
+
+
+def words(change: Change) -> str:
+    """What a change means, in a sentence or two."""
+    hits = f"{change.hidden:,} of {_counted(change.hits, 'hit')} (a hit is a group on a day)"
+    never = f"and never again for {change.groups:,} of {_counted(change.all_groups, 'group')}"
+    if change.value is None:
+        what = f"to chat instead of paging (maturity: incubating). It would no longer page for {hits}, {never}"
+    else:
+        before, value = number(change.before), number(change.value)
+        what = f"alert at {value} instead of {before}. It would no longer page for {hits}, {never}"
+    if change.answered:
+        what += f"; the model answered in {change.answered:,} of these hits"
+    return f"{what}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def number(value: float) -> str:
+    """A value as a person writes it."""
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+
+
+_HONEST: Final = (
+    "A log cannot tell an attack from a false alarm. Look at the hits that this would hide before you use it; "
+    "what is hidden here is hidden from now on."
+)
+
+
+def overlay(proposal: Proposal, spec: Spec) -> str:
+    """The proposal as an overlay over the spec: YAML that `tocsin check` and `--spec` take."""
+    budget = f"{spec.settings.page_budget_per_shift} pages a shift"
+    lines = [f"# Proposed by tocsin replay --propose, so that a recorded log stays within {budget}.", "#"]
+    lines += [f"# {_HONEST}"]
+    if proposal.left:
+        lines += [f"# Still over the budget because of {', '.join(proposal.left)}, which are left as they are."]
+    if not proposal.changes:
+        return "\n".join([*lines, "alerts: {}", ""])
+    lines.append("alerts:")
+    for change in proposal.changes:
+        entry: dict[str, object] = {"maturity": "incubating"}
+        if change.value is not None:
+            entry = {"when": {"value": int(change.value) if change.value.is_integer() else change.value}}
+        body = yaml.safe_dump({change.alert: entry}, default_flow_style=None, sort_keys=False, width=1000)
+        lines += [f"  # {words(change)}", *(f"  {line}" for line in body.splitlines())]
+    return "\n".join([*lines, ""])
+
+
+def honest() -> str:
+    """What has to be said with every proposal."""
+    return _HONEST

@@ -1,0 +1,170 @@
+"""What is proposed so that a log keeps to its budget."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tocsin
+from replay import Episode
+from replay.evaluate import DAY
+from replay.pages import Shifts, duties, incidents
+from replay.propose import above, changed, overlay, propose, words
+from spec import compile_alerts, load_spec, names
+
+SPEC = load_spec()
+RULES = compile_alerts(SPEC)
+NOON = 1_795_000_000.0
+BUDGET = SPEC.settings.page_budget_per_shift
+
+
+def episode(
+    name: str, value: float, actor: str, at: float = NOON, until: float | None = None, family: str = ""
+) -> Episode:
+    rule = next(rule for rule in RULES if rule.name == name and rule.family == (family or name))
+    labels = {"actor": actor, "tenant": "t"} if name != names.STORM else {"alert": family}
+    answered = value / 2 if rule.answered else None
+    return Episode(rule, labels, at, value, answered, until or at + 3600, peaks={int(at // DAY): (value, at)})
+
+
+def spending(*values: float) -> list[Episode]:
+    return [episode("LLMSpendBurst", float(value), f"user-{place}", NOON + place) for place, value in enumerate(values)]
+
+
+def over(episodes: list[Episode]) -> list[int]:
+    return [len(pages) for pages in duties(incidents(episodes, SPEC), Shifts(SPEC)).values() if len(pages) > BUDGET]
+
+
+def test_within_the_budget_nothing_is_proposed() -> None:
+    assert propose(spending(60, 70), SPEC).changes == ()
+    assert propose([], SPEC) == propose(spending(60, 70), SPEC)
+
+
+def test_the_smallest_threshold_that_keeps_to_the_budget() -> None:
+    (change,) = propose(spending(90, 55, 60, 55, 300), SPEC).changes
+    assert (change.alert, change.before, change.value) == ("LLMSpendBurst", 50, 61)
+    assert (change.hits, change.hidden, change.groups, change.all_groups) == (5, 3, 3, 5)
+    assert change.peaks == (55, 55, 60, 90, 300)
+
+
+def test_values_that_are_no_whole_numbers_get_three_digits() -> None:
+    (change,) = propose(spending(51.234, 60.01, 70.5), SPEC).changes
+    assert change.value == 51.3
+
+
+def test_the_hits_that_a_model_answered_are_counted_among_the_hidden() -> None:
+    found = [episode("LLMJailbreakRepeated", value, f"u{value}", NOON) for value in (3.0, 4.0, 5.0, 6.0)]
+    (change,) = propose(found, SPEC).changes
+    assert (change.value, change.hidden, change.answered) == (5, 2, 2)
+    assert "2 of 4 hits" in words(change)
+    assert "the model answered in 2 of these hits" in words(change)
+
+
+def test_an_alert_is_demoted_when_every_hit_would_be_hidden() -> None:
+    (change,) = propose(spending(70, 70, 70), SPEC).changes
+    assert (change.value, change.hidden, change.hits) == (None, 3, 3)
+
+
+def test_one_hit_is_enough_stays_so() -> None:
+    leaks = [episode("LLMCanaryLeaked", 1.0, f"u{place}") for place in range(5)]
+    proposal = propose(leaks, SPEC)
+    assert (proposal.changes, proposal.left) == ((), ("LLMCanaryLeaked",))
+    assert "LLMCanaryLeaked" in overlay(proposal, SPEC)
+
+
+def test_the_gravest_are_raised_but_never_demoted() -> None:
+    bulk = [episode("LLMBulkSensitiveOutput", value, f"u{value}") for value in (5.0, 6.0, 7.0)]
+    assert propose(bulk, SPEC).changes[0].value == 6
+    same = [episode("LLMBulkSensitiveOutput", 5.0, f"u{place}") for place in range(3)]
+    assert (propose(same, SPEC).changes, propose(same, SPEC).left) == ((), ("LLMBulkSensitiveOutput",))
+
+
+def test_the_less_certain_gives_way_first() -> None:
+    found = [*spending(60, 70), episode("LLMStolenKeySuspected", 4.0, "x"), episode("LLMStolenKeySuspected", 9.0, "y")]
+    # Each alert has two pages in the shift: two have to go.
+    assert [(change.alert, change.value) for change in propose(found, SPEC).changes] == [
+        ("LLMSpendBurst", 61),
+        ("LLMStolenKeySuspected", 5),
+    ]
+    assert [(change.alert, change.value) for change in propose(found[1:], SPEC).changes] == [
+        ("LLMStolenKeySuspected", 5)
+    ]
+
+
+def test_a_storm_goes_when_too_few_are_over_the_new_threshold() -> None:
+    singles = [episode("LLMSpendBurst", 51.0 + place, f"u{place}") for place in range(12)]
+    many = [*singles, episode(names.STORM, 12.0, "", family="LLMSpendBurst")]
+    assert over(many) == []
+    kept = changed(many, {"LLMSpendBurst": 53.0})
+    assert sum(one.rule.name == names.STORM for one in kept) == 1
+    assert [one.rule.name for one in changed(many, {"LLMSpendBurst": 54.0})].count(names.STORM) == 0
+    assert changed(many, {"LLMSpendBurst": None}) == []
+
+
+def test_an_episode_of_days_falls_into_those_days_that_are_over_the_new_threshold() -> None:
+    long = episode("LLMSpendBurst", 90.0, "a", NOON, NOON + 5 * DAY)
+    long.peaks.update(
+        {int(NOON // DAY) + day: (value, NOON + day * DAY) for day, value in ((1, 55.0), (2, 90.0), (4, 80.0))}
+    )
+    pieces = changed([long], {"LLMSpendBurst": 75.0})
+    assert [(one.fired_at, one.value) for one in pieces] == [
+        (NOON, 90.0),
+        (NOON + 2 * DAY, 90.0),
+        (NOON + 4 * DAY, 80.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peak", "whole", "value"),
+    [(50, True, 51), (50.5, False, 50.6), (0, True, 1), (0.1234, False, 0.124), (99.95, False, 100)],
+)
+def test_a_value_above(peak: float, whole: bool, value: float) -> None:
+    assert above(peak, whole=whole) == value
+
+
+episodes = st.lists(
+    st.builds(
+        episode,
+        st.sampled_from(("LLMSpendBurst", "LLMJailbreakRepeated", "LLMStolenKeySuspected", "LLMRequestFlood")),
+        st.integers(600, 650).map(float),
+        st.sampled_from("abcdefgh"),
+        st.integers(0, 10).map(lambda place: NOON + place * 7200.0),
+    ),
+    max_size=25,
+    unique_by=lambda one: (one.rule.name, one.labels["actor"]),
+)
+
+
+@given(episodes)
+def test_what_is_proposed_keeps_to_the_budget_and_no_lower_value_does(found: list[Episode]) -> None:
+    proposal = propose(found, SPEC)
+    assert proposal.left == ()
+    changes = {change.alert: change.value for change in proposal.changes}
+    assert over(changed(found, changes)) == []
+    assert bool(changes) == bool(over(found))
+    for change in proposal.changes:
+        assert change.value is None or change.before < change.value <= change.peaks[-1]
+        smaller = [peak for peak in change.peaks if change.value is None or peak < change.value]
+        assert len(smaller) == change.hidden
+        assert over(changed(found, {**changes, change.alert: max(smaller)})) != []
+
+
+@given(st.floats(1e-3, 1e9))
+def test_a_value_above_is_above_and_near(peak: float) -> None:
+    value = above(peak, whole=False)
+    assert peak < value <= peak * 1.011
+    assert math.isfinite(value)
+
+
+def test_the_check_accepts_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = [episode("LLMStolenKeySuspected", 5.0, f"s{place}", NOON + 40 * DAY) for place in range(3)]
+    path = tmp_path / "overlay.yaml"
+    path.write_text(overlay(propose([*spending(51.5, 60, 70.25, 71), *same], SPEC), SPEC))
+    assert tocsin.main(["check", str(path)]) == 0, capsys.readouterr().out
+    spec = load_spec(path)
+    assert spec.alerts["LLMSpendBurst"].when.value == 60.1  # type: ignore[union-attr]
+    assert spec.alerts["LLMStolenKeySuspected"].maturity == "incubating"
+    path.write_text(overlay(propose([], SPEC), SPEC))
+    assert load_spec(path) == SPEC
