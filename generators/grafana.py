@@ -88,9 +88,9 @@ def mappings(words: Mapping[str, tuple[str, str]]) -> list[Json]:
     return [{"type": "value", "options": options}] if options else []
 
 
-def panel_link(link: Link) -> Json:
+def panel_link(link: Link, *, new_tab: bool = True) -> Json:
     """A link in the corner of a panel, or behind the cells of a column."""
-    return {"title": link.title, "url": link.url, "targetBlank": True}
+    return {"title": link.title, "url": link.url, "targetBlank": new_tab}
 
 
 def page_link(link: Link) -> Json:

@@ -23,6 +23,14 @@ def dashboard_url(spec: Spec) -> str:
     return spec.settings.dashboard_base_url + DASHBOARD_UID
 
 
-def board_path(uid: str) -> str:
-    """The address of a dashboard, from another one in the same Grafana."""
-    return f"/d/{uid}"
+def board_path(uid: str, *, keep: bool = False) -> str:
+    """The address of a dashboard from another one in the same Grafana.
+
+    Links at the top of a dashboard take time range and choices along by themselves; others need `keep`.
+    """
+    return f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}" if keep else f"/d/{uid}"
+
+
+def category_uid(category: str) -> str:
+    """The id of the dashboard of a category of signals."""
+    return f"tocsin-{category}"

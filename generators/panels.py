@@ -140,11 +140,18 @@ def stat(
     unit: str = "short",
     steps: Steps = _CALM,
     each: Mapping[str, Steps] | None = None,
+    urls: Mapping[str, str] | None = None,
     words: Mapping[str, tuple[str, str]] | None = None,
     no_value: str = "",
     sparkline: bool = False,
 ) -> Panel:
-    """One large value for each query. `each` are colours by series; `words` are (text, colour) by value."""
+    """One large value for each query.
+
+    `each` are colours by series, `urls` is where a click on a series leads, `words` are (text, colour) by value.
+    """
+    own: dict[str, Json] = {name: {"thresholds": thresholds(colours)} for name, colours in (each or {}).items()}
+    for name, url in (urls or {}).items():
+        own.setdefault(name, {})["links"] = [grafana.panel_link(Link(name, url), new_tab=False)]
     made = core.Stat(
         title=title,
         description=description,
@@ -155,7 +162,7 @@ def stat(
         graphMode="area" if sparkline else "none",
         colorMode="value",
         textMode="value_and_name" if len(queries) > 1 else "value",
-        overrides=[override(name, {"thresholds": thresholds(own)}) for name, own in (each or {}).items()],
+        overrides=[override(name, properties) for name, properties in own.items()],
     )
     defaults = {
         "color": {"mode": "thresholds"},

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.dashboards import overview
+from generators.dashboards import content, error, overview, performance, security, temporal, volumetric
 from generators.dashboards.board import Board, render
 from spec import Spec
 
-BOARDS: Final[tuple[Board, ...]] = (overview.BOARD,)
+BOARDS: Final[tuple[Board, ...]] = (
+    overview.BOARD,
+    volumetric.BOARD,
+    temporal.BOARD,
+    content.BOARD,
+    error.BOARD,
+    performance.BOARD,
+    security.BOARD,
+)
 """In the order of the links at the top of each."""
 
 

@@ -47,11 +47,12 @@ class Ask:
         *matchers: str,
         by: Iterable[str] = (),
         times: int = 1,
+        ago: str = "",
         variables: Iterable[str] = VARIABLES,
     ) -> str:
-        """Per second; `times` 60 makes it per minute."""
-        factor = f"{times} * " if times != 1 else ""
-        return f"{factor}sum{_by(by)} (rate({self.series(counter, *matchers, variables=variables)}[{RATE}]))"
+        """Per second; `times` 60 makes it per minute; `ago` (``1d``) is how much earlier."""
+        factor, offset = f"{times} * " if times != 1 else "", f" offset {ago}" if ago else ""
+        return f"{factor}sum{_by(by)} (rate({self.series(counter, *matchers, variables=variables)}[{RATE}]{offset}))"
 
     def increase(self, counter: str, *matchers: str, by: Iterable[str] = ()) -> str:
         """Over the whole range of the dashboard: for single values and tables."""
@@ -84,9 +85,13 @@ class Ask:
         """Whether the spec has all of them."""
         return all(name in self.spec.signals for name in signals)
 
-    def attacks(self, *, answered: bool = False, variables: Iterable[str] = VARIABLES) -> str:
-        """The hits of every attack signal by account, with the signal in the label ``kind``."""
-        found = [name for name, signal in self.spec.signals.items() if signal.answered and signal.by == "actor"]
+    def attacks(self, *, answered: bool = False, category: str = "", variables: Iterable[str] = VARIABLES) -> str:
+        """The hits of every attack signal (of a category) by account, with the signal in the label ``kind``."""
+        found = [
+            name
+            for name, signal in self.spec.signals.items()
+            if signal.answered and signal.by == "actor" and category in ("", signal.category)
+        ]
         if not found:
             raise NotInSpecError("a signal by actor with `answered`")
         signals = ((name, self.signal(name, answered=answered, variables=variables)) for name in found)
@@ -111,6 +116,11 @@ class Ask:
             if alert.enabled and alert.maturity != "sandbox" and _reads(self.spec, signals_of(alert)[0][1], texts)
         ]
 
+    def categories_on(self, expressions: Iterable[str]) -> set[str]:
+        """Categories whose metrics are in one of the expressions."""
+        text = " ".join(expressions)
+        return {metric.category for metric in self._metrics.values() if metric.category and shows(text, metric.name)}
+
     def floor(self, signal: str) -> str:
         """The least denominator of a ratio alert on the signal, as text; "" when there is none."""
         for alert in self.spec.alerts.values():
@@ -125,6 +135,17 @@ def firing(*matchers: str) -> str:
     return f"ALERTS{{{inner}}}"
 
 
+def is_(**labels: str) -> str:
+    """A matcher: ``verdict="block"``."""
+    return ",".join(f'{label}="{value}"' for label, value in labels.items())
+
+
+def shows(text: str, metric: str) -> bool:
+    """Whether PromQL names a metric; of a histogram one of its series counts."""
+    suffixes = "|".join(names.HISTOGRAM_SUFFIXES)
+    return re.search(rf"(?<![\w:]){re.escape(metric)}({suffixes})?(?![\w:])", text) is not None
+
+
 def kind(signal: str) -> str:
     """A signal of hits in words: ``jailbreak_hits`` as ``jailbreak``."""
     return signal.removesuffix("_hits").replace("_", " ")
@@ -137,4 +158,4 @@ def _by(labels: Iterable[str]) -> str:
 
 def _reads(spec: Spec, name: str, text: str) -> bool:
     signal = spec.signals.get(name)
-    return signal is not None and re.search(rf"\b{names.signal_metric(name, signal)}\b", text) is not None
+    return signal is not None and shows(text, names.signal_metric(name, signal))

@@ -10,7 +10,7 @@ from generators import grafana, panels
 from generators.dashboards.ask import VARIABLES, Ask, NotInSpecError, firing
 from generators.files import HEADER
 from generators.grafana import Link, Query, Variable
-from generators.links import board_path, runbook_url
+from generators.links import board_path, category_uid, runbook_url
 from generators.panels import Panel, Row
 from spec import Spec
 
@@ -31,7 +31,8 @@ _NAMES_SHOWN: Final = {"actor": "account"}
 class Board:
     """A dashboard: `about` is its purpose in a sentence, `rows` are headings with the makers of their panels.
 
-    `rest` makes panels for what the spec has and no panel above shows, given the expressions of those.
+    `rest` makes panels for what the spec has and no panel above shows, given the expressions of those. `category` is
+    that of the signals that the dashboard is about; "" when it is about all.
     """
 
     uid: str
@@ -39,6 +40,7 @@ class Board:
     about: str
     rows: tuple[tuple[str, tuple[Maker, ...]], ...]
     rest: Callable[[Ask, Sequence[str]], tuple[str, tuple[Maker, ...]]] | None = None
+    category: str = ""
 
     @property
     def path(self) -> str:
@@ -81,7 +83,9 @@ def _panels(ask: Ask, board: Board, makers: Iterable[Maker]) -> Iterator[Panel]:
             panel = make(ask)
         except NotInSpecError:
             continue
-        yield panel.annotated(_remark(panel), _runbooks(ask, panel))
+        # What is about one category already is where the link would lead.
+        more = [] if board.category else _more(ask, panel)
+        yield panel.annotated(_remark(panel), [*more, *_runbooks(ask, panel)])
 
 
 def _remark(panel: Panel) -> str:
@@ -89,6 +93,14 @@ def _remark(panel: Panel) -> str:
     text = " ".join(panel.expressions)
     used = [_NAMES_SHOWN.get(name, name) for name in VARIABLES if f'{name}=~"${name}"' in text]
     return f"(Filtered by {', '.join(used)}.)" if used else "(Never filtered.)"
+
+
+def _more(ask: Ask, panel: Panel) -> list[Link]:
+    """Where there is more of what the panel shows."""
+    return [
+        Link(f"More: {category}", board_path(category_uid(category), keep=True))
+        for category in sorted(ask.categories_on(panel.expressions))
+    ]
 
 
 def _runbooks(ask: Ask, panel: Panel) -> list[Link]:

@@ -182,6 +182,8 @@ def queries(board: Board, metrics: Metrics) -> Iterator[tuple[str, str]]:
             if isinstance(node, promql.AggregateExpr) and node.modifier is not None:
                 below = [metrics[selector.name or ""] for selector in _selectors(node) if selector.name in metrics]
                 known = {label for metric in below for label in metric.labels}
+                if any(selector.name in MADE_BY_PROMETHEUS for selector in _selectors(node)):
+                    known |= {"alertname", *names.STATIC_LABELS}
                 for label in set(node.modifier.labels) - known - TARGET_LABELS - made:
                     yield title, f"nothing has the label {label} to group by"
 

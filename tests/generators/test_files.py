@@ -90,6 +90,7 @@ def test_a_changed_spec_makes_files_stale(folder: Path, tmp_path: Path) -> None:
         ("alert_rules/tocsin.rules.yaml", "different"),
         ("alert_rules/tocsin.tests.yaml", "different"),
         ("dashboards/tocsin-overview.json", "different"),
+        ("dashboards/tocsin-volumetric.json", "different"),
         ("runbooks/LLMAlertStorm.md", "different"),
         ("runbooks/LLMSpendBurst.md", "different"),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from generators import panels
 from generators.dashboards.ask import RANGE, Ask
 from generators.dashboards.colours import LINE, WATCH
-from generators.dashboards.overview import external
+from generators.dashboards.layers import external
 from generators.grafana import Query
 from generators.panels import Panel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from generators import panels
-from generators.dashboards.ask import Ask, firing
+from generators.dashboards.ask import Ask, firing, is_
 from generators.dashboards.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
 from generators.grafana import Query, Steps
 from generators.links import runbook_url
@@ -19,12 +19,12 @@ _LAYERS: Final = ("infrastructure", "platform", "application", "model", "control
 
 def firing_count(ask: Ask) -> Panel:
     """Firing alerts by severity."""
-    names = _severities(ask)
+    names = severities(ask)
     return panels.stat(
         "Alerts firing",
         "Alerts of Tocsin that fire now, by severity, with single alerts that a storm holds back. "
         "The line is the time range.",
-        [Query(f"count({firing(_severity(name))}) or vector(0)", name) for name in names],
+        [Query(f"count({firing(is_(tocsin_severity=name))}) or vector(0)", name) for name in names],
         width=9,
         each={name: ((None, WELL), (1, SEVERITIES[name])) for name in names},
         sparkline=True,
@@ -135,9 +135,9 @@ def layers(ask: Ask) -> Panel:
         return Query("\nor ".join(named))
 
     columns, queries = [], []
-    for place, name in enumerate(_severities(ask)):
+    for place, name in enumerate(severities(ask)):
         counts = {
-            layer: f"count({firing(_matcher('layer', layer), _severity(name))}) or vector(0)"
+            layer: f"count({firing(is_(layer=layer), is_(tocsin_severity=name))}) or vector(0)"
             for layer in _LAYERS
             if watched[layer]
         }
@@ -180,15 +180,8 @@ def _joined(rules: list[AlertRule]) -> list[str]:
     return ["alertname", *dict.fromkeys(label for rule in rules for label in rule.labels)]
 
 
-def _severity(name: str) -> str:
-    return _matcher("tocsin_severity", name)
-
-
-def _matcher(label: str, value: str) -> str:
-    return f'{label}="{value}"'
-
-
-def _severities(ask: Ask) -> list[SeverityName]:
+def severities(ask: Ask) -> list[SeverityName]:
+    """Gravest first."""
     return sorted(ask.spec.severities, key=lambda name: ask.spec.severities[name].order)
 
 

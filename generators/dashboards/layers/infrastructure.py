@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generators.dashboards.ask import RATE, Ask
 from generators.dashboards.colours import HARM, LINE
-from generators.dashboards.overview import external
+from generators.dashboards.layers import external
 from generators.grafana import Query
 from generators.panels import Panel
 

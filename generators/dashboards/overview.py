@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from generators.dashboards import now
 from generators.dashboards.board import Board
-from generators.dashboards.overview import (
+from generators.dashboards.layers import (
     application,
     control,
     external,
     health,
     infrastructure,
     model,
-    now,
     platform,
     serving,
 )

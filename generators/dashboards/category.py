@@ -1,0 +1,322 @@
+"""What the dashboards of the six categories of signals share: alerts, the worst groups, whatever else the spec has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from generators import panels
+from generators.dashboards import now
+from generators.dashboards.ask import RANGE, Ask, NotInSpecError, firing, is_, shows
+from generators.dashboards.board import Board, Maker
+from generators.dashboards.colours import HARM, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
+from generators.grafana import Query, Steps
+from generators.links import category_uid, runbook_url
+from generators.panels import Column, Panel
+from generators.promql import number
+from spec import AlertRule, compile_alerts, names
+from spec.ir import signal_series
+from spec.lookup import own_stream, signals_of
+from spec.model import Family, Ratio, Signal
+
+CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
+UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
+"""Grafana's units by those of signals."""
+_SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
+_WORST: Final = 5
+"""Groups in a graph of the worst."""
+_FIRING_WIDTH: Final = 5
+_TABLE_WIDTH: Final = 15
+
+
+def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence[Maker]) -> Board:
+    """The dashboard of a category: single values with its alerts, then how it developed and who is in it.
+
+    What the spec has of the category and none of these shows gets panels of its own at the end.
+    """
+    title = category.capitalize()
+    return Board(
+        uid=category_uid(category),
+        name=title,
+        category=category,
+        about=about,
+        rows=(
+            ("Now", (partial(_firing, category), *now_row, now.watching, *_alerts(category))),
+            ("How it developed, and who and what it is made of", tuple(history)),
+        ),
+        rest=partial(_rest, category),
+    )
+
+
+def sized(make: Maker, width: int, height: int | None = None) -> Maker:
+    """A panel of another dashboard in another size."""
+
+    def resized(ask: Ask) -> Panel:
+        panel = make(ask)
+        return replace(panel, width=width, height=height or panel.height)
+
+    return resized
+
+
+def worst_now(name: str, title: str, about: str, *, width: int = 4) -> Maker:
+    """The greatest value of a signal; orange from the threshold of an alert on."""
+
+    def made(ask: Ask) -> Panel:
+        signal = ask.definition(name)
+        return panels.stat(
+            title,
+            f"{about}{_in_window(signal)}.{_threshold(ask, name)}",
+            [Query(f"max({ask.signal(name)})", "worst")],
+            width=width,
+            unit=UNITS.get(signal.unit, "short"),
+            steps=up_to(ask.limit(name), WELL),
+            no_value="none seen",
+            sparkline=True,
+        )
+
+    return made
+
+
+def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height: int = 8) -> Maker:
+    """The worst groups of a signal as lines, with the threshold of an alert."""
+
+    def made(ask: Ask) -> Panel:
+        signal, limit = ask.definition(name), ask.limit(name)
+        labels = signal_series(name, signal).labels
+        query = f"topk({_WORST}, {ask.signal(name)} > 0)" if labels else ask.signal(name)
+        line = " The dashed line is the alert's threshold." if limit is not None else ""
+        return panels.timeseries(
+            title,
+            f"{about}{_in_window(signal)}.{line}",
+            [Query(query, _legend(labels) or name.replace("_", " "))],
+            width=width,
+            height=height,
+            unit=UNITS.get(signal.unit, "short"),
+            limit=limit,
+            no_value="Nobody in this time.",
+        )
+
+    return made
+
+
+def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width: int, height: int = 8) -> Maker:
+    """A table of accounts or the like: a column for each (signal, heading); worst in the first on top."""
+
+    def made(ask: Ask) -> Panel:
+        found = [(name, heading) for name, heading in signals if ask.has(name)]
+        if not found:
+            raise NotInSpecError(title)
+        labels = signal_series(found[0][0], ask.definition(found[0][0])).labels
+        queries, columns = [], []
+        for place, (name, heading) in enumerate(found):
+            signal, limit = ask.definition(name), ask.limit(name)
+            steps: Steps = ((None, "text"), *(((limit, WATCH),) if limit is not None else ()))
+            queries.append(Query(f"{ask.signal(name)} > 0"))
+            headed = f"{heading}, {signal.window}" if signal.window else heading
+            unit = UNITS.get(signal.unit, "short")
+            columns.append(Column(place, headed, unit=unit, width=max(80, 8 * len(headed) + 14), steps=steps))
+        headings = {"actor": "Account", "source_range": "Address range"}
+        widths = {"tenant": 95, "trusted": 80}
+        return panels.table(
+            title,
+            f"{about} Orange is at or over the threshold of an alert.",
+            queries,
+            [
+                *(
+                    Column(label, headings.get(label, label.capitalize()), width=widths.get(label, 0))
+                    for label in labels
+                ),
+                *columns,
+            ],
+            width=width,
+            height=height,
+            sort="Value #A" if len(found) > 1 else "Value",
+            no_value="Nobody now.",
+        )
+
+    return made
+
+
+# ------------------------------------------------------------------------------------------------------------- alerts
+def _firing(category: str, ask: Ask) -> Panel:
+    """Firing alerts of the category by severity, of the severities that it has."""
+    found = {rule.static_labels["tocsin_severity"] for rule in _rules(ask, category)}
+    present = [name for name in now.severities(ask) if name in found]
+    if not present:
+        raise NotInSpecError(category)
+    return panels.stat(
+        "Alerts firing",
+        f"Alerts on {category} signals that fire now, by severity. The line is the time range.",
+        [
+            Query(f"count({firing(is_(category=category), is_(tocsin_severity=name))}) or vector(0)", name)
+            for name in present
+        ],
+        width=_FIRING_WIDTH,
+        each={name: ((None, WELL), (1, SEVERITIES[name])) for name in present},
+        sparkline=True,
+    )
+
+
+def _alerts(category: str) -> tuple[Maker, ...]:
+    return partial(_alert_table, category), partial(_alert_history, category)
+
+
+def _alert_table(category: str, ask: Ask) -> Panel:
+    """Every alert, firing or not, with what it waits for."""
+    rules = _rules(ask, category)
+    if not rules:
+        raise NotInSpecError(category)
+    counts = "\nor ".join(_described(ask, rule) for rule in rules)
+    queries = [Query(counts)]
+    columns = [Column(0, "Firing", width=70, steps=((None, UNKNOWN), (1, HARM)))]
+    counted = [rule.name for rule in rules if own_stream(ask.definition(signals_of(rule.alert)[0][1]))]
+    if counted:
+        zero = "\nor ".join(f'label_replace(vector(0), "alertname", "{name}", "", "")' for name in counted)
+        matcher = f'alert=~"{"|".join(counted)}"'
+        over = f"max by (alert) ({ask.series(names.VIOLATING_GROUPS, matcher)})"
+        crossed = f"round(sum by (alert) (increase({ask.series('llm_threshold_crossings_total', matcher)}[{RANGE}])))"
+        for place, (query, title, width) in enumerate(((over, "Over now", 85), (crossed, "Crossings", 90)), start=1):
+            named = f'sum by (alertname) (label_join({query}, "alertname", "", "alert"))'
+            queries.append(Query(f"{named}\nor on (alertname) ({zero})"))
+            columns.append(
+                Column(place, title, width=width, steps=((None, UNKNOWN), (1, WATCH if place == 1 else "text")))
+            )
+    return panels.table(
+        f"Alerts on {category} signals",
+        "Every alert of this category, with what makes it fire; a click opens its runbook page. Over now: groups over "
+        "the threshold at this moment; crossings: times that a group went over it in the time range. An alert whose "
+        "signal has no groups has neither.",
+        queries,
+        [
+            Column("tocsin_severity", "Severity", width=80, words=SEVERITIES),
+            Column("alertname", "Alert", width=225, url=runbook_url(ask.spec, "${__value.raw}")),
+            Column("condition", "Fires at"),
+            *columns,
+            Column("owner", "Owner", width=80),
+        ],
+        width=_TABLE_WIDTH,
+        height=_table_height(len(rules)),
+        sort="order",
+        descending=False,
+    )
+
+
+def _alert_history(category: str, ask: Ask) -> Panel:
+    """When they fired."""
+    rules = _rules(ask, category)
+    if not rules:
+        raise NotInSpecError(category)
+    return panels.timeseries(
+        "Firing, by alert",
+        f"How many alerts on {category} signals fired at each time. A storm that stands for many counts as one.",
+        [Query(f"count by (alert_family) ({firing(is_(category=category))})", "{{alert_family}}")],
+        width=panels.WIDTH - _TABLE_WIDTH,
+        height=_table_height(len(rules)),
+        stacked=True,
+        soft_most=2,
+        no_value="No alert of this category fired.",
+    )
+
+
+def _described(ask: Ask, rule: AlertRule) -> str:
+    """How many of an alert fire, 0 included, with what a person wants to know of it in labels."""
+    found = {
+        "alertname": rule.name,
+        "tocsin_severity": rule.static_labels["tocsin_severity"],
+        "owner": rule.static_labels["owner"],
+        "condition": _condition(ask, rule),
+        "order": str(ask.spec.severities[rule.alert.severity].order),
+    }
+    query = f"(count({firing(is_(alert_family=rule.name))}) or vector(0))"
+    for label, value in found.items():
+        query = f'label_replace({query}, "{label}", "{value}", "", "")'
+    return query
+
+
+def _condition(ask: Ask, rule: AlertRule) -> str:
+    """Such as ``jailbreak hits ≥ 3 in 10m``; that a signal is by account is in the alert's name."""
+    name = signals_of(rule.alert)[0][1]
+    signal = ask.definition(name)
+    share = isinstance(rule.alert.when, Ratio)
+    value = f"{number(round(100 * rule.value, 6))} %" if share else number(rule.value)
+    unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
+    words = re.sub(r"_by_[a-z]+$", "", name).replace("_", " ")
+    return f"{words} {_SIGNS.get(rule.op, rule.op)} {value}{unit}{_in_window(signal)}"
+
+
+def _rules(ask: Ask, category: str) -> list[AlertRule]:
+    """Alerts of the category, without the storms that stand for them."""
+    return [
+        rule
+        for rule in compile_alerts(ask.spec)
+        if rule.name == rule.family and rule.static_labels["category"] == category
+    ]
+
+
+def _table_height(count: int) -> int:
+    """Title and heading take two units; a line is about one."""
+    return min(12, max(5, count + 3))
+
+
+# --------------------------------------------------------------------------------------------------------------- rest
+def _rest(category: str, ask: Ask, shown: Sequence[str]) -> tuple[str, tuple[Maker, ...]]:
+    """A panel for each signal and family of the category that is on none yet."""
+    text = " ".join(shown)
+    makers: list[Maker] = []
+    for name, family in ask.spec.families.items():
+        if family.category == category and not shows(text, name):
+            makers.append(partial(_family, name, family))
+    for name, signal in ask.spec.signals.items():
+        if signal.category == category and not shows(text, names.signal_metric(name, signal)):
+            title = f"{name.replace('_', ' ').capitalize()}{_in_window(signal)}"
+            makers.append(worst_over_time(name, title, signal.help.rstrip(".")))
+        if signal.category == category and signal.answered and not shows(text, names.answered_metric(name)):
+            makers.append(partial(_answered, name))
+    return f"More {category} signals", tuple(makers)
+
+
+def _family(name: str, family: Family, ask: Ask) -> Panel:
+    """A family as it is: the rate of a counter by its last label, the 95th percentile of a histogram."""
+    words = name.removeprefix("llm_").removesuffix("_total").replace("_", " ").capitalize()
+    by = [label for label in family.labels if label not in ("gateway", "tenant")][-1:]
+    legend = _legend(tuple(by)) or words
+    match family.type:
+        case "counter":
+            query, title, unit = ask.rate(name, by=by, times=60), f"{words} per minute", "short"
+        case "histogram":
+            query, title = ask.quantile(0.95, name, by), f"{words}, 95th percentile"
+            unit = "s" if name.endswith("_seconds") else "short"
+        case _:
+            query, title, unit = ask.gauge("max", name, by=by), words, "short"
+    return panels.timeseries(title, f"{family.help} As the spec has it.", [Query(query, legend)], width=8, unit=unit)
+
+
+def _answered(name: str, ask: Ask) -> Panel:
+    """The part of a signal's hits that the model answered."""
+    signal = ask.definition(name)
+    labels = signal_series(name, signal).labels
+    return panels.timeseries(
+        f"{name.replace('_', ' ').capitalize()}, answered",
+        f"{signal.help} Only those that the model answered{_in_window(signal)}.",
+        [Query(f"topk({_WORST}, {ask.signal(name, answered=True)})", _legend(labels) or "answered")],
+        width=8,
+        shade=HARM,
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- words
+def _legend(labels: tuple[str, ...]) -> str:
+    """The first label says whom; the second only belongs to it."""
+    return f"{{{{{labels[0]}}}}}" if labels else ""
+
+
+def _in_window(signal: Signal) -> str:
+    return f" in {signal.window}" if signal.window else ""
+
+
+def _threshold(ask: Ask, name: str) -> str:
+    limit = ask.limit(name)
+    return f" An alert fires from {number(limit)} on." if limit is not None else ""
