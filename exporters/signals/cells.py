@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from exporters.signals.distinct import distinct
 from exporters.signals.labels import OTHER, UNKNOWN, LabelSet
 
 Floats = npt.NDArray[np.float64]
@@ -132,11 +133,8 @@ class CellTable:
         """Add a batch: `cells[i]` is the cell of event i, `weights[measure][i]` what it adds (NaN adds nothing)."""
         if not len(cells):
             return
-        # Cells are few and numbered from 0, so counting them is quicker than sorting.
-        unique = np.flatnonzero(np.bincount(cells, minlength=self.size))
-        places = np.zeros(self.size, np.int64)
-        places[unique] = np.arange(len(unique))
-        inverse, width = places[cells], len(unique)
+        unique, inverse = distinct(cells, self.size)
+        width = len(unique)
         block = np.zeros((width, self.width))
         for name, index in self.column.items():
             weight = weights[name]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from exporters.signals.distinct import distinct
+
 SLICES = 20
 _RING = SLICES + SLICES // 5  # the slack lets records arrive out of order by a fifth of the window
 _NEVER = np.iinfo(np.int32).min
@@ -31,6 +33,7 @@ class Flow:
         self.late = 0
         self._stamp: npt.NDArray[np.int32] = np.full((0, _RING), _NEVER, np.int32)
         self._sum: npt.NDArray[np.float32] = np.zeros((measures, 0, _RING), np.float32)
+        self._read: tuple[int, Floats] | None = None  # the last slice that was read, and its windows
 
     @property
     def rows(self) -> int:
@@ -50,6 +53,7 @@ class Flow:
     def clear(self, row: int) -> None:
         """Forget a group."""
         if row < self.rows:
+            self._read = None
             self._stamp[row] = _NEVER
             self._sum[:, row] = 0
 
@@ -61,6 +65,7 @@ class Flow:
             value at that slice, shape (measures, pairs). That is how an attack inside a backlog is seen although it
             rises and falls between two scrapes.
         """
+        self._read = None
         slices = self._slice(times)
         if len(slices):
             self.grow(int(rows.max()) + 1)
@@ -82,7 +87,7 @@ class Flow:
     def _add(self, rows: Ints, slices: Ints, weights: list[Floats]) -> tuple[Ints, Floats, Floats]:
         low = int(slices.min()) if len(slices) else 0
         width = int(slices.max()) - low + 1 if len(slices) else 1
-        pairs, inverse = np.unique(rows * width + (slices - low), return_inverse=True)
+        pairs, inverse = distinct(rows * width + (slices - low), self.rows * width)
         row, piece = pairs // width, pairs % width + low
         slot = piece % _RING
         held = self._stamp[row, slot]
@@ -96,7 +101,7 @@ class Flow:
         for measure, weight in enumerate(weights):
             amount = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), len(pairs))
             self._sum[measure, row[keep], slot[keep]] += amount[keep].astype(np.float32)
-        ends = (piece + 1) * self.step + _EPOCH
+        ends: Floats = (piece + 1) * self.step + _EPOCH
         return row, ends, self._window(self._stamp[row], self._sum[:, row], piece[:, None])
 
     def _slice(self, times: Floats) -> Ints:
@@ -110,8 +115,11 @@ class Flow:
         return value
 
     def values(self, reference: float) -> Floats:
-        """The window that ends at `reference` (Unix seconds), shape (measures, rows)."""
-        return self._window(self._stamp, self._sum, int(self._slice(np.array([reference]))[0]))
+        """The window that ends at `reference` (Unix seconds), shape (measures, rows). It is not to be written to."""
+        last = int(self._slice(np.array([reference]))[0])
+        if self._read is None or self._read[0] != last:
+            self._read = last, self._window(self._stamp, self._sum, last)
+        return self._read[1]
 
     def save(self, rows: int) -> dict[str, object]:
         """Plain data that `load` takes back, for the first `rows` groups."""
@@ -126,5 +134,5 @@ class Flow:
         """Take back a snapshot; False (and nothing taken) when it is of another shape."""
         if window != self.window or total.shape != (self.measures, *stamp.shape) or stamp.shape[1:] != (_RING,):
             return False
-        self._stamp, self._sum = stamp.copy(), total.copy()
+        self._stamp, self._sum, self._read = stamp.copy(), total.copy(), None
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -39,9 +39,11 @@ class HealthCounters:
         """What was counted so far."""
         return self._values[name].get(labels, 0.0)
 
-    def show(self, now: float, hold: float, *, again: bool) -> Iterator[Table]:
-        """What a scrape sees; it is remembered as served."""
+    def show(self, now: float, hold: float, *, again: bool, only: Collection[str] | None = None) -> Iterator[Table]:
+        """What a scrape sees, of the metrics `only` (None: of all); it is remembered as served."""
         for name, metric in self._metrics.items():
+            if only is not None and name not in only:
+                continue
             values = np.array(list(self._values[name].values()), np.float64).reshape(-1, 1)
             shown = self._held[name].show(values, now, hold, again=again)
             yield Table(name, "counter", metric.help, metric.labels, list(self._values[name]), shown[:, 0])

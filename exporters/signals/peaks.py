@@ -20,10 +20,11 @@ Ints = npt.NDArray[np.int64]
 class Peaks:
     """One peak for each group, by row. `value` is 0 where there is none; `part` is the answered part of it."""
 
-    __slots__ = ("keep", "part", "served", "value")
+    __slots__ = ("any", "keep", "part", "served", "value")
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
+        self.any = False  # whether there may be one
         self.value: Floats = np.zeros(0)
         self.part: Floats = np.zeros(0)
         self.served: Floats = np.zeros(0)  # when it was first shown; +Inf: not yet
@@ -45,6 +46,7 @@ class Peaks:
     def raise_one(self, row: int, value: float, part: float) -> None:
         """A window of group `row` reached `value`, `part` of it answered."""
         self.grow(row + 1)
+        self.any = True
         if value > self.value[row] or (value == self.value[row] and part > self.part[row]):
             self.value[row], self.part[row], self.served[row] = value, part, np.inf
 
@@ -56,18 +58,22 @@ class Peaks:
         before = self.value[rows]
         higher = values > before
         if higher.any():
+            self.any = True
             np.maximum.at(self.value, rows[higher], values[higher])
             self.served[rows[higher]] = np.inf
 
     def over(self, now: float) -> None:
         """Drop what was served long enough; then start the clock of what this scrape serves for the first time."""
+        if not self.any:
+            return
         ahead = np.isfinite(self.served) & (self.served > now)
         self.served[ahead] = now  # the clock was set back: or they would stay until it is there again
         over = now - self.served >= self.keep
         if over.any():
             self.value[over], self.part[over], self.served[over] = 0.0, 0.0, np.inf
-        fresh = np.isinf(self.served) & (self.value > 0)
-        self.served[fresh] = now
+        positive = self.value > 0
+        self.any = bool(positive.any())
+        self.served[positive & np.isinf(self.served)] = now
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
@@ -78,5 +84,6 @@ class Peaks:
         """Take back a snapshot."""
         rows = data["rows"]
         if len(rows):
+            self.any = True
             self.grow(int(rows.max()) + 1)
             self.value[rows], self.part[rows], self.served[rows] = data["value"], data["part"], data["served"]

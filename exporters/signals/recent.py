@@ -141,17 +141,21 @@ class Requests:
         times: npt.NDArray[np.float64],
     ) -> list[int]:
         """Take a batch of attempts; the cells in which a request is to be counted now."""
-        ends = [success or last for success, last in zip(succeeded, final, strict=True)]
-        ended = [place for place, end in enumerate(ends) if end]
-        calls = [call_ids[place] for place in ended]
+        waiting = [
+            place for place, (success, last) in enumerate(zip(succeeded, final, strict=True)) if not (success or last)
+        ]
+        ended = np.arange(len(cells))
+        calls = call_ids
+        if waiting:
+            ended = np.delete(ended, waiting)
+            calls = [call_ids[place] for place in ended.tolist()]
         fresh = self.settled.new(calls)
-        counted: list[int] = cells[ended if fresh is None else [ended[place] for place in fresh]].tolist()
+        counted: list[int] = cells[ended if fresh is None else ended[fresh]].tolist()
         pending = self.pending
         if pending:
             for call in pending.keys() & set(calls):
                 del pending[call]
-        if len(ended) < len(ends):
-            waiting = [place for place, end in enumerate(ends) if not end]
+        if waiting:
             known = self.settled.among([call_ids[place] for place in waiting])
             for place, settled in zip(waiting, known, strict=True):
                 if not settled:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xxhash
 
 from exporters.samples import Table
+from exporters.signals.distinct import distinct
 from exporters.signals.entities import NOBODY, Entity
 from exporters.signals.flows import Flow
 from exporters.signals.trackers import DistinctTracker, FlowTracker, HitTracker, Limit, Reading, Tracker
@@ -181,7 +182,7 @@ class Signals:
     def _label_groups(self, by: str, rows: Rows, chosen: Ints | None, now: float) -> tuple[Ints, Ints]:
         """As `_groups`, by a bounded label: every thing has one, and a cell has it for all its things."""
         things = np.arange(len(rows.cells)) if chosen is None else chosen
-        cells, inverse = np.unique(rows.cells[things], return_inverse=True)
+        cells, inverse = distinct(rows.cells[things], len(rows.labels))
         place = rows.dims.index(by)
         found = self.entities[by].groups.resolve(
             [rows.labels[cell][place] for cell in cells.tolist()], lambda _place: "", now

@@ -6,7 +6,7 @@ A state takes event batches and is read by scrapes. Time is always a parameter, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -238,13 +238,16 @@ class SignalState:
         again = self.scrapes.begin(now)
         return [*self.families.show(now, self.scrapes.hold, again=again), *self._watched(now, again=again)]
 
-    def watch(self, now: float) -> list[Table]:
-        """The part of `show` that alerts look at: signals, how many groups are over limits, own counters."""
-        return self._watched(now, again=self.scrapes.begin(now))
+    def watch(self, now: float, counters: Collection[str] | None = None) -> list[Table]:
+        """The part of `show` that alerts look at: signals, how many groups are over limits, own counters.
 
-    def _watched(self, now: float, *, again: bool) -> list[Table]:
+        `counters` are the only ones of the last that are wanted, always the same ones; None: all.
+        """
+        return self._watched(now, again=self.scrapes.begin(now), counters=counters)
+
+    def _watched(self, now: float, *, again: bool, counters: Collection[str] | None = None) -> list[Table]:
         signals = self.signals.show(self.reference(now), now)
-        return [*signals, *self.health.show(now, self.scrapes.hold, again=again)]
+        return [*signals, *self.health.show(now, self.scrapes.hold, again=again, only=counters)]
 
     @property
     def accounts(self) -> int:

@@ -51,6 +51,10 @@ class Reading:
     parts: Floats | None = None
 
 
+_NOBODY: Final = Reading(np.zeros(0, np.int64), np.zeros(0))
+_NOBODY_WITH_PARTS: Final = Reading(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+
+
 class Tracker(ABC):
     """One signal. `limits` are those of the alerts over it; `keep` is how long a peak is shown, in seconds."""
 
@@ -81,6 +85,8 @@ class Tracker(ABC):
         if self.peaks is None:
             return reading
         self.peaks.over(now)
+        if not self.peaks.any:
+            return reading
         high = np.flatnonzero(self.peaks.value)
         if not len(high):
             return reading
@@ -157,6 +163,8 @@ class HitTracker(_Rare):
                 hits.forget(hits.times[-1] - 3 * window)
 
     def _now(self, reference: float, now: float) -> Reading:
+        if not self._groups:
+            return _NOBODY_WITH_PARTS if self.signal.answered else _NOBODY
         for row in self._idle_groups(now):
             self._groups.pop(row, None)
         counted = [(row, hits.count(reference, self.window), hits) for row, hits in self._groups.items()]
@@ -284,5 +292,5 @@ class FlowTracker(Tracker):
 
     def _now(self, reference: float, now: float) -> Reading:
         values = self._flow.values(reference)[self._measure]
-        rows = np.flatnonzero(values > 0)
+        rows = (values > 0).nonzero()[0]
         return Reading(rows, values[rows])

@@ -94,7 +94,7 @@ def test_kill_9_in_bursts_loses_nothing_and_counts_nothing_twice(
     finally:
         done.set()
         writer.join()
-    wait_for(lambda: exporter.total("llm_attempts_total") == written, 30, "the exporter does not get to the end")
+    wait_for(lambda: exporter.total("llm_attempts_total") == written, 60, "the exporter does not get to the end")
     wait_for(lambda: value(prometheus, "sum(llm_attempts_total)") == written, 10, "Prometheus sees another number")
     assert value(prometheus, "sum(resets(llm_attempts_total[10m]))") == 0
     # What increase() adds up over the whole run is what was written, give or take its extrapolation at the edges.
