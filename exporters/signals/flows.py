@@ -101,7 +101,7 @@ class Flow:
         for measure, weight in enumerate(weights):
             amount = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), len(pairs))
             self._sum[measure, row[keep], slot[keep]] += amount[keep].astype(np.float32)
-        ends: Floats = (piece + 1) * self.step + _EPOCH
+        ends: Floats = (piece + 1).astype(np.float64) * self.step + _EPOCH
         return row, ends, self._window(self._stamp[row], self._sum[:, row], piece[:, None])
 
     def _slice(self, times: Floats) -> Ints:
