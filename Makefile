@@ -32,14 +32,14 @@ $(STAMP): pyproject.toml $(RUNTIME_LOCK) $(DEV_LOCK)
 	  echo "setup: $$("$(PYTHON)" --version 2>&1) is too old. Tocsin needs 3.11 or newer: make setup PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "setup: $(PYTHON) lacks venv or ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "setup: 1/3 virtual environment in $(VENV)"
+	@echo "setup: 1/3 virtual environment in $(VENV)" >&2
 	@# One of the same Python is brought up to date in place, so that what runs in it meanwhile goes on.
 	@want=$$("$(PYTHON)" -c 'import sys; print(sys.version_info[:2])'); \
 	  have=$$($(BIN)/python -c 'import sys; print(sys.version_info[:2])' 2>/dev/null) || have=none; \
 	  [ "$$have" = "$$want" ] || "$(PYTHON)" -m venv --clear $(VENV)
-	@echo "setup: 2/3 pinned packages (about a minute the first time)"
+	@echo "setup: 2/3 pinned packages (about a minute the first time)" >&2
 	@$(PIP) install --require-hashes -r $(DEV_LOCK)
-	@echo "setup: 3/3 tocsin itself"
+	@echo "setup: 3/3 tocsin itself" >&2
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
