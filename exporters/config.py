@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -10,28 +11,42 @@ import msgspec
 
 from exporters.gateways import GATEWAYS
 from exporters.signals.state import ACCOUNTS
+from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
 from spec.source import placed, read_document, typed
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 
 class SourceConfig(Entry, frozen=True):
-    """Where one feed of records comes from.
+    """Where one feed of records comes from: files, or posts over HTTP.
 
     `paths` are file names or patterns of log files, also of rotated and compressed ones. At the very first start,
     `start_at` says whether what is already there is read. Symbolic links are only read with `follow_symlinks`, as under
-    Kubernetes' ``/var/log/containers``. `shared_keys` are aliases or hashes of keys behind which many
+    Kubernetes' ``/var/log/containers``. A source of type ``http`` has `listen`, address and port, and `token_file`, a
+    token a line, instead; `max_body_bytes` is the largest post, `spool_bytes` how much it keeps on disk before it
+    refuses. `shared_keys` are aliases or hashes of keys behind which many
     people stand: these are counted, but never become an account. `trust_client_address` says that a client cannot
     choose the address that the gateway logs.
     """
 
     gateway: str
-    paths: tuple[str, ...]
-    type: Literal["file"] = "file"
+    paths: tuple[str, ...] = ()
+    type: Literal["file", "http"] = "file"
     start_at: Literal["end", "beginning"] = "end"
+    listen: str = ""
+    token_file: Path | None = None
+    max_body_bytes: int = MAX_BODY
+    spool_bytes: int = SPOOL
     follow_symlinks: bool = False
     shared_keys: tuple[str, ...] = ()
     trust_client_address: bool = False
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return _address(self.listen)
 
 
 class ExporterConfig(Entry, frozen=True):
@@ -56,8 +71,7 @@ class ExporterConfig(Entry, frozen=True):
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address(self.listen)
 
 
 def load_config(path: Path) -> ExporterConfig:
@@ -73,7 +87,11 @@ def load_config(path: Path) -> ExporterConfig:
         raise ShapeError(placed(found, document.places))
     folder = path.absolute().parent
     sources = {
-        name: msgspec.structs.replace(source, paths=tuple(str(folder / pattern) for pattern in source.paths))
+        name: msgspec.structs.replace(
+            source,
+            paths=tuple(str(folder / pattern) for pattern in source.paths),
+            token_file=folder / source.token_file if source.token_file else None,
+        )
         for name, source in config.sources.items()
     }
     return msgspec.structs.replace(
@@ -93,13 +111,48 @@ def _problems(config: ExporterConfig) -> Iterator[Problem]:
         if source.gateway not in GATEWAYS:
             text = f"found {source.gateway!r}, expected {one_of(GATEWAYS)}{nearest(source.gateway, GATEWAYS)}"
             yield Problem(text, ("sources", name, "gateway"))
-        if not source.paths:
-            yield Problem("found no path, expected file names or patterns", ("sources", name, "paths"))
-    _, separator, port = config.listen.rpartition(":")
-    if not separator or not port.isdecimal() or int(port) > 65535:
-        yield Problem(f"found {config.listen!r}, expected an address and a port, as in '0.0.0.0:9877'", ("listen",))
+        yield from _file_problems(name, source) if source.type == "file" else _http_problems(name, source)
+    yield from _address_problems(config.listen, ("listen",))
     if config.accounts < 1:
         yield Problem(f"found {config.accounts}, expected a number of accounts above 0", ("accounts",))
+
+
+def _file_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
+    if not source.paths:
+        yield Problem("found no path, expected file names or patterns", ("sources", name, "paths"))
+    for word, found in (("listen", source.listen), ("token_file", source.token_file)):
+        if found:
+            text = f"found `{word}` at a source of files, expected it with `type: http` alone"
+            yield Problem(text, ("sources", name, word))
+
+
+def _http_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
+    if not _NAME.fullmatch(name):
+        text = f"found {name!r}, expected letters, digits, '_' and '-' alone, as the name becomes that of a folder"
+        yield Problem(text, ("sources", name))
+    if source.paths:
+        yield Problem("found `paths` at a source of type http, expected none", ("sources", name, "paths"))
+    yield from _address_problems(source.listen, ("sources", name, "listen"))
+    if source.token_file is None:
+        text = "found no `token_file`, expected a file with the token that is to be sent as `Authorization: Bearer ...`"
+        yield Problem(text, ("sources", name))
+    if source.max_body_bytes < 1:
+        text = f"found {source.max_body_bytes}, expected a number of bytes above 0"
+        yield Problem(text, ("sources", name, "max_body_bytes"))
+    if source.spool_bytes < 2 * source.max_body_bytes:
+        text = f"found {source.spool_bytes}, expected at least twice `max_body_bytes` ({source.max_body_bytes})"
+        yield Problem(text, ("sources", name, "spool_bytes"))
+
+
+def _address_problems(listen: str, path: tuple[str, ...]) -> Iterator[Problem]:
+    _, separator, port = listen.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        yield Problem(f"found {listen!r}, expected an address and a port, as in '0.0.0.0:9877'", path)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def read_canaries(path: Path) -> tuple[str, ...]:

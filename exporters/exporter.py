@@ -111,6 +111,8 @@ class Exporter:
             log.info("the state is saved again")
         self._failing = False
         self._saved = now
+        for name, source in self._sources.items():
+            source.saved(positions[name])
         self._duration = time.perf_counter() - begun
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ _GAUGES = (
     "tocsin_newest_event_timestamp_seconds",
     "tocsin_feed_lag_seconds",
 )
+_SPOOL = "tocsin_spool_bytes"
 
 
 class Feeds:
@@ -36,6 +37,12 @@ class Feeds:
             for kind, count in status.rotations.items():
                 fresh = count - (before.rotations.get(kind, 0) if before else 0)
                 health.add("tocsin_rotations_total", (name, kind), fresh)
+            for metric, counts, earlier in (
+                ("tocsin_http_requests_total", status.answers, before.answers if before else {}),
+                ("tocsin_http_refused_total", status.refused, before.refused if before else {}),
+            ):
+                for kind, count in counts.items():
+                    health.add(metric, (name, kind), count - earlier.get(kind, 0))
             too_long = status.lines_too_long - (before.lines_too_long if before else 0)
             self._state.reject(name, "too_long", too_long, now=now)
             self._before[name] = status
@@ -47,6 +54,10 @@ class Feeds:
         rows = np.array([self._gauges(name, now) for name in self._sources], np.float64).reshape(-1, len(_GAUGES))
         for place, metric in enumerate(_GAUGES):
             yield Table(metric, "gauge", metrics[metric].help, ("source",), keys, rows[:, place])
+
+        spools = {name: status.spool_bytes for name, status in self._before.items() if status.spool_bytes is not None}
+        sizes = np.array(list(spools.values()), np.float64)
+        yield Table(_SPOOL, "gauge", metrics[_SPOOL].help, ("source",), [(name,) for name in spools], sizes)
 
     def _gauges(self, name: str, now: float) -> tuple[float, ...]:
         status, newest = self._before[name], self._state.newest.get(name, 0.0)

@@ -48,7 +48,7 @@ class BoundedServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
         except OSError as error:
             text = f"cannot listen on {address[0]}:{address[1]}: {error.strerror}; choose another `listen`"
             raise OSError(error.errno, text) from error
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="http", daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="http", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Where bytes come from: the file tail, later HTTP and Kafka, all behind one small protocol."""
+"""Where bytes come from: the file tail, posts over HTTP, all behind one small protocol."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ class Source(Protocol):
 
     def positions(self) -> Mapping[str, object]:
         """Everything needed to resume after the chunks taken so far; each value can be encoded by msgspec."""
+        ...
+
+    def saved(self, positions: Mapping[str, object]) -> None:
+        """These positions are kept for good now, as are those that were saved before them."""
         ...
 
     def status(self) -> Status:

@@ -114,6 +114,9 @@ class FileTail:
         """The position of every file known, oldest first. As a value, it may be kept until slower readers are done."""
         return {key: file.position() for key, file in self._watch.files.items()}
 
+    def saved(self, positions: Mapping[str, object]) -> None:
+        """Nothing to do: others remove logs."""
+
     def status(self) -> Status:
         """How things were at the last look."""
         seen, counters = self._watch.seen, self._watch.counters

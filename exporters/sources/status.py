@@ -16,6 +16,7 @@ class Status:
     `partial_lines` are the last lines that wait for their newline, `partial_bytes` their length so far.
     `bytes_lost` were seen and vanished before they could be read; `lines_too_long` were skipped, `bytes_skipped` long
     in all; `errors` counts by kind: ``open``, ``read``, ``gzip``.
+    A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`.
     """
 
     source: str
@@ -32,3 +33,6 @@ class Status:
     rotations: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    answers: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+    spool_bytes: int | None = None

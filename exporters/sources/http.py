@@ -1,0 +1,343 @@
+"""The HTTP source: takes posts of records, and answers 2xx only once they are synced to its spool.
+
+What it does before the answer is little: the token, the length, one pass over the JSON, and a sync that it shares with
+whoever posts at the same time. LiteLLM throws away what it logs while a post is under way, so each millisecond here is
+lost records there. Counting comes later, from the spool.
+
+The head of a request is read before anything is known of the sender (`exporters.web`); its body only after its token
+was found right, and under a limit for one and for all together.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from exporters.sources.chunk import Chunk
+from exporters.sources.records import BodyError, lines_of, unpack
+from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
+from exporters.sources.status import Status
+from exporters.web import BoundedHandler, BoundedServer
+
+log = logging.getLogger("tocsin")
+
+PATH: Final = "/records"
+PATIENCE: Final = 15.0
+"""Seconds that a client may take over all of its request."""
+AT_ONCE: Final = 64
+"""Requests that are served at the same time; later ones wait in the listen queue."""
+IN_FLIGHT: Final = 64 * 1024 * 1024
+"""Bytes of bodies in memory, all requests together; whoever finds no room waits for it."""
+MAX_BODY: Final = 32 * 1024 * 1024
+"""Bytes of a body at most, as sent and unpacked."""
+SPOOL: Final = 256 * 1024 * 1024
+"""Bytes of a spool at most."""
+MAX_LINE: Final = 8 * 1024 * 1024
+"""Bytes of a record at most; a longer one is passed over and counted, as in a log file."""
+LEAST_TOKEN: Final = 16
+"""Characters of a token at least."""
+WRONG_TOKENS: Final = 10
+"""Wrong tokens a second, from everybody together, that get a polite answer."""
+
+_CHUNK: Final = 256 * 1024
+_TROUBLED: Final = 60.0  # seconds for which a post that could not be kept takes the source down
+_RETRY_AFTER: Final = "5"  # seconds
+_CODES: Final = ("200", "400", "401", "404", "405", "408", "411", "413", "415", "429", "431", "503")
+_REASONS: Final = {
+    "not_json": HTTPStatus.BAD_REQUEST,
+    "not_records": HTTPStatus.BAD_REQUEST,
+    "gzip": HTTPStatus.BAD_REQUEST,
+    "incomplete": HTTPStatus.BAD_REQUEST,
+    "request": HTTPStatus.BAD_REQUEST,
+    "token": HTTPStatus.UNAUTHORIZED,
+    "token_rate": HTTPStatus.TOO_MANY_REQUESTS,
+    "path": HTTPStatus.NOT_FOUND,
+    "method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "slow": HTTPStatus.REQUEST_TIMEOUT,
+    "length": HTTPStatus.LENGTH_REQUIRED,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too_many": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "head": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "disk": HTTPStatus.SERVICE_UNAVAILABLE,
+    "disk_slow": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def read_tokens(path: Path) -> tuple[bytes, ...]:
+    """The tokens in a file, one a line: several while one replaces another.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: there is none, or one is too short or cannot stand in a header.
+    """
+    tokens = tuple(line.strip() for line in path.read_bytes().splitlines() if line.strip())
+    if not tokens:
+        raise ValueError(f"{path} is empty, expected a token, for instance from `openssl rand -hex 32`")
+    for number, token in enumerate(tokens, 1):
+        if len(token) < LEAST_TOKEN or not all(0x21 <= byte <= 0x7E for byte in token):
+            text = f"{path}: token {number} is too short or has characters that cannot stand in a header"
+            raise ValueError(f"{text}; expected at least {LEAST_TOKEN} printable ones without spaces")
+    return tokens
+
+
+class HttpSource:
+    """Listens on `address` until `close`; whoever posts has to know one of `tokens`. Sizes are bytes.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        address: tuple[str, int],
+        tokens: tuple[bytes, ...],
+        spool: Spool,
+        *,
+        max_body: int = MAX_BODY,
+        max_line: int = MAX_LINE,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.source = source
+        self.spool = spool
+        self.max_body = max_body
+        self.max_line = max_line
+        self.room = _Room(max(IN_FLIGHT, max_body))
+        self._tokens = tokens
+        self._buffer = bytearray(max_line)
+        self._sequence = 0
+        self._counts = threading.Lock()
+        self._answers = dict.fromkeys(_CODES, 0)
+        self._refused = dict.fromkeys(_REASONS, 0)
+        self._too_long = 0
+        self._wrong = _Bucket(WRONG_TOKENS)
+        self._trouble, self._troubled = "", 0.0  # what, and when last
+        self._unreadable = ""
+        handler = type("Handler", (_Handler,), {"source": self, "patience": patience})
+        self._server = BoundedServer(address, handler, at_once=AT_ONCE)
+        self._server.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on."""
+        return self._server.address
+
+    # ------------------------------------------------------------------------------------------------ the source
+    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+        """Hand over what was posted; see `exporters.sources.Source`."""
+        try:
+            for start, end, data in self.spool.read(budget_bytes, self._buffer, _CHUNK):
+                self._sequence += 1
+                yield Chunk(self.source, str(start.segment), start.offset, end, data, self._sequence - 1)
+            self._unreadable = ""
+        except OSError as error:
+            self._unreadable = f"the spool cannot be read: {error.strerror}"
+
+    def positions(self) -> dict[str, object]:
+        """How far the spool was read."""
+        return {"spool": self.spool.position}
+
+    def saved(self, positions: Mapping[str, object]) -> None:
+        """Let the spool forget what was counted."""
+        position = positions["spool"]
+        if isinstance(position, SpoolPosition):
+            self.spool.saved(position)
+
+    def status(self) -> Status:
+        """How it is doing."""
+        recent = time.monotonic() - self._troubled < _TROUBLED
+        reason = self._unreadable or (self._trouble if recent else "")
+        with self._counts:
+            return Status(
+                source=self.source,
+                up=not reason,
+                reason=reason,
+                unread_bytes=self.spool.unread,
+                files=0,
+                open_files=0,
+                partial_lines=0,
+                partial_bytes=0,
+                bytes_lost=self.spool.lost,
+                bytes_skipped=0,
+                lines_too_long=self._too_long,
+                problems=(reason,) if reason else (),
+                answers=dict(self._answers),
+                refused=dict(self._refused),
+                spool_bytes=self.spool.size,
+            )
+
+    def close(self) -> None:
+        """Take no more posts. What was taken stays in the spool."""
+        self._server.stop()
+        self.spool.close()
+
+    # ------------------------------------------------------------------------------------------------ posts
+    def knows(self, authorization: list[str]) -> bool:
+        """Whether these values of the header hold one right token; it takes the same time for all wrong ones."""
+        scheme, _, token = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
+        presented = token.strip().encode("latin-1")
+        known = [hmac.compare_digest(presented, right) for right in self._tokens]
+        return any(known) and scheme.lower() == "bearer"
+
+    def polite(self) -> bool:
+        """Whether another wrong token gets more than a closed connection."""
+        return self._wrong.take()
+
+    def count(self, code: int, reason: str = "", too_long: int = 0) -> None:
+        """An answer was given."""
+        with self._counts:
+            self._answers[str(code)] = self._answers.get(str(code), 0) + 1
+            self._too_long += too_long
+            if reason:
+                self._refused[reason] += 1
+
+    def keep(self, lines: bytes) -> str:
+        """Put lines into the spool; why that failed, or nothing."""
+        try:
+            self.spool.append(lines)
+        except SpoolFullError:
+            return self._say("full", "the spool is full; records are refused until others have been counted and saved")
+        except SpoolSlowError:
+            return self._say("disk_slow", "the disk of the spool is too slow; records are refused")
+        except OSError as error:
+            return self._say("disk", f"cannot write to the spool: {error.strerror}; records are refused")
+        if self._trouble:
+            self._trouble = ""
+            log.info("source %s: records are taken again", self.source)
+        return ""
+
+    def _say(self, reason: str, text: str) -> str:
+        if text != self._trouble:
+            log.error("source %s: %s", self.source, text)
+        self._trouble, self._troubled = text, time.monotonic()
+        return reason
+
+
+class _Refused(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Handler(BoundedHandler):
+    source: HttpSource
+    method = "POST"
+
+    def serve(self) -> None:
+        """Take a post of records."""
+        source = self.source
+        try:
+            self._admit()
+            encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+            if encoding not in ("identity", "gzip"):
+                raise _Refused("encoding")
+            length = self._length()
+            with source.room.take(length + (source.max_body if encoding == "gzip" else length), self.patience):
+                body = self._body(length)
+                if encoding == "gzip":
+                    body = unpack(body, source.max_body)
+                lines, too_long = lines_of(body, max_line=source.max_line)
+                if lines and (reason := source.keep(lines)):
+                    raise _Refused(reason)
+        except (_Refused, BodyError) as refused:
+            self.refuse(_REASONS[refused.reason], refused.reason)
+            return
+        self.source.count(HTTPStatus.OK, too_long=too_long)
+        self.answer(HTTPStatus.OK, b"{}", "application/json")
+
+    def _admit(self) -> None:
+        if self.path != PATH:
+            raise _Refused("path")
+        if not self.source.knows(self.headers.get_all("Authorization", [])):
+            raise _Refused("token" if self.source.polite() else "token_rate")
+
+    def _length(self) -> int:
+        stated = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or len(stated) != 1:
+            raise _Refused("length")
+        text = stated[0].strip()
+        if not (text.isascii() and text.isdigit()):
+            raise _Refused("length")
+        if len(text) > 18 or int(text) > self.source.max_body:
+            raise _Refused("too_large")
+        return int(text)
+
+    def _body(self, length: int) -> bytes:
+        try:
+            body = self.rfile.read(length)
+        except ConnectionError:
+            raise _Refused("incomplete") from None
+        if len(body) < length:
+            raise _Refused("incomplete")
+        return body
+
+    def refuse(self, status: HTTPStatus, reason: str, *, linger: bool = True, **headers: str) -> None:
+        """Refuse, and count it."""
+        self.source.count(status, reason)
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW_Authenticate"] = "Bearer"
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry_After"] = _RETRY_AFTER
+        super().refuse(status, reason, linger=linger and reason != "token_rate", **headers)
+
+
+class _Room:
+    """Bytes of memory that requests share."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, size: int, patience: float) -> Iterator[None]:
+        """Hold `size` bytes, of all there are at most; waits `patience` seconds for them.
+
+        Raises:
+            _Refused: there was no room in time.
+        """
+        size = min(size, self._size)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._free >= size, patience):
+                raise _Refused("busy")
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
+class _Bucket:
+    """Allows so many a second, on average and at once."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = self._left = rate
+        self._then = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._rate, self._left + (now - self._then) * self._rate)
+            self._then = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
+def position_of(saved: Mapping[str, Any] | None) -> SpoolPosition | None:
+    """The position in what was saved of a source; None when there is none."""
+    plain = saved.get("spool") if saved else None
+    return SpoolPosition(**plain) if isinstance(plain, dict) and "segment" in plain else None
