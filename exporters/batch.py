@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import msgspec
 import numpy as np
@@ -72,6 +72,61 @@ class Reject:
     line: int
     reason: str
     detail: str
+
+
+class Run(NamedTuple):
+    """Numbered lines of one writer that follow each other without a gap, `first` to `last`."""
+
+    writer: str
+    first: int
+    last: int
+
+
+class Loss(NamedTuple):
+    """A writer was killed: it had written up to number `written`, and been given up to `offered`, at least.
+
+    `exact` says that it was given no more.
+    """
+
+    writer: str
+    written: int
+    offered: int
+    exact: bool
+
+
+@dataclass(slots=True)
+class FeedNotes:
+    """What numbered lines say about the feed itself: which numbers came, and what writers say that they have lost.
+
+    `drops` are records that a writer dropped, by reason; their numbers are missing in `runs` too. `lines` are those
+    that hold no attempt, counted from 0 in the batch's raw bytes.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    drops: Counter[str] = field(default_factory=Counter)
+    lines: list[int] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        """Take a run in; one that goes on where the last ended makes it longer."""
+        if self.runs and self.runs[-1].writer == run.writer and self.runs[-1].last + 1 == run.first:
+            self.runs[-1] = self.runs[-1]._replace(last=run.last)
+        else:
+            self.runs.append(run)
+
+    @staticmethod
+    def joined(parts: Sequence[FeedNotes | None]) -> FeedNotes | None:
+        """Notes of several batches as one, without lines; None if there are none."""
+        found = [part for part in parts if part is not None]
+        if not found:
+            return None
+        notes = FeedNotes()
+        for part in found:
+            notes.losses += part.losses
+            notes.drops.update(part.drops)
+            for run in part.runs:
+                notes.add(run)
+        return notes
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):
@@ -156,6 +211,7 @@ class EventBatch:
     rejects: list[Reject] = field(default_factory=list)
     dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values of a wrong type, left out
     source_trusted: bool = False
+    notes: FeedNotes | None = None
     raw: Sequence[bytes] = ()
     records: Sequence[Any] = ()
     describe: Callable[[bytes], dict[str, object]] | None = None
@@ -231,6 +287,7 @@ class EventBatch:
             rejects=[reject for batch in batches for reject in batch.rejects],
             dropped_fields=dropped,
             source_trusted=first.source_trusted,
+            notes=FeedNotes.joined([batch.notes for batch in batches]),
         )
 
     def record(self, row: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -100,7 +100,7 @@ class Arrivals:
             batch = batch.rows(part)
         batch = replace(batch, rejects=batch.rejects[first[1] : last[1]])
         if first != (0, 0):  # what belongs to no row is counted once
-            batch = replace(batch, dropped_fields={}, skipped_chars=0)
+            batch = replace(batch, dropped_fields={}, skipped_chars=0, notes=None)
         return batch
 
 
@@ -144,19 +144,19 @@ def _decoded(decode: Decode, data: bytes, too_long: int) -> tuple[EventBatch, li
     """The batch, and for each reject how many attempts stand before it."""
     batch = decode(data)
     rejects = sorted(batch.rejects, key=lambda reject: reject.line)
-    places = [0] * too_long + _attempts_before(data, rejects)
+    places = [0] * too_long + _attempts_before(data, rejects, batch.notes.lines if batch.notes else ())
     rejects = [Reject(0, "too_long", "")] * too_long + rejects
     return replace(batch, rejects=rejects, raw=(), records=(), describe=None), places
 
 
-def _attempts_before(data: bytes, rejects: Sequence[Reject]) -> list[int]:
-    """A line is blank, a reject or an attempt."""
+def _attempts_before(data: bytes, rejects: Sequence[Reject], others: Collection[int]) -> list[int]:
+    """A line is blank, a reject, an attempt, or one of the `others`."""
     refused = {reject.line for reject in rejects}
     places, attempts = [], 0
     for number, line in enumerate(data.split(b"\n") if rejects else ()):
         if number in refused:
             places.append(attempts)
-        elif line and not line.isspace():
+        elif line and not line.isspace() and number not in others:
             attempts += 1
     return places
 

@@ -30,7 +30,8 @@ class Gateway(Protocol):
     def decode(self, data: Raw, *, source: str) -> EventBatch:
         r"""The attempts in `data`, which is whole lines, each ending in ``b"\n"``; `source` names where they come from.
 
-        Never raises on what `data` holds: every line that is not blank is an attempt or one of the batch's rejects.
+        Never raises on what `data` holds: every line that is not blank is an attempt, one of the batch's rejects, or
+        one of the lines in its notes.
         """
         ...
 

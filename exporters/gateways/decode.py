@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import msgspec
 import numpy as np
 
-from exporters.batch import Raw, Reject
+from exporters.batch import FeedNotes, Raw, Reject
 from exporters.gateways.lenient import UNFIT, Repairs, UnreadableError, fit, parse
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -28,9 +28,21 @@ class Decoded(Generic[S]):
     """What a buffer held. Record i stood in line ``lines[i]``, or in line i if `lines` is None."""
 
     records: list[S]
-    lines: Sequence[int] | None = None
+    lines: list[int] | None = None
     rejects: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    notes: FeedNotes | None = None  # what the lines say about the feed itself, if anything
+
+    def add(self, line: int, record: S) -> None:
+        """Take a record in, if each has its line named."""
+        self.records.append(record)
+        self.lines.append(line)  # type: ignore[union-attr]
+
+    def noted(self) -> FeedNotes:
+        """The notes, to add to."""
+        if self.notes is None:
+            self.notes = FeedNotes()
+        return self.notes
 
 
 class LineDecoder(Generic[S]):
@@ -51,20 +63,23 @@ class LineDecoder(Generic[S]):
 
         The result for a line does not depend on the lines around it.
         """
+        records = self._at_once(data, self._decoder)
+        return self._line_by_line(bytes(data)) if records is None else Decoded(records)
+
+    @staticmethod
+    def _at_once(data: Raw, decoder: msgspec.json.Decoder[Any]) -> list[Any] | None:
+        """What the lines of `data` hold, if each of them is just what `decoder` expects."""
         lines = _separate_objects(data)
-        if lines is not None:
-            try:
-                records = self._decoder.decode_lines(data)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                if len(records) == lines:  # else one line holds two
-                    return Decoded(records)
-        return self._line_by_line(bytes(data))
+        if lines is None:
+            return None
+        try:
+            found = decoder.decode_lines(data)
+        except (ValueError, RecursionError):
+            return None
+        return found if len(found) == lines else None  # else one line holds two
 
     def _line_by_line(self, data: bytes) -> Decoded[S]:
         decoded: Decoded[S] = Decoded([], [])
-        numbers: list[int] = []
         decode = self._decoder.decode
         for number, line in enumerate(data.split(b"\n")):
             try:
@@ -72,28 +87,32 @@ class LineDecoder(Generic[S]):
             except (ValueError, RecursionError):
                 if not line.strip():
                     continue
-                rescued = self._rescue(number, line, decoded.dropped)
-                if isinstance(rescued, Reject):
-                    decoded.rejects.append(rescued)
+                rescued = self._rescue(number, line, decoded)
+                if rescued is None:
                     continue
                 record = rescued
-            decoded.records.append(record)
-            numbers.append(number)
-        decoded.lines = numbers
+            decoded.add(number, record)
         return decoded
 
-    def _rescue(self, number: int, line: bytes, dropped: Counter[str]) -> S | Reject:
+    def _rescue(self, number: int, line: bytes, decoded: Decoded[S]) -> S | None:
+        """What can be made of a line; if nothing can, None, and `decoded` has the reason."""
         left_out: Counter[str] = Counter()
         try:
             value = parse(line, left_out)
         except UnreadableError as error:
-            return Reject(number, error.reason, str(error))
+            decoded.rejects.append(Reject(number, error.reason, str(error)))
+            return None
         if not isinstance(value, dict):
-            return Reject(number, "not_an_object", type(value).__name__)
+            decoded.rejects.append(Reject(number, "not_an_object", type(value).__name__))
+            return None
+        return self._fitted(number, value, left_out, decoded)
+
+    def _fitted(self, number: int, value: dict[str, Any], left_out: Counter[str], decoded: Decoded[S]) -> S | None:
         record = fit(value, self.record, left_out, repairs=self._repairs)
         if record is UNFIT:
-            return self._misfit(number, value)
-        dropped.update(left_out)
+            decoded.rejects.append(self._misfit(number, value))
+            return None
+        decoded.dropped.update(left_out)
         return record  # type: ignore[no-any-return]
 
     def _misfit(self, number: int, value: dict[str, Any]) -> Reject:

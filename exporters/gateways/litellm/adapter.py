@@ -11,7 +11,8 @@ from xxhash import xxh3_64_intdigest
 from exporters.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
 from exporters.gateways import instants
 from exporters.gateways.address import Ranges
-from exporters.gateways.decode import Fields, LineDecoder, prune, transposed
+from exporters.gateways.decode import Fields, prune, transposed
+from exporters.gateways.envelope import FeedDecoder
 from exporters.gateways.litellm.errors import Failure, classify
 from exporters.gateways.litellm.flat import flat_record
 from exporters.gateways.litellm.guardrails import graver, stage_of_block, verdict_of
@@ -28,8 +29,8 @@ from exporters.gateways.memo import Memo
 from exporters.gateways.names import short
 from exporters.gateways.openai_content import Collector, filtered, tools_called
 
-PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value"))
-"""What LiteLLM writes where it has removed the text, or never had one."""
+PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value", "redacted-by-tocsin"))
+"""What LiteLLM and the hook write where they have removed the text, or never had one."""
 
 _OPERATIONS: Final = {
     "anthropic_messages": "chat",
@@ -91,7 +92,7 @@ class LiteLLM:
         paths = ALWAYS_PATHS.union(*(COLUMN_PATHS[column] for column in self._columns))
         if content:
             paths |= CONTENT_PATHS
-        self._decoder = LineDecoder(prune(Record, paths), _REPAIRS)
+        self._decoder = FeedDecoder(prune(Record, paths), _REPAIRS)
         inner = {path.partition(".")[2] for path in paths if path.startswith("metadata.")}
         self._nobody = prune(Metadata, frozenset(inner))() if inner else None
         self._operations = Memo(_operation, 1_024)
@@ -117,6 +118,7 @@ class LiteLLM:
             rejects=decoded.rejects,
             dropped_fields=decoded.dropped,
             source_trusted=self._trusted,
+            notes=decoded.notes,
             raw=RawLines(data, len(records), decoded.lines),
             records=records,
             describe=self._describe,

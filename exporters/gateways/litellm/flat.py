@@ -35,6 +35,8 @@ def flat_record(batch: EventBatch, raw: bytes) -> dict[str, object]:
     if batch.size != 1:
         raise LookupError("these bytes are no attempt")
     plain = parse(raw, Counter())
+    if plain.get("status") is None:  # in the hook's envelope
+        plain = plain["record"]
     record = {
         **_event(batch, raw),
         **_call(batch, plain),

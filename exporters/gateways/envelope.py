@@ -1,0 +1,140 @@
+"""Lines in the envelope of Tocsin's hooks, and lines without it: a log may hold both.
+
+An envelope is ``{"v":1,"writer":...,"seq":...,"kind":...,"record":{...}}``; instead of the record it may have a
+``notice`` (see exporters/hooks/). It is told from a plain record by having no ``status``. What the numbers and notices
+say about lost records is gathered beside the records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from exporters.batch import FeedNotes, Loss, Raw, Reject, Run
+from exporters.gateways.decode import Decoded, LineDecoder
+from exporters.gateways.lenient import UNFIT, Repairs, fit
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+START: Final = b'{"v":'
+REASONS: Final = ("queue_full", "unencodable", "error")
+"""Why a writer drops records, as it says itself; what else it may say is ``other``."""
+
+
+class Notice(msgspec.Struct, gc=False):
+    """What a line without a record says; which fields it has depends on its kind."""
+
+    writer: str | None = None  # lost
+    written: int | None = None
+    offered: int | None = None
+    exact: bool | None = None
+    reasons: dict[str, int] | None = None  # dropped
+
+
+def envelope_of(record: type[S]) -> type[msgspec.Struct]:
+    """The envelope around `record`."""
+    return msgspec.defstruct(
+        "Envelope",
+        [
+            ("v", Literal[1]),
+            ("writer", str),
+            ("seq", int),
+            ("kind", str),
+            ("record", record | None, None),
+            ("notice", Notice | None, None),
+            ("status", None, None),
+        ],
+        gc=False,
+    )
+
+
+class FeedDecoder(LineDecoder[S]):
+    """Decodes lines into `record`, with or without envelope.
+
+    Chunks all of whose lines are of one sort are decoded at once. A line of another kind than ``attempt`` without a
+    record is neither a record nor a reject.
+    """
+
+    def __init__(self, record: type[S], repairs: Repairs | None = None) -> None:
+        super().__init__(record, repairs)
+        self._envelopes: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope_of(record))
+
+    def decode(self, data: Raw) -> Decoded[S]:
+        """Every line of `data` as a record, a reject, or a note; blank lines are none of these."""
+        if bytes(data[: len(START)]) != START:
+            return super().decode(data)
+        envelopes = self._at_once(data, self._envelopes)
+        if envelopes is None:
+            return self._line_by_line(bytes(data))
+        records = [envelope.record for envelope in envelopes]
+        if None not in records:
+            return Decoded(records, notes=FeedNotes(runs=_runs(envelopes)))
+        decoded: Decoded[S] = Decoded([], [])
+        for number, envelope in enumerate(envelopes):
+            if (record := self._open(number, envelope, decoded)) is not None:
+                decoded.add(number, record)
+        return decoded
+
+    def _rescue(self, number: int, line: bytes, decoded: Decoded[S]) -> S | None:
+        try:
+            envelope = self._envelopes.decode(line)
+        except (ValueError, RecursionError):
+            return super()._rescue(number, line, decoded)
+        return self._open(number, envelope, decoded)
+
+    def _fitted(self, number: int, value: dict[str, Any], left_out: Counter[str], decoded: Decoded[S]) -> S | None:
+        if value.get("status") is not None or value.get("v") != 1:
+            return super()._fitted(number, value, left_out, decoded)
+        writer, seq, kind = (
+            fit(value.get(name), sort, Counter()) for name, sort in (("writer", str), ("seq", int), ("kind", str))
+        )
+        if UNFIT in (writer, seq, kind):
+            return super()._fitted(number, value, left_out, decoded)
+        inner = value.get("record")
+        if isinstance(inner, dict):
+            decoded.noted().add(Run(writer, seq, seq))
+            return super()._fitted(number, inner, left_out, decoded)
+        notice = fit(value.get("notice"), Notice | None, Counter())
+        return self._note(number, writer, seq, kind, None if notice is UNFIT else notice, decoded)
+
+    def _open(self, number: int, envelope: Any, decoded: Decoded[S]) -> S | None:
+        if envelope.record is None:
+            return self._note(number, envelope.writer, envelope.seq, envelope.kind, envelope.notice, decoded)
+        decoded.noted().add(Run(envelope.writer, envelope.seq, envelope.seq))
+        record: S = envelope.record
+        return record
+
+    def _note(
+        self, number: int, writer: str, seq: int, kind: str, notice: Notice | None, decoded: Decoded[S]
+    ) -> S | None:
+        notes = decoded.noted()
+        notes.add(Run(writer, seq, seq))
+        if kind == "attempt":
+            decoded.rejects.append(Reject(number, "missing_field", "record"))
+            return None
+        notes.lines.append(number)
+        if notice is not None and kind == "dropped":
+            for reason, count in (notice.reasons or {}).items():
+                notes.drops[reason if reason in REASONS else "other"] += max(0, count)
+        if notice is not None and kind == "lost" and notice.writer:
+            notes.losses.append(
+                Loss(notice.writer, notice.written or 0, notice.offered or 0, exact=notice.exact is not False)
+            )
+        return None
+
+
+def _runs(envelopes: Sequence[Any]) -> list[Run]:
+    """The numbers of lines as runs; a chunk is nearly always one."""
+    if not envelopes:
+        return []
+    writer, first = envelopes[0].writer, envelopes[0].seq
+    numbers = [envelope.seq for envelope in envelopes]
+    if numbers == list(range(first, first + len(numbers))) and {envelope.writer for envelope in envelopes} == {writer}:
+        return [Run(writer, first, numbers[-1])]
+    notes = FeedNotes()
+    for envelope in envelopes:
+        notes.add(Run(envelope.writer, envelope.seq, envelope.seq))
+    return notes.runs
