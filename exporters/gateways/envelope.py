@@ -70,12 +70,14 @@ class FeedDecoder(LineDecoder[S]):
         if envelopes is None:
             return self._line_by_line(bytes(data))
         records = [envelope.record for envelope in envelopes]
+        notes = FeedNotes(runs=_runs(envelopes))
         if None not in records:
-            return Decoded(records, notes=FeedNotes(runs=_runs(envelopes)))
-        decoded: Decoded[S] = Decoded([], [])
-        for number, envelope in enumerate(envelopes):
-            if (record := self._open(number, envelope, decoded)) is not None:
-                decoded.add(number, record)
+            return Decoded(records, notes=notes)
+        kept = [line for line, record in enumerate(records) if record is not None]
+        decoded: Decoded[S] = Decoded([records[line] for line in kept], kept, notes=notes)
+        for line, envelope in enumerate(envelopes):
+            if envelope.record is None:
+                self._note(line, envelope.kind, envelope.notice, decoded)
         return decoded
 
     def _rescue(self, number: int, line: bytes, decoded: Decoded[S]) -> S | None:
@@ -93,28 +95,27 @@ class FeedDecoder(LineDecoder[S]):
         )
         if UNFIT in (writer, seq, kind):
             return super()._fitted(number, value, left_out, decoded)
+        decoded.noted().add(Run(writer, seq, seq))
         inner = value.get("record")
         if isinstance(inner, dict):
-            decoded.noted().add(Run(writer, seq, seq))
             return super()._fitted(number, inner, left_out, decoded)
         notice = fit(value.get("notice"), Notice | None, Counter())
-        return self._note(number, writer, seq, kind, None if notice is UNFIT else notice, decoded)
+        self._note(number, kind, None if notice is UNFIT else notice, decoded)
+        return None
 
     def _open(self, number: int, envelope: Any, decoded: Decoded[S]) -> S | None:
-        if envelope.record is None:
-            return self._note(number, envelope.writer, envelope.seq, envelope.kind, envelope.notice, decoded)
         decoded.noted().add(Run(envelope.writer, envelope.seq, envelope.seq))
-        record: S = envelope.record
+        record: S | None = envelope.record
+        if record is None:
+            self._note(number, envelope.kind, envelope.notice, decoded)
         return record
 
-    def _note(
-        self, number: int, writer: str, seq: int, kind: str, notice: Notice | None, decoded: Decoded[S]
-    ) -> S | None:
+    @staticmethod
+    def _note(number: int, kind: str, notice: Notice | None, decoded: Decoded[S]) -> None:
         notes = decoded.noted()
-        notes.add(Run(writer, seq, seq))
         if kind == "attempt":
             decoded.rejects.append(Reject(number, "missing_field", "record"))
-            return None
+            return
         notes.lines.append(number)
         if notice is not None and kind == "dropped":
             for reason, count in (notice.reasons or {}).items():
@@ -123,7 +124,6 @@ class FeedDecoder(LineDecoder[S]):
             notes.losses.append(
                 Loss(notice.writer, notice.written or 0, notice.offered or 0, exact=notice.exact is not False)
             )
-        return None
 
 
 def _runs(envelopes: Sequence[Any]) -> list[Run]:
