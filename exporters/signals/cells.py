@@ -110,8 +110,12 @@ class CellTable:
         out = np.array(found, np.int64)
         if -1 in found:
             unknown = np.flatnonzero(out < 0).tolist()
+            admitted = sum(map(len, self._open))
             for place in sorted(unknown, key=lambda place: not proven[place]):  # proof may come later in the batch
                 out[place] = self._resolve_one(rows[place], proven[place])
+            if sum(map(len, self._open)) != admitted:  # what was counted as "other" before has a place of its own now
+                for place in np.flatnonzero(np.array(found) >= 0).tolist():
+                    out[place] = self._resolve_one(rows[place], proven[place])
         return out
 
     def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
