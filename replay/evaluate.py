@@ -95,13 +95,30 @@ class _View:
     def __init__(self, tables: Iterable[Table]) -> None:
         self._tables = {table.name: table for table in tables}
         self._read: dict[str, Vector] = {}
+        self._rows: dict[tuple[str, str], dict[str, list[int]]] = {}
 
     def vector(self, series: Series) -> Vector:
         found = self._read.get(series.record)
         if found is None:
             table = self._tables.get(series.metric)
-            found = self._read[series.record] = _NOTHING if table is None else merged(table, series)
+            if table is None:
+                found = _NOTHING
+            elif len(series.matchers) == 1 and series.matchers[0][0] in table.labels:
+                found = merged(table, series, self._selected(table, *series.matchers[0]))
+            else:
+                found = merged(table, series)
+            self._read[series.record] = found
         return found
+
+    def _selected(self, table: Table, label: str, wanted: str) -> list[int]:
+        """The rows with that word; many rules read one table, each for a word of its own."""
+        rows = self._rows.get((table.name, label))
+        if rows is None:
+            rows = self._rows[table.name, label] = {}
+            place = table.labels.index(label)
+            for row, key in enumerate(table.keys):
+                rows.setdefault(key[place], []).append(row)
+        return rows.get(wanted, [])
 
     def fixed(self, metric: str) -> bool:
         """Whether a metric stands still by itself: it is not there, or a counter."""
@@ -113,19 +130,24 @@ class _View:
         return {} if table is None else dict(zip(table.keys, table.values.tolist(), strict=True))
 
 
-def merged(table: Table, series: Series) -> Vector:
-    """A table as the recording rule of `series` reads it: selected, and merged over the labels that it drops."""
+def merged(table: Table, series: Series, selected: Sequence[int] | None = None) -> Vector:
+    """A table as the recording rule of `series` reads it: selected, and merged over the labels that it drops.
+
+    `selected` are the rows that its matchers select, where they are known.
+    """
     if table.labels == series.labels and not series.matchers:
         return table.keys, table.values
     place_of = {label: place for place, label in enumerate(table.labels)}
     keys: Sequence[Key] = table.keys
-    rows: Iterable[int] = range(len(keys))
-    for label, wanted in series.matchers:
+    rows: Sequence[int] = range(len(keys)) if selected is None else selected
+    for label, wanted in series.matchers if selected is None else ():
         place = place_of.get(label)
         if place is not None:
             rows = [row for row in rows if keys[row][place] == wanted]
         elif wanted:  # to Prometheus a label that is not there is empty
             return _NOTHING
+    if not rows:
+        return _NOTHING
     kept = [place_of.get(label) for label in series.labels]
     merge, groups = _MERGE[series.aggregate], dict[Key, float]()
     for row in rows:

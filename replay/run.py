@@ -108,7 +108,10 @@ class _Replay:
     ) -> None:
         self._engine = engine
         self._interval = float(engine.state.spec.settings.scrape_interval)
-        self._evaluator = Evaluator(compile_alerts(engine.state.spec))
+        rules = compile_alerts(engine.state.spec)
+        self._evaluator = Evaluator(rules)
+        read = (series.metric for rule in rules for series in (rule.series, rule.denominator) if series is not None)
+        self._counters = frozenset(read)
         self._logs = [Log(path) for path in logs]
         self._feeds = [Feed(log, lambda data: engine.decode(SOURCE, data)) for log in self._logs]
         self._progress = progress
@@ -133,7 +136,7 @@ class _Replay:
             # The last steps before a record are taken in any case, so that the scrape that sees it is an ordinary one.
             steps_left = math.ceil(self._next / self._interval) - step if self._next < math.inf else math.inf
             if not (leap and steady and steps_left > _SETTLED):
-                tables = [*self._engine.state.watch(now), *self._healthy]
+                tables = [*self._engine.state.watch(now, self._counters), *self._healthy]
                 if self._watcher is not None:
                     self._watcher(now, tables)
                 steady = unfed >= _SETTLED and self._evaluator.steady(tables, _HEALTHY.keys())

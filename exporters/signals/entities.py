@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 NOBODY: Final = ""
 """The one group of a signal that is not grouped."""
+_MOST_KEYS: Final = 4096  # of published groups, that are kept made
 
 
 class Entity:
@@ -41,9 +42,29 @@ class Entity:
         self.top = field.top if field else 0
         self.groups = Groups(capacity if self.top else 1 << 30, forget, protected)
         self.published: set[int] = set()  # rows that have a place, so that nobody noisier takes it
+        self._keys: dict[int, tuple[str, ...]] = {}
 
     def key(self, row: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
-        """The label values of a group."""
+        """The label values of a group; `name_of` has to be the same function always."""
+        key = self._keys.get(row)
+        if key is None:
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            key = self._keys[row] = self._key(row, name_of)
+        return key
+
+    def forget(self, row: int) -> None:
+        """A group was evicted; its row may be somebody else's next."""
+        self.published.discard(row)
+        self._keys.pop(row, None)
+
+    def load(self, saved: Mapping[str, Any], published: Collection[int]) -> None:
+        """Take back the groups of a snapshot, and those that had a place."""
+        self.groups.load(**saved)
+        self.published = set(published)
+        self._keys.clear()
+
+    def _key(self, row: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
         name = self.groups.names[row] or NOBODY
         if self.by == "actor":
             name = label_text(name_of(name))

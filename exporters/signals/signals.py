@@ -79,6 +79,7 @@ class Signals:
             for name, signal in self.signals.items()
         }
         self._selections = {name: _Selection(signal) for name, signal in self.signals.items()}
+        self._nobody: dict[str, list[Table]] = {}  # the tables of a signal when there is nothing
 
     @staticmethod
     def _is_every_event(signal: Signal) -> bool:
@@ -111,7 +112,7 @@ class Signals:
         for (flow_by, _), flow in self.flows.items():
             if flow_by == by:
                 flow.clear(row)
-        self.entities[by].published.discard(row)
+        self.entities[by].forget(row)
 
     @property
     def measures(self) -> frozenset[str]:
@@ -278,8 +279,12 @@ class Signals:
         name, answered = self._metrics[tracker.name]
         if not len(reading.rows):
             # A signal about everything is 0 when nothing happens; one about somebody is about nobody then.
-            nobody: list[tuple[str, ...]] = [()] if entity.by == NOBODY else []
-            tables += [self._table(metric, nobody, np.zeros(len(nobody))) for metric in (name, answered) if metric]
+            if tracker.name not in self._nobody:
+                nobody: list[tuple[str, ...]] = [()] if entity.by == NOBODY else []
+                self._nobody[tracker.name] = [
+                    self._table(metric, nobody, np.zeros(len(nobody))) for metric in (name, answered) if metric
+                ]
+            tables += self._nobody[tracker.name]
             return {limit.alert: set() for limit in tracker.limits}, set()
         over = {
             limit.alert: set(reading.rows[np.flatnonzero(limit.exceeded(reading.values))].tolist())
@@ -319,8 +324,7 @@ class Signals:
         """Take back a snapshot; the names of signals that start anew because the spec says something else now."""
         for by, saved in data["entities"].items():
             if by in self.entities:
-                self.entities[by].groups.load(**saved)
-                self.entities[by].published = set(data["published"].get(by, ()))
+                self.entities[by].load(saved, data["published"].get(by, ()))
                 self._violating[by] = set(data["violating"].get(by, ()))
         anew = {name for members in self._flows.values() for name in members}
         for saved in data["flows"]:
