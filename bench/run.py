@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, Counter, disable_created_metric
 
 from bench.lines import fat_lines, lean_lines
 from bench.measure import Figure, cpu_seconds
+from bench.replay import replay_pages
 from bench.work import NOW, engine
 from exercises import servers
 from exporters.batch import EventBatch
@@ -208,7 +209,7 @@ def _read_count(port: int) -> float:
     return next((float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted)), 0.0)
 
 
-BENCHMARKS = (mtail, parser, scrape, memory, visible)
+BENCHMARKS = (mtail, parser, scrape, memory, visible, replay_pages)
 
 
 def _prepare(folder: Path) -> None:
@@ -234,7 +235,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser_.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser_.add_argument("--rounds", type=int, default=ROUNDS, help="how often each comparison is made (default: 5)")
     parser_.add_argument(
-        "--only", nargs="*", default=[], help="names of benchmarks: mtail parser scrape memory visible"
+        "--only", nargs="*", default=[], help="names of benchmarks: mtail parser scrape memory visible replay_pages"
     )
     options = parser_.parse_args(arguments)
     figures: list[Figure] = []
