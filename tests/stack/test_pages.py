@@ -14,20 +14,29 @@ import pytest
 import yaml
 
 from exercises.capture import capture_channels
-from exercises.recording import Recordings, load, merge, read, restamp_lines
+from exercises.recording import Recordings, end_time, load, merge, read, restamp_lines
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from generators import alertmanager, prometheus
 from generators.receivers import receiver_name
 from spec import AlertRule, compile_alerts, load_spec
 from spec.names import runbook_page
 from tests.conftest import RealServer
+from tests.generators.dashboard_checks import expanded, targets_of
 from tests.stack.exporter_process import ExporterProcess
+from tests.support.litellm_lines import line, record
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 RECORDINGS = load(Path(__file__).parents[1] / "recordings")
+BOARD = Path(__file__).parents[2] / "dashboards" / "tocsin-overview.json"
 SPEED = 20.0
 """Both the log and every duration of the spec run so much faster."""
+LIVE = 45.0
+"""Seconds that are played live. What a longer attack did before is there when the exporter looks, as after a pause."""
+QUARTERS = (10.56 * 3600, 16.05 * 3600)
+"""Where in the recorded day, in seconds, the ordinary traffic is taken, malformed and refused requests with it."""
+FILLED_ROWS = ("Application", "Model", "Control", "Tocsin itself")
+"""The dashboard's rows over what Tocsin publishes, by how their titles begin."""
 
 
 @dataclass
@@ -71,14 +80,58 @@ def said(delivery: Delivery) -> str:
     return json.dumps(delivery.body, ensure_ascii=False)
 
 
-def test_recorded_attacks_reach_the_right_people(tmp_path: Path, real_server: RealServer) -> None:
+def live(path: Path, begin: float) -> Iterator[tuple[float, bytes]]:
+    """An attack that ends `LIVE` seconds after `begin` at the latest."""
+    lines = list(read(path))
+    early = (end_time(lines[-1]) - end_time(lines[0])) / SPEED - LIVE
+    return restamp_lines(lines, start=begin - max(0.0, early), speed=SPEED)
+
+
+def ordinary(begin: float) -> Iterator[tuple[float, bytes]]:
+    """The people at work meanwhile; and what nobody did on that day: a very long prompt, an unfinished line."""
+    day = list(read(RECORDINGS.benign))
+    streams = []
+    for quarter in QUARTERS:
+        since = RECORDINGS.midnight + quarter
+        lines = [text for text in day if since <= end_time(text) < since + LIVE * SPEED]
+        streams.append(restamp_lines(lines, start=begin, speed=SPEED, origin=since))
+    long = line(record(begin + 20, "long", user="u-nadia", prompt="Summarise this. " * 2000))
+    return merge(*streams, [(begin + 20, long), (begin + LIVE - 5, b'{"id": "cut o\n')])
+
+
+def unanswered(server: Prometheus, begin: float) -> list[tuple[str, str]]:
+    """Queries of the dashboard's filled rows that have given nothing since then. A refused one of any row raises."""
+    board = json.loads(BOARD.read_text(encoding="utf-8"))
+
+    def sent(query: str) -> list[Any]:
+        query = expanded(query.replace("$__rate_interval", "20s").replace("$__range", "1m"))
+        span = {"start": str(begin), "end": str(time.time()), "step": "1"}
+        answer = server.get("/api/v1/query_range", query=query, **span)
+        return list(answer["data"]["result"])
+
+    empty = {query for _, query in targets_of(board) if not sent(query)}
+    found, row, rows = [], "", set()
+    for panel in board["panels"]:
+        row = panel["title"] if panel["type"] == "row" else row
+        if row.startswith(FILLED_ROWS):
+            rows.add(row)
+            found += [(panel["title"], target["expr"]) for target in panel.get("targets", ())]
+    assert len(rows) == len(FILLED_ROWS), rows
+    return [(title, query) for title, query in found if query in empty]
+
+
+def test_recorded_attacks_reach_the_right_people_and_fill_the_dashboard(
+    tmp_path: Path, real_server: RealServer
+) -> None:
     real_server("prometheus")
     real_server("alertmanager")
     attacks = RECORDINGS.attacks.values()
     with ExitStack() as stack:
         chain = start(stack, tmp_path, RECORDINGS, {"settings": {"time_scale": SPEED}}, 15 / SPEED)
         begin = time.time() + 1
-        chain.play(merge(*(restamp_lines(read(attack.path), start=begin, speed=SPEED) for attack in attacks)))
+        chain.play(merge(ordinary(begin), *(live(attack.path, begin) for attack in attacks)))
+        time.sleep(2)  # what came last is seen by a scrape or two later
+        assert not (empty := unanswered(chain.prometheus, begin)), "\n".join(map(str, empty))
         reached = set()
         for attack in attacks:
             label, value = attack.group
