@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -122,6 +122,40 @@ def _who(options: argparse.Namespace) -> int:
     return int(not found)
 
 
+def _tail(options: argparse.Namespace) -> int:
+    from replay.tail import command
+
+    told = [name for name in _LOG_OPTIONS if getattr(options, name) != _LOG_OPTIONS[name]]
+    if options.config is not None and (options.log or told):
+        found = "LOG" if options.log else f"--{told[0].replace('_', '-')}"
+        print(f"tocsin tail: found --config and {found}, expected one of them: the file says it all", file=sys.stderr)
+        return 2
+    if options.config is None and not options.log:
+        print("tocsin tail: found no log, expected log files or --config FILE", file=sys.stderr)
+        return 2
+    config = options.config or command.config_of_logs(
+        options.log,
+        gateway=options.gateway,
+        overlays=options.spec,
+        rules=options.rules,
+        canaries=options.canaries,
+        shared_keys=options.shared_key,
+        trust_client_address=options.trust_client_address,
+        scan_content=not options.no_content,
+    )
+    chosen = command.Filter(options.actor, options.tenant, frozenset(options.only))
+    return command.run(config, chosen=chosen, since=options.since, as_json=options.json, accounts=options.accounts)
+
+
+def _since(text: str) -> float:
+    from replay.tail import command
+
+    try:
+        return command.seconds_since(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _metrics(options: argparse.Namespace) -> int:
     from generators import metrics_text
 
@@ -172,6 +206,39 @@ def _demo(options: argparse.Namespace) -> int:
         print("tocsin demo: --format json needs --once, as it prints when everything is over", file=sys.stderr)
         return 2
     return command.demo(once=options.once, form=options.format, limit=options.limit, recordings=options.recordings)
+
+
+_LOG_OPTIONS: Mapping[str, object] = {
+    "gateway": "litellm",
+    "spec": [],
+    "rules": [],
+    "canaries": None,
+    "shared_key": [],
+    "trust_client_address": False,
+    "no_content": False,
+}
+"""What `_add_log_options` adds, when nothing is given."""
+
+
+def _add_log_options(parser: argparse.ArgumentParser) -> None:
+    """What an exporter's configuration would say of the logs."""
+    parser.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
+    for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
+        parser.add_argument(
+            name, action="append", default=[], type=Path, metavar="FILE", help=f"{what}; repeatable, in this order"
+        )
+    parser.add_argument("--canaries", type=Path, metavar="FILE", help="planted strings, one a line")
+    parser.add_argument(
+        "--shared-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="alias or hash of a key that many people use; repeatable",
+    )
+    parser.add_argument(
+        "--trust-client-address", action="store_true", help="a client cannot choose the address that is logged"
+    )
+    parser.add_argument("--no-content", action="store_true", help="do not look into prompts and answers; quicker")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -249,27 +316,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--propose", type=Path, metavar="FILE", help="as --pages, and write an overlay that keeps to the page budget"
     )
     replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    replay.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
-    for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
-        replay.add_argument(
-            name, action="append", default=[], type=Path, metavar="FILE", help=f"{what}; repeatable, in this order"
-        )
-    replay.add_argument("--canaries", type=Path, metavar="FILE", help="planted strings, one a line")
-    replay.add_argument(
-        "--shared-key",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="alias or hash of a key that many people use; repeatable",
-    )
-    replay.add_argument(
-        "--trust-client-address", action="store_true", help="a client cannot choose the address that is logged"
-    )
-    replay.add_argument("--no-content", action="store_true", help="do not look into prompts and answers; quicker")
+    _add_log_options(replay)
     replay.add_argument(
         "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
     )
     replay.set_defaults(run=_replay)
+    tail = commands.add_parser(
+        "tail",
+        help="show attempts as they come, and alerts as they would fire",
+        description=(
+            "Follows the logs of an exporter's configuration, or log files, and shows one line an attempt. Alerts are "
+            "evaluated as Prometheus would, with no server. The state of an exporter is left alone. Ctrl-C ends it."
+        ),
+        epilog="Exit status: 0 ended by Ctrl-C or SIGTERM, 1 something cannot be read or used, 2 wrong usage.",
+    )
+    tail.add_argument("log", nargs="*", type=Path, metavar="LOG", help="a log file; it may be made later")
+    tail.add_argument("--config", type=Path, metavar="FILE", help="the exporter's configuration, instead of LOG")
+    tail.add_argument(
+        "--since",
+        type=_since,
+        metavar="TIME",
+        help="begin with what ended this long ago, as in 10m, or `beginning` (default: only what is new)",
+    )
+    tail.add_argument("--actor", default="", metavar="NAME", help="only this account, by its id or pseudonym")
+    tail.add_argument("--tenant", default="", metavar="NAME", help="only this tenant")
+    tail.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=("blocked", "failed", "detected"),
+        help="only attempts of this kind; repeatable, then of any of them",
+    )
+    tail.add_argument("--accounts", action="store_true", help="ids of accounts instead of the exporter's pseudonyms")
+    tail.add_argument("--json", action="store_true", help="flat records and alerts, one a line, with ids of accounts")
+    _add_log_options(tail)
+    tail.set_defaults(run=_tail)
     metrics = commands.add_parser(
         "metrics",
         help="list the metrics: type, labels and how many values each can have, unit, which alerts read it",

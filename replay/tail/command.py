@@ -1,0 +1,190 @@
+"""The command: attempts and alerts on standard output until Ctrl-C, remarks on the sources on standard error."""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from exporters.config import ExporterConfig, SourceConfig, load_config
+from exporters.gateways import UnknownGatewayError
+from exporters.gateways.instants import rfc3339
+from replay.evaluate import Episode
+from replay.report import printable
+from replay.tail.columns import Lines, kind_of
+from replay.tail.watch import Attempt, CannotFollow, Watch, namer
+from spec import Spec, SpecError, load_spec
+from spec.duration import Duration
+
+PAUSE: Final = 0.1
+"""Seconds between two looks at files that had nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is shown: everything that fits each of these that is given. Nothing is left out of the counting."""
+
+    actor: str = ""
+    tenant: str = ""
+    only: frozenset[str] = frozenset()
+
+    def attempt(self, attempt: Attempt) -> bool:
+        """Whether an attempt is shown. An account may be named by its id or by its label."""
+        words = attempt.words
+        return (
+            (not self.actor or self.actor in (words["actor"], attempt.name))
+            and (not self.tenant or self.tenant == words["tenant"])
+            and (not self.only or bool(self.only & kind_of(attempt)))
+        )
+
+    def alert(self, episode: Episode, name_of: Callable[[str], str]) -> bool:
+        """Whether an alert is shown: with a chosen account or tenant, only those about it."""
+        labels = episode.labels
+        return (not self.actor or labels.get("actor") in (self.actor, name_of(self.actor))) and (
+            not self.tenant or labels.get("tenant") == self.tenant
+        )
+
+
+def config_of_logs(
+    logs: Sequence[Path],
+    *,
+    gateway: str,
+    overlays: Sequence[Path],
+    rules: Sequence[Path],
+    canaries: Path | None,
+    shared_keys: Sequence[str],
+    trust_client_address: bool,
+    scan_content: bool,
+) -> ExporterConfig:
+    """The configuration of an exporter that follows these files."""
+    source = SourceConfig(
+        gateway=gateway,
+        paths=tuple(glob.escape(str(log.absolute())) for log in logs),
+        follow_symlinks=True,  # the person who names a file means what it leads to
+        shared_keys=tuple(shared_keys),
+        trust_client_address=trust_client_address,
+    )
+    return ExporterConfig(
+        state_folder=Path(),
+        sources={"log": source},
+        spec=tuple(overlays),
+        rules=tuple(rules),
+        canaries_file=canaries,
+        scan_content=scan_content,
+        pseudonyms=False,
+    )
+
+
+def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, as_json: bool, accounts: bool) -> int:
+    """Follow and print until SIGINT or SIGTERM; the exit status: 0 it was ended so, 1 something cannot be used.
+
+    `since`: seconds before now from which attempts are shown and counted, Inf: all; None: only new ones.
+    `accounts`: show ids instead of pseudonyms, as JSON always does.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if isinstance(config, Path):
+            config = load_config(config)
+        spec = load_spec(*config.spec)
+        name_of = str if accounts or as_json else namer(config)
+        now = time.time()
+        start = None if since is None else now - since
+        watch = Watch(config, spec, since=start, name_of=name_of, now=now)
+        try:
+            printer = _json_lines if as_json else _text_lines(spec, sys.stdout)
+            _follow(watch, printer, chosen, name_of)
+        finally:
+            watch.close()
+    except KeyboardInterrupt:
+        return 0
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (CannotFollow, UnknownGatewayError) as error:
+        print(f"tocsin tail: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"tocsin tail: {error.filename}: cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+Printer = Callable[[Attempt | Episode], Iterator[str]]
+
+
+def _follow(watch: Watch, printer: Printer, chosen: Filter, name_of: Callable[[str], str]) -> None:
+    """Until an exception ends it."""
+    while True:
+        now, any_new = time.time(), False
+        for attempt in watch.attempts(now):
+            any_new = True
+            if chosen.attempt(attempt):
+                _print(printer(attempt))
+        for episode in watch.alerts(time.time()):
+            if chosen.alert(episode, name_of):
+                _print(printer(episode))
+        sys.stdout.flush()
+        for remark in watch.remarks():
+            print(f"tocsin tail: {printable(remark)}", file=sys.stderr)
+        if not any_new:
+            time.sleep(PAUSE)
+
+
+def _print(lines: Iterator[str]) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _text_lines(spec: Spec, stream: TextIO) -> Printer:
+    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    lines = Lines(spec, color=terminal and not os.environ.get("NO_COLOR"))
+
+    def text(item: Attempt | Episode) -> Iterator[str]:
+        width = shutil.get_terminal_size().columns if terminal else 0
+        return lines.attempt(item, width) if isinstance(item, Attempt) else lines.alert(item, width)
+
+    return text
+
+
+def _json_lines(item: Attempt | Episode) -> Iterator[str]:
+    if isinstance(item, Episode):
+        yield json.dumps(
+            {
+                "alert": item.rule.name,
+                "severity": item.rule.alert.severity,
+                "labels": item.labels,
+                "fired_at": rfc3339(item.fired_at),
+                "resolved_at": None if item.resolved_at is None else rfc3339(item.resolved_at),
+            }
+        )
+        return
+    record = item.describe()
+    if item.detections:
+        record["llm.detections"] = [
+            {"detector": found.detector, "rule_id": found.rule, "confidence": found.confidence}
+            for found in item.detections
+        ]
+    yield json.dumps(record)
+
+
+def seconds_since(text: str) -> float:
+    """How far ``--since`` goes back, in seconds: a duration, or ``beginning`` for all there is.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return math.inf if text == "beginning" else float(Duration.parse(text))

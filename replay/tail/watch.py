@@ -1,0 +1,171 @@
+"""Log files followed by an exporter's engine without its state: new attempts, and what alerts do.
+
+Nothing is written, and no position of an exporter is read, so this runs beside one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from exporters.batch import Detection, EventBatch
+from exporters.config import ExporterConfig
+from exporters.detect import user_cache
+from exporters.engine import Engine
+from exporters.pseudonyms import Pseudonyms, key_file
+from exporters.run import engine_of
+from exporters.sources.file import FileTail
+from replay.evaluate import Episode, Evaluator
+from replay.run import healthy
+from spec import Spec, compile_alerts
+
+NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd")
+WORDS: Final = ("outcome", "error_class", "tenant", "actor", "model", "operation", "verdict")
+BUDGET: Final = 1024 * 1024
+"""Bytes that are read between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt. `numbers` has the known ones of `NUMBERS`, `words` all of `WORDS` (None: unknown).
+
+    `name` is what the account is called in metrics; None: nobody's. `describe` makes the flat record, and works only
+    until the next attempt is asked for.
+    """
+
+    numbers: Mapping[str, float]
+    words: Mapping[str, str | None]
+    name: str | None
+    detections: tuple[Detection, ...]
+    describe: Callable[[], dict[str, object]]
+
+    @property
+    def time(self) -> float:
+        """When it ended, in Unix seconds."""
+        return self.numbers["time"]
+
+
+class CannotFollow(Exception):
+    """A configuration cannot be followed from outside of its exporter; the text says what to do."""
+
+
+def namer(config: ExporterConfig) -> Callable[[str], str]:
+    """What makes of an account the label that the exporter of this configuration gives it.
+
+    Raises:
+        CannotFollow: its key cannot be read.
+    """
+    if not config.pseudonyms:
+        return str
+    path = key_file(config.state_folder)
+    try:
+        return Pseudonyms(path.read_bytes())
+    except OSError as error:
+        text = f"{path}: cannot be read: {error.strerror}. The exporter makes it at its first start"
+        raise CannotFollow(f"{text}; to see the ids of accounts instead, add --accounts") from error
+
+
+class Watch:
+    """Follows the files of a configuration. `close` gives them back.
+
+    `since` in Unix seconds: what ended before is passed over; None: what was there before the start is.
+
+    Raises:
+        CannotFollow: there is no source of files.
+        SpecError: the content rules cannot be used.
+        OSError: the file of canaries cannot be read.
+    """
+
+    def __init__(
+        self, config: ExporterConfig, spec: Spec, *, since: float | None, name_of: Callable[[str], str], now: float
+    ) -> None:
+        files = {name: source for name, source in config.sources.items() if source.type == "file"}
+        posts = sorted(config.sources.keys() - files.keys())
+        if not files:
+            text = f"found no source of files, only posts ({', '.join(posts)}), which nobody but the exporter sees"
+            raise CannotFollow(f"{text}; expected a source with `paths`, or name a log file instead")
+        self._engine: Engine = engine_of(
+            config, spec, cache=user_cache() / "rules", name_of=name_of, columns=frozenset(NUMBERS + WORDS)
+        )
+        self._name_of = name_of
+        self._since = since
+        self._sources = {
+            name: FileTail(
+                name,
+                source.paths,
+                start_at="end" if since is None else "beginning",
+                follow_symlinks=source.follow_symlinks,
+            )
+            for name, source in files.items()
+        }
+        self._evaluator = Evaluator(compile_alerts(spec))
+        self._healthy = healthy(self._engine, tuple(self._sources))
+        self._interval = float(spec.settings.scrape_interval)
+        self._step = math.floor(now / self._interval)
+        self._rejects: dict[str, Counter[str]] = {name: Counter() for name in self._sources}
+        self._said: dict[str, str] = {}
+        self._posts = posts
+
+    def attempts(self, now: float) -> Iterator[Attempt]:
+        """The attempts that are new, a megabyte or so of them; counted when they are given out."""
+        for name, source in self._sources.items():
+            for chunk in source.read(BUDGET, now=now):
+                batch = self._engine.decode(name, chunk.data)
+                self._rejects[name].update(reject.reason for reject in batch.rejects)
+                if self._since is not None and self._since > -math.inf:
+                    batch = batch.rows(np.flatnonzero(batch.numbers("time") >= self._since).tolist())
+                fresh, detections = self._engine.see(batch, now=now)
+                yield from self._rows(fresh, detections)
+
+    def _rows(self, batch: EventBatch, detections: Sequence[Detection]) -> Iterator[Attempt]:
+        found: dict[int, list[Detection]] = {}
+        for detection in detections:
+            found.setdefault(detection.row, []).append(detection)
+        for row in range(batch.size):
+            numbers = {name: float(batch.numbers(name)[row]) for name in NUMBERS}
+            words = {name: batch.objects(name)[row] for name in WORDS}
+            actor = words["actor"]
+            yield Attempt(
+                {name: value for name, value in numbers.items() if not math.isnan(value)},
+                words,
+                None if actor is None else self._name_of(actor),
+                tuple(found.get(row, ())),
+                lambda row=row: batch.record(row),  # type: ignore[misc]
+            )
+
+    def alerts(self, now: float) -> list[Episode]:
+        """The alerts that began or ended since the last call, as a scrape and an evaluation see it now.
+
+        Both happen at multiples of the scrape interval.
+        """
+        step = math.floor(now / self._interval)
+        if step <= self._step:
+            return []
+        self._step = step
+        at = step * self._interval
+        return self._evaluator.step(at, [*self._engine.state.watch(at), *self._healthy])
+
+    def remarks(self) -> Iterator[str]:
+        """What a person should know of the sources and has not been told yet."""
+        yield from (f"{name}: not shown, as only the exporter sees what is posted" for name in self._posts)
+        self._posts = []
+        for name, source in self._sources.items():
+            reasons = self._rejects[name]
+            if reasons:
+                counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+                yield f"{name}: records that cannot be read: {counts}"
+                reasons.clear()
+            status = source.status()
+            if status.reason != self._said.get(name, ""):
+                self._said[name] = status.reason
+                yield f"{name}: {status.reason or 'it is read again'}"
+
+    def close(self) -> None:
+        """Close all files."""
+        for source in self._sources.values():
+            source.close()
