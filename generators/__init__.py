@@ -11,6 +11,7 @@ from typing import Final
 GENERATORS: Final = (
     "prometheus",
     "promtool_tests",
+    "baseline_tests",
     "alertmanager",
     "escalation",
     "escalation_tests",

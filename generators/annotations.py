@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isinf
 from typing import Final, Literal, Protocol
 from urllib.parse import quote_plus
 
 from generators.links import DASHBOARD_FILTERS, dashboard_url, runbook_url
-from generators.promql import duration, number, worst
+from generators.promql import duration, number, recorded, worst
 from spec import AlertRule, Spec
+from spec.ir import Heartbeat, History
 from spec.lookup import signals_of
 from spec.model import Ratio
 
 _UNKNOWN: Final = "unknown, see the gateway log"
+_NOT_YET: Final = "not known yet"
 _OVER: Final = {">=": "{} or more", ">": "more than {}", "<=": "{} or less", "<": "less than {}"}
 
 
@@ -26,13 +29,15 @@ _OVER: Final = {">=": "{} or more", ">": "more than {}", "<=": "{} or less", "<"
 class Firing:
     """An alert that fires: its labels, its value, and the hits that the model answered (None: nobody knows).
 
-    `alerts` are the names of the alerts of its incident, where it stands for those.
+    `alerts` are the names of the alerts of its incident, where it stands for those; `recorded` are values that rules
+    recorded for it, by the name of the rule.
     """
 
     labels: Mapping[str, str]
     value: float
     answered: float | None = None
     alerts: tuple[str, ...] = ()
+    recorded: Mapping[str, float] = field(default_factory=dict)
 
 
 class Part(Protocol):
@@ -129,6 +134,28 @@ class Answered:
         return f"up to {human(firing.answered)}" if firing.answered else "none"
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a baseline's rule recorded for the labels of the alert, which may be nothing yet."""
+
+    record: str
+    labels: tuple[str, ...]
+    history: History
+
+    def template(self) -> str:
+        """A query inside the template."""
+        matchers = ",".join(f"{label}=%q" for label in self.labels)
+        query = recorded(f"{self.record}{{{matchers}}}" if matchers else self.record, self.history)
+        values = "".join(f" $labels.{label}" for label in self.labels)
+        found = "{{ . | first | value | humanize }}"
+        return f'{{{{ with printf "{query}"{values} | query }}}}{found}{{{{ else }}}}{_NOT_YET}{{{{ end }}}}'
+
+    def text(self, firing: Firing) -> str:
+        """What the template says."""
+        value = firing.recorded.get(self.record)
+        return _NOT_YET if value is None else human(value)
+
+
 def annotations_of(spec: Spec, rule: AlertRule) -> dict[str, Parts]:
     """The annotations of an alert: summary, description, runbook_url, dashboard_url."""
     return {
@@ -176,6 +203,8 @@ def human(value: float) -> str:
 
 def _human_duration(seconds: float) -> str:
     """Seconds as the template function `humanizeDuration` prints them, for what is not shorter than a second or 0."""
+    if isinf(seconds):
+        return "+Inf"
     if seconds < 60:
         return f"{seconds:.4g}s"
     minutes, rest = divmod(int(seconds), 60)
@@ -187,6 +216,12 @@ def _human_duration(seconds: float) -> str:
 
 
 def _description(spec: Spec, rule: AlertRule) -> Iterator[Part]:
+    if rule.baseline:
+        yield from _above_baseline(spec, rule, rule.baseline)
+        return
+    if rule.heartbeat:
+        yield from _silent(spec, rule, rule.heartbeat)
+        return
     signal, *others = (spec.signals[name] for _, name in signals_of(rule.alert))
     ratio = isinstance(rule.alert.when, Ratio)
     duration_like = signal.unit == "seconds" and not ratio
@@ -207,6 +242,33 @@ def _description(spec: Spec, rule: AlertRule) -> Iterator[Part]:
         yield Fixed(" Answered by the model: ")
         yield Answered(rule.answered, rule.labels, rule.series.aggregate, worst(rule), rule.lookback)
         yield Fixed(".")
+
+
+def _above_baseline(spec: Spec, rule: AlertRule, history: History) -> Iterator[Part]:
+    signal = spec.signals[signals_of(rule.alert)[0][1]]
+    duration_like = signal.unit == "seconds"
+    yield Value("humanizeDuration" if duration_like else "humanize")
+    if signal.unit and not duration_like:
+        yield Fixed(f" {signal.unit.upper() if signal.unit == 'usd' else signal.unit}")
+    if signal.window:
+        yield Fixed(f" within {signal.window}")
+    yield Fixed(f"; usual (mean of {duration(history.history)}): ")
+    yield Recorded(history.mean, rule.labels, history)
+    yield Fixed(f", limit ({number(history.deviations)} deviations above): ")
+    yield Recorded(history.limit, rule.labels, history)
+    floor = duration(rule.value) if duration_like else number(rule.value)
+    yield Fixed(f", never below: {floor}. {signal.help}")
+
+
+def _silent(spec: Spec, rule: AlertRule, heartbeat: Heartbeat) -> Iterator[Part]:
+    signal, *others = (spec.signals[name] for _, name in signals_of(rule.alert))
+    yield Value("humanizeDuration" if heartbeat.age else "humanize")
+    limit = duration(rule.value) if heartbeat.age else number(rule.value)
+    yield Fixed(f"{' old' if heartbeat.age else ''}; the alert is at {_OVER[rule.op].format(limit)}, or when nothing ")
+    yield Fixed(f"tells{' (+Inf)' if heartbeat.age else ''}. {signal.help}")
+    for other in others:
+        least, window = number(heartbeat.least), duration(heartbeat.window)
+        yield Fixed(f" Meanwhile at least {least} within {window} of: {other.help}")
 
 
 def _dashboard_url(spec: Spec, rule: AlertRule) -> Iterator[Part]:

@@ -11,7 +11,7 @@ from generators.annotations import Firing, text
 from generators.escalation import Step
 from generators.files import header
 from generators.promql import duration, selector
-from generators.promtool_tests import Clock
+from generators.unit_tests import Clock
 from generators.yaml_text import yaml_text
 from spec import Spec, names
 

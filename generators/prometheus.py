@@ -1,8 +1,9 @@
 """Recording and alerting rules for Prometheus, inside what 2.42 accepts.
 
-One group for each owner; in it the recording rules come first, so that an alert sees what was recorded in the same
-evaluation. A recording rule that alerts of both owners read is recorded once, by the first; the other group may see it
-one evaluation late. A storm stands before the alert that it replaces, so that Alertmanager hears of it first.
+What baselines compare with comes first, in a group of its own that is evaluated seldom. Then one group for each owner;
+in it the recording rules come first, so that an alert sees what was recorded in the same evaluation. A recording rule
+that alerts of both owners read is recorded once, by the first; the other group may see it one evaluation late. A storm
+stands before the alert that it replaces, so that Alertmanager hears of it first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 from generators.annotations import annotations_of, filled, template
 from generators.errors import GeneratorError
 from generators.files import header
-from generators.promql import condition, duration, recordings, selector
+from generators.promql import baseline_recordings, condition, duration, recordings, selector
 from generators.yaml_text import yaml_text
 from spec import AlertRule, Spec, compile_alerts, names
 from spec.model import Owner
@@ -32,10 +33,13 @@ def generate(spec: Spec) -> dict[str, str]:
     """The rule file."""
     groups: list[dict[str, Any]] = []
     recorded: dict[str, str] = {}
+    if baselines := list(_baselines(spec)):
+        groups.append(_group("baselines", spec.settings.baseline_step, baselines))
     for owner, members in _by_owner(alert_rules(spec)):
         records = list(_records(members, recorded))
-        groups.append(_group(spec, owner, [*records, *(_alert(spec, rule) for rule in members)]))
-    groups.append(_group(spec, "watchdog", [_watchdog(spec)]))
+        rules = [*records, *(_alert(spec, rule) for rule in members)]
+        groups.append(_group(owner, spec.settings.evaluation_interval, rules))
+    groups.append(_group("watchdog", spec.settings.evaluation_interval, [_watchdog(spec)]))
     return {PATH: header() + yaml_text({"groups": groups})}
 
 
@@ -58,9 +62,16 @@ def heartbeat(spec: Spec) -> str:
     return "vector(1)"
 
 
-def _group(spec: Spec, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+def _group(name: str, interval: float, rules: list[dict[str, Any]]) -> dict[str, Any]:
     """A group with its own interval: a page must not come later because others evaluate seldom."""
-    return {"name": f"tocsin-{name}", "interval": duration(spec.settings.evaluation_interval), "rules": rules}
+    return {"name": f"tocsin-{name}", "interval": duration(interval), "rules": rules}
+
+
+def _baselines(spec: Spec) -> Iterator[dict[str, str]]:
+    for rule in alert_rules(spec):
+        if rule.baseline:
+            for name, expression in baseline_recordings(rule, rule.baseline).items():
+                yield {"record": name, "expr": expression}
 
 
 def _by_owner(rules: Iterable[AlertRule]) -> Iterator[tuple[Owner, list[AlertRule]]]:

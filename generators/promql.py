@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from spec.duration import Duration
-from spec.ir import AlertRule, Series
+from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, AlertRule, Heartbeat, History, Series
 
 
 def number(value: float) -> str:
@@ -37,7 +37,38 @@ def recordings(rule: AlertRule) -> dict[str, str]:
     if rule.denominator:
         over, under = rule.series.record, rule.denominator.record
         rules[rule.record] = f"{over} / {under} and {under} >= {number(rule.min_denominator)}"
+    if rule.heartbeat and rule.heartbeat.busy:
+        rules[rule.heartbeat.busy.record] = growth(rule.heartbeat.busy, rule.heartbeat.window)
     return rules
+
+
+def growth(series: Series, window: float) -> str:
+    """How much a counter grew: ``sum (increase(requests_total[10m]))``."""
+    return f"{series.aggregate} (increase({selector(series.metric, series.matchers)}[{duration(window)}]))"
+
+
+def baseline_recordings(rule: AlertRule, history: History) -> dict[str, str]:
+    """The recording rules of a baseline, to be evaluated at each of its steps, each after those it reads.
+
+    The samples read themselves, so that a member that is quiet counts as 0 as long as it is known.
+    """
+    sampled = f"{history.sample}[{duration(history.history)}]"
+    past = f"{sampled} offset {duration(history.exclude)}"
+    least = number(DEVIATION_OF_FLOOR * rule.value)
+    share = f"{number(DEVIATION_OF_MEAN)} * {history.mean}"
+    return {
+        history.sample: f"{aggregation(rule.series)} or 0 * (max_over_time({sampled}) > 0)",
+        history.mean: f"avg_over_time({past}) and count_over_time({past}) >= {history.enough}",
+        history.deviation: f"clamp_min(stddev_over_time({past}) > {share} or {share}, {least})",
+        history.limit: (
+            f"clamp_min({history.mean} + {number(history.deviations)} * {history.deviation}, {number(rule.value)})"
+        ),
+    }
+
+
+def recorded(record: str, history: History) -> str:
+    """What was last recorded of a baseline, which is done seldom."""
+    return f"last_over_time({record}[{duration(history.fresh)}])"
 
 
 def condition(rule: AlertRule) -> str:
@@ -48,7 +79,29 @@ def condition(rule: AlertRule) -> str:
     value = rule.record
     if rule.lookback:
         value = f"{worst(rule)}_over_time({rule.record}[{duration(rule.lookback)}])"
+    if rule.baseline:
+        return _above_limit(rule, rule.baseline, value)
+    if rule.heartbeat:
+        return _without_heartbeat(rule, rule.heartbeat)
     return f"{value} {rule.op} {number(rule.value)}"
+
+
+def _above_limit(rule: AlertRule, history: History, value: str) -> str:
+    limit = recorded(history.limit, history)
+    above = f"{value} {rule.op} {limit}"
+    if not history.floor_only:
+        return above
+    return f"{above} or ({value} {rule.op} {number(rule.value)} unless {limit})"
+
+
+def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat) -> str:
+    compared = f"{rule.op} {number(rule.value)}"
+    value = f"time() - {rule.record}" if heartbeat.age else rule.record
+    missing = f"absent({rule.record}) * Inf" if heartbeat.age else f"absent({rule.record}) - 1"
+    silent = f"{value} {compared} or {missing} {compared}"
+    if heartbeat.busy is None:
+        return silent
+    return f"({silent}) and {heartbeat.busy.record} >= {number(heartbeat.least)}"
 
 
 def worst(rule: AlertRule) -> str:

@@ -1,69 +1,51 @@
 """Unit tests of the rules, for `promtool test rules`.
 
-For every alert a case that fires and one that does not, and that a latched alert stays up for its look-back and then
-ends. What is expected is worked out from the alert (`AlertRule`), not from its expression. The oldest instant of a
-range, which belongs to it only before Prometheus 3, is kept clear of.
+For every alert but those on a baseline, which take days, a case that fires and one that does not, and that a latched
+alert stays up for its look-back and then ends. What is expected is worked out from the alert (`AlertRule`), not from
+its expression. The oldest instant of a range, which belongs to it only before Prometheus 3, is kept clear of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from math import ceil, floor
 from typing import Any, Final
 
-from generators import prometheus
-from generators.annotations import Firing, annotations_of, filled, text
+from generators import heartbeat_tests, prometheus
 from generators.files import header
-from generators.promql import duration, selector
+from generators.promql import duration
+from generators.unit_tests import (
+    INSTANCES,
+    Case,
+    Clock,
+    Group,
+    case_of,
+    expected_alert,
+    input_of,
+    instance_values,
+    labels_of,
+    small_step,
+)
 from generators.yaml_text import yaml_text
 from spec import AlertRule, Series, Spec
 
 PATH: Final = "alert_rules/tocsin.tests.yaml"
 
-_INSTANCES: Final = ("tocsin-0:9464", "tocsin-1:9464")
-_OVER: Final = {"trusted": "false"}
 _UNDER: Final = "under"
 _LONG: Final = 600.0  # seconds; a look-back longer than this is tested together with others of its length
-_Case = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The steps of the tests, in seconds: a sample each `scrape`, an evaluation each `evaluation`, both from 0."""
-
-    scrape: float
-    evaluation: float
-
-    @property
-    def slack(self) -> float:
-        """After this long, what was scraped has been evaluated."""
-        return self.scrape + self.evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One member of an alert's labels: its labels and what its series read."""
-
-    labels: dict[str, str]
-    value: float
-    denominator: float = 0.0
-    answered: float | None = None
-
-    @property
-    def compared(self) -> float:
-        """What the alert compares."""
-        return self.value / self.denominator if self.denominator else self.value
 
 
 def generate(spec: Spec) -> dict[str, str]:
     """The test file; it names the rule file beside it."""
     clock = Clock(float(spec.settings.scrape_interval), float(spec.settings.evaluation_interval))
-    rules = prometheus.alert_rules(spec)
+    rules = [rule for rule in prometheus.alert_rules(spec) if rule.baseline is None]
     tests = [
         *_watchdog(spec, clock),
-        *chain.from_iterable(_alert(spec, clock, rule) for rule in rules),
+        *chain.from_iterable(
+            heartbeat_tests.cases(spec, clock, rule, rule.heartbeat) if rule.heartbeat else _alert(spec, clock, rule)
+            for rule in rules
+        ),
         *chain.from_iterable(_latched(spec, clock, batch) for batch in _batches(rules)),
     ]
     document = {
@@ -75,38 +57,38 @@ def generate(spec: Spec) -> dict[str, str]:
 
 
 # ------------------------------------------------------------------------------------------------------- one by one
-def _alert(spec: Spec, clock: Clock, rule: AlertRule) -> Iterator[_Case]:
+def _alert(spec: Spec, clock: Clock, rule: AlertRule) -> Iterator[Case]:
     """The alert at its value, and just below it in the same test where groups can be told apart."""
     title = rule.name if rule.name == rule.family else f"{rule.name} of {rule.family}"
     over = _over(rule)
     groups = [over, *_under(rule)] if _has_groups(rule) else [over]
     last = _last_sample(clock, rule.hold)
-    checks = [(rule.hold + clock.slack, [_expected(spec, rule, over)])]
+    checks = [(rule.hold + clock.slack, [expected_alert(spec, rule, over)])]
     if rule.hold:
         checks.insert(0, (rule.hold - clock.evaluation, []))
     if rule.lookback <= _LONG:
         checks += _end(spec, clock, last, rule, over)
-    yield _case(clock, f"{title} fires", _inputs(rule, groups, clock, last), {rule.name: checks})
+    yield case_of(clock, f"{title} fires", _inputs(rule, groups, clock, last), {rule.name: checks})
     for place, under in enumerate(() if _has_groups(rule) else _under(rule), start=1):
         inputs = _inputs(rule, [under], clock, last)
-        yield _case(clock, f"{title} is silent {place}", inputs, {rule.name: [(rule.hold + clock.slack, [])]})
+        yield case_of(clock, f"{title} is silent {place}", inputs, {rule.name: [(rule.hold + clock.slack, [])]})
 
 
-def _watchdog(spec: Spec, clock: Clock) -> Iterator[_Case]:
+def _watchdog(spec: Spec, clock: Clock) -> Iterator[Case]:
     always = {
         "exp_labels": prometheus.watchdog_labels(spec),
         "exp_annotations": prometheus.watchdog_annotations(spec),
     }
     needs_a_target = prometheus.heartbeat(spec) != "vector(1)"
     ups = [rule.series for rule in prometheus.alert_rules(spec) if rule.series.metric == "up"]
-    inputs = [_input(series, {}, _INSTANCES[0], 0.0, clock, clock.slack) for series in ups[:1]]
+    inputs = [input_of(series, {}, INSTANCES[0], 0.0, clock, clock.slack) for series in ups[:1]]
     name = f"{prometheus.WATCHDOG} fires, even while the target is down"
-    yield _case(clock, name, inputs, {prometheus.WATCHDOG: [(clock.slack, [always])]})
+    yield case_of(clock, name, inputs, {prometheus.WATCHDOG: [(clock.slack, [always])]})
     if needs_a_target:
         other = Series("up", (("job", "other"),), (), "max", "")
-        inputs = [_input(other, {}, _INSTANCES[0], 1.0, clock, clock.slack)]
+        inputs = [input_of(other, {}, INSTANCES[0], 1.0, clock, clock.slack)]
         name = f"{prometheus.WATCHDOG} stops when there is no target"
-        yield _case(clock, name, inputs, {prometheus.WATCHDOG: [(clock.slack, [])]})
+        yield case_of(clock, name, inputs, {prometheus.WATCHDOG: [(clock.slack, [])]})
 
 
 # ---------------------------------------------------------------------------------------------------------- latches
@@ -125,7 +107,7 @@ def _batches(rules: Iterable[AlertRule]) -> Iterator[list[AlertRule]]:
     yield from batches
 
 
-def _latched(spec: Spec, clock: Clock, batch: Sequence[AlertRule]) -> Iterator[_Case]:
+def _latched(spec: Spec, clock: Clock, batch: Sequence[AlertRule]) -> Iterator[Case]:
     last = _last_sample(clock, max(rule.hold for rule in batch))
     inputs = list(chain.from_iterable(_inputs(rule, [_over(rule)], clock, last) for rule in batch))
     checks: dict[str, list[tuple[float, list[Any]]]] = {}
@@ -135,7 +117,7 @@ def _latched(spec: Spec, clock: Clock, batch: Sequence[AlertRule]) -> Iterator[_
             if place == len(times):
                 times.append((time, []))
             times[place][1].extend(expected)
-    yield _case(clock, f"latched for {duration(batch[0].lookback)}, then over", inputs, checks)
+    yield case_of(clock, f"latched for {duration(batch[0].lookback)}, then over", inputs, checks)
 
 
 def _end(spec: Spec, clock: Clock, last: float, rule: AlertRule, group: Group) -> list[tuple[float, list[Any]]]:
@@ -143,7 +125,7 @@ def _end(spec: Spec, clock: Clock, last: float, rule: AlertRule, group: Group) -
     over = (last + rule.lookback + 2 * clock.slack, list[Any]())
     if not rule.lookback:
         return [over]
-    return [(last + rule.lookback - clock.evaluation, [_expected(spec, rule, group)]), over]
+    return [(last + rule.lookback - clock.evaluation, [expected_alert(spec, rule, group)]), over]
 
 
 # ----------------------------------------------------------------------------------------------------------- values
@@ -152,36 +134,30 @@ def _has_groups(rule: AlertRule) -> bool:
     return bool(set(rule.labels) - {label for label, _ in rule.series.matchers})
 
 
-def _labels(rule: AlertRule, member: str) -> dict[str, str]:
-    fixed = dict(rule.series.matchers)
-    names = {label: _OVER.get(label, f"{member} {label} & <co>") for label in rule.labels}
-    return {label: fixed.get(label, name) for label, name in names.items()}
-
-
 def _over(rule: AlertRule) -> Group:
     """A group for which the alert is true, as barely as can be."""
-    labels = _labels(rule, "over")
+    labels = labels_of(rule, "over")
     answered = 1.0 if rule.answered else None
     if rule.denominator:
         under = ceil(rule.min_denominator)
         least = rule.value * under
         barely = {">=": _up(least), ">": _down(least) + 1, "<=": _down(least), "<": _up(least) - 1}[rule.op]
         return Group(labels, barely, under)
-    step = _step(rule.value)
+    step = small_step(rule.value)
     value = {">=": rule.value, "<=": rule.value, ">": rule.value + step, "<": rule.value - step}[rule.op]
     return Group(labels, value, answered=answered)
 
 
 def _under(rule: AlertRule) -> list[Group]:
     """Groups for which it is not: beyond the value, and for a ratio below the floor of the denominator."""
-    labels = _labels(rule, _UNDER)
+    labels = labels_of(rule, _UNDER)
     if rule.denominator:
         many, few = ceil(rule.min_denominator) * 100, ceil(rule.min_denominator) - 1
         limit = rule.value * many
         outside = {">=": _up(limit) - 1, ">": _down(limit), "<=": _down(limit) + 1, "<": _up(limit)}
         extreme = few if rule.op in (">=", ">") else 0
-        return [Group(labels, outside[rule.op], many), Group(_labels(rule, "few"), extreme, few)]
-    step = _step(rule.value)
+        return [Group(labels, outside[rule.op], many), Group(labels_of(rule, "few"), extreme, few)]
+    step = small_step(rule.value)
     value = {">=": rule.value - step, "<=": rule.value + step, ">": rule.value, "<": rule.value}[rule.op]
     return [Group(labels, value)]
 
@@ -194,11 +170,6 @@ def _down(value: float) -> int:
     return floor(round(value, 9))
 
 
-def _step(value: float) -> float:
-    """A small step: 1 for whole numbers, else a hundredth."""
-    return 1.0 if value.is_integer() else value / 100
-
-
 # ----------------------------------------------------------------------------------------------------------- series
 def _inputs(rule: AlertRule, groups: Iterable[Group], clock: Clock, last: float) -> list[dict[str, str]]:
     """Series of two instances that merge to the values of `groups`, until `last`."""
@@ -208,53 +179,14 @@ def _inputs(rule: AlertRule, groups: Iterable[Group], clock: Clock, last: float)
         if rule.denominator:
             measured.append((rule.denominator, group.denominator))
         for series, value in measured:
-            for instance, part in zip(_INSTANCES, _parts(series, value), strict=True):
-                out.append(_input(series, group.labels, instance, part, clock, last))
+            for instance, part in zip(INSTANCES, instance_values(series, value), strict=True):
+                out.append(input_of(series, group.labels, instance, part, clock, last))
         if group.answered is not None:
             twin = Series(rule.answered, (), rule.labels, rule.series.aggregate, "")
-            out.append(_input(twin, group.labels, _INSTANCES[0], group.answered, clock, last))
+            out.append(input_of(twin, group.labels, INSTANCES[0], group.answered, clock, last))
     return out
-
-
-def _parts(series: Series, value: float) -> tuple[float, float]:
-    """What each instance says, so that a wrong way to merge them gives a wrong value."""
-    match series.aggregate:
-        case "sum":
-            half = float(floor(value / 2)) if float(value).is_integer() else value / 2
-            return half, value - half
-        case "min":
-            return value, value + 1
-        case _:
-            return value, value if value < 1 else value - 1
-
-
-def _input(
-    series: Series, labels: dict[str, str], instance: str, value: float, clock: Clock, last: float
-) -> dict[str, str]:
-    identity = {"job": "tocsin", "instance": instance, **labels, **dict(series.matchers)}
-    samples = round(last / clock.scrape)
-    return {"series": selector(series.metric, identity.items()), "values": f"{value:.15g}+0x{samples} stale"}
 
 
 def _last_sample(clock: Clock, hold: float) -> float:
     """When the series end: a whole number of scrapes, and long enough for an alert that waits for `hold`."""
     return ceil((hold + 2 * clock.slack) / clock.scrape) * clock.scrape
-
-
-# ------------------------------------------------------------------------------------------------------ expectation
-def _expected(spec: Spec, rule: AlertRule, group: Group) -> dict[str, Any]:
-    firing = Firing(group.labels, group.compared, group.answered)
-    labels = {**group.labels, **rule.static_labels, "incident_key": text(filled(rule.incident_key), firing)}
-    notes = {name: text(parts, firing) for name, parts in annotations_of(spec, rule).items()}
-    return {"exp_labels": labels, "exp_annotations": notes}
-
-
-def _case(
-    clock: Clock, name: str, inputs: list[dict[str, str]], checks: dict[str, list[tuple[float, list[Any]]]]
-) -> _Case:
-    alerts = [
-        {"eval_time": duration(time), "alertname": alert, "exp_alerts": expected}
-        for alert, times in checks.items()
-        for time, expected in times
-    ]
-    return {"name": name, "interval": duration(clock.scrape), "input_series": inputs, "alert_rule_test": alerts}

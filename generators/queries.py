@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from generators.promql import aggregation, condition, selector, worst
+from generators.promql import aggregation, condition, recorded, selector, worst
 from spec import AlertRule, MetricInfo, Series, names
 from spec.model import Alert
 
@@ -32,6 +32,12 @@ def of_alert(rule: AlertRule) -> Iterator[Query]:
     if rule.denominator:
         for title, series in (("The part", rule.series), ("The whole", rule.denominator)):
             yield Query(f"{title}: `{series.metric}`", series.record)
+    if rule.baseline:
+        history = rule.baseline
+        yield Query("What is usual", _most(recorded(history.mean, history), rule.labels))
+        yield Query("From where on it alerts", _most(recorded(history.limit, history), rule.labels))
+    if rule.heartbeat and rule.heartbeat.busy:
+        yield Query("How much there was to tell", rule.heartbeat.busy.record)
     if rule.answered:
         twin = Series(rule.answered, rule.series.matchers, rule.labels, rule.series.aggregate, "")
         yield Query("How much of it the model answered", _most(aggregation(twin), rule.labels))

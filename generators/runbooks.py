@@ -14,9 +14,9 @@ from generators.promql import condition, duration, number
 from generators.yaml_text import yaml_text
 from spec import AlertRule, MetricInfo, Spec, catalogue, compile_alerts, names
 from spec.checks.frameworks import framework
-from spec.ir import escalation_of
+from spec.ir import Heartbeat, History, escalation_of
 from spec.lookup import signals_of
-from spec.model import Alert, Ratio, Rule, Severity, Signal
+from spec.model import Absence, Alert, Baseline, Ratio, Rule, Severity, Signal
 
 FOLDER: Final = "runbooks"
 INDEX: Final = f"{FOLDER}/README.md"
@@ -162,8 +162,12 @@ def _hours(severity: Severity, alert: Alert) -> str:
 
 def _when(spec: Spec, rule: AlertRule) -> str:
     signal, *others = (spec.signals[name] for _, name in signals_of(rule.alert))
+    if rule.heartbeat:
+        return _without_heartbeat(rule, rule.heartbeat, signal, others)
     value = f"{rule.value * 100:g} %" if isinstance(rule.alert.when, Ratio) else _amount(rule.value, signal)
     text = f"when there is {_OP[rule.op]} {value}. What: {signal.help}"
+    if rule.baseline:
+        text += _above_baseline(rule.baseline)
     if others:
         text += f" As a share of: {others[0].help} At least {number(rule.min_denominator)} of those are needed."
     if signal.window:
@@ -171,6 +175,22 @@ def _when(spec: Spec, rule: AlertRule) -> str:
     if rule.labels:
         text += f" For each {' and '.join(f'`{label}`' for label in rule.labels)}."
     return text + (f" Has to stay so for {duration(rule.hold)}." if rule.hold else "")
+
+
+def _above_baseline(history: History) -> str:
+    text = f" And {number(history.deviations)} deviations over its own mean of {duration(history.history)}"
+    new = f"{duration(history.enough * history.step)} of history"
+    if history.floor_only:
+        return f"{text}; of whom less than {new} is known, that much alone is enough."
+    return f"{text}; never for whom less than {new} is known."
+
+
+def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat, signal: Signal, others: list[Signal]) -> str:
+    limit = duration(rule.value) if heartbeat.age else number(rule.value)
+    text = f"when it is {'old, ' if heartbeat.age else ''}{_OP[rule.op]} {limit}, or missing. What: {signal.help}"
+    for other in others:
+        text += f" And at least {number(heartbeat.least)} within {duration(heartbeat.window)} of: {other.help}"
+    return f"{text} Has to stay so for {duration(rule.hold)}."
 
 
 def _amount(value: float, signal: Signal) -> str:
@@ -223,10 +243,19 @@ def _overlay(rule: AlertRule) -> dict[str, Any]:
     """What one usually tunes, with the values that are in force."""
     alert = rule.alert
     entry: dict[str, Any] = {}
-    if not isinstance(alert.when, Rule):
-        entry["when"] = {"value": _plain(rule.value)}
-        if isinstance(alert.when, Ratio):
-            entry["when"]["min_denominator"] = _plain(rule.min_denominator)
+    match alert.when:
+        case Rule():
+            pass
+        case Baseline() as when:
+            entry["when"] = {"floor": _plain(when.floor), "deviations": _plain(when.deviations)}
+        case Absence() as when if when.older_than:
+            entry["when"] = {"older_than": str(when.older_than), "busy_at_least": _plain(when.busy_at_least)}
+        case Absence():
+            pass
+        case _:
+            entry["when"] = {"value": _plain(rule.value)}
+            if isinstance(alert.when, Ratio):
+                entry["when"]["min_denominator"] = _plain(rule.min_denominator)
     entry |= {"severity": alert.severity, "maturity": alert.maturity, "for": str(alert.for_)}
     if alert.fold:
         entry["fold"] = alert.fold

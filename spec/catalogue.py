@@ -13,6 +13,8 @@ from spec import names
 from spec.lookup import own_stream
 from spec.model import Spec
 
+Kind = Literal["counter", "gauge", "histogram", "untyped"]
+
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
@@ -22,7 +24,7 @@ class MetricInfo:
     """
 
     name: str
-    type: Literal["counter", "gauge", "histogram", "untyped"]
+    type: Kind
     help: str
     labels: tuple[str, ...]
     unit: str
@@ -76,7 +78,8 @@ def _health(spec: Spec) -> Iterator[MetricInfo]:
 
 def _external(spec: Spec) -> Iterator[MetricInfo]:
     for name, metric in spec.external.items():
-        yield MetricInfo(name, "untyped", metric.help, metric.labels, _unit(name), "", "", "external")
+        kind: Kind = "counter" if name.endswith("_total") else "untyped"  # a convention that every exporter keeps
+        yield MetricInfo(name, kind, metric.help, metric.labels, _unit(name), "", "", "external")
 
 
 def _expanded(metric: MetricInfo) -> Iterator[MetricInfo]:

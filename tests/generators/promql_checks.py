@@ -115,9 +115,11 @@ def gauge_of_counter(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
 
 
 def absence(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
-    """`absent()`, which cannot tell quiet from broken."""
+    """`absent()` of what passes through, which cannot tell quiet from broken; of a heartbeat it can."""
     for node in _nodes(promql.parse(rule["expr"])):
-        if isinstance(node, promql.Call) and node.func.name in ("absent", "absent_over_time"):
+        if not isinstance(node, promql.Call) or node.func.name not in ("absent", "absent_over_time"):
+            continue
+        if not all(_is_health(selector, known) for part in node.args for selector in _selectors(part)):
             yield f"uses {node.func.name}()"
 
 
@@ -181,6 +183,15 @@ def _selectors(expression: promql.Expr) -> list[promql.VectorSelector]:
     return [node for node in _nodes(expression) if isinstance(node, promql.VectorSelector)]
 
 
+def _is_health(selector: promql.VectorSelector, known: Known) -> bool:
+    """Whether a series is there also when nothing passes through."""
+    name = selector.name or ""
+    if name in known.records:
+        return all(_is_health(inner, known) for inner in _selectors(known.records[name]))
+    metric = known.metrics.get(name)
+    return metric is not None and metric.source in ("health", "external")
+
+
 def _operator(node: promql.Expr) -> str:
     return str(node.op) if isinstance(node, promql.BinaryExpr) else ""
 
@@ -209,8 +220,10 @@ def _labels(node: Any, known: Known) -> set[str] | None:
                 return named if inner is None else named & inner
             return None if inner is None else inner - named
         case promql.BinaryExpr():
-            left, right = _labels(node.lhs, known), _labels(node.rhs, known)
-            return left if isinstance(node.rhs, promql.NumberLiteral) or _operator(node) in ("and", "unless") else right
+            # Of two alternatives the first will do: they have to agree, and samples of a baseline read themselves.
+            if isinstance(node.rhs, promql.NumberLiteral) or _operator(node) in ("and", "unless", "or"):
+                return _labels(node.lhs, known)
+            return _labels(node.rhs, known)
         case promql.Call():
             return _labels(node.args[0], known) if node.args else set()
         case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():

@@ -60,6 +60,7 @@ def test_every_kind_of_artefact_is_made(made: dict[str, str]) -> None:
         "alert_rules/tocsin.tests.yaml",
         "alert_rules/tocsin-escalation.rules.yaml",
         "alert_rules/tocsin-escalation.tests.yaml",
+        "alert_rules/tocsin-baseline.tests.yaml",
         "alert_rules/alertmanager.yaml",
         "alert_rules/alertmanager-subtree.yaml",
         "runbooks/README.md",

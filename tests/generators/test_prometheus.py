@@ -120,14 +120,20 @@ def test_every_compiled_alert_is_there_with_its_storm_before_it(shipped: Spec, d
 
 
 def test_what_an_alert_reads_is_recorded_before_it_in_its_group(document: Document) -> None:
+    """Baselines are recorded in a group of their own, whose samples read themselves as they were a step before."""
+    seldom: set[str] = set()
     for group in document["groups"]:
         kinds = ["record" if "record" in rule else "alert" for rule in group["rules"]]
         assert kinds == sorted(kinds, reverse=True)
-        seen: set[str] = set()
+        seen = set(seldom)
         for rule in group["rules"]:
+            if group["name"] == "tocsin-baselines" and rule["record"].endswith(":sample"):
+                seen.add(rule["record"])
             words = rule["expr"].replace("(", " ").replace("[", " ").split()
             assert {word for word in words if ":" in word and "{" not in word} <= seen
             seen.add(rule.get("record", ""))
+        if group["name"] == "tocsin-baselines":
+            seldom = seen
 
 
 def test_the_words_of_the_site(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def shipped() -> Spec:
 def test_every_alert_has_a_case_that_fires_and_one_that_does_not(shipped: Spec) -> None:
     document = unit_tests_of(shipped)
     for rule in compile_alerts(shipped):
+        if rule.baseline:
+            continue
         title = rule.name if rule.name != names.STORM else f"{rule.name} of {rule.family}"
         tests = [test for test in document["tests"] if test["name"].startswith((f"{title} fires", f"{title} is"))]
         firing = [check for test in tests for check in test["alert_rule_test"] if check["exp_alerts"]]
@@ -47,6 +49,8 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not(shipped: Spec) 
 def test_every_latch_is_watched_to_its_end(shipped: Spec) -> None:
     document = unit_tests_of(shipped)
     for rule in compile_alerts(shipped):
+        if rule.baseline:
+            continue
         checks = [
             (check["eval_time"], any(_is(expected, rule.family) for expected in check["exp_alerts"]))
             for test in document["tests"]
