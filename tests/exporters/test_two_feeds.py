@@ -164,7 +164,7 @@ def test_a_source_may_change_its_type(rig: Rig) -> None:
     assert rig.attempts() == 2  # the log is met for the first time, and its attempt known
 
 
-# ------------------------------------------------------------------------------------------------- how far memory reaches
+# ---------------------------------------------------------------------------------------------- how far memory reaches
 def test_a_duplicate_is_known_for_certain_until_as_many_others_as_the_horizon_came_between() -> None:
     ids = np.random.default_rng(4).integers(1, 1 << 63, 3 * HORIZON, dtype=np.uint64).tolist()
     recent = Recent(HORIZON)

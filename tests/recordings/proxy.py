@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+import yaml
 
 _GATEWAY = Path(__file__).parent / "gateway"
 _START_SECONDS = 90
@@ -41,9 +42,20 @@ def version() -> str:
 
 
 class Proxy:
-    """LiteLLM in front of the provider at `backend`, while it is open. `folder` holds its files, for this run only."""
+    """LiteLLM in front of the provider at `backend`, while it is open. `folder` holds its files, for this run only.
 
-    def __init__(self, folder: Path, backend: str, keys: Mapping[str, Mapping[str, Any]]) -> None:
+    `webhook` are the settings of its callback `generic_api`, if it is to post as well.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        backend: str,
+        keys: Mapping[str, Mapping[str, Any]],
+        *,
+        webhook: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._webhook = webhook
         self.log = folder / "records.jsonl"
         self._folder = folder
         self._backend = backend
@@ -54,12 +66,14 @@ class Proxy:
     def __enter__(self) -> Self:
         for name in ("config.yaml", "hooks.py"):
             shutil.copyfile(_GATEWAY / name, self._folder / name)
+        if self._webhook is not None:
+            self._add_webhook(self._folder / "config.yaml", self._webhook)
         self.limit({})
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        names = ("PATH", "HOME", "LANG", "TMPDIR")
+        names = ("PATH", "HOME", "LANG", "TMPDIR", "DEFAULT_FLUSH_INTERVAL_SECONDS")
         env = {name: os.environ[name] for name in names if name in os.environ} | {
             "BACKEND_OPENAI": self._backend + "/v1",
             "BACKEND_AZURE": self._backend,
@@ -96,6 +110,13 @@ class Proxy:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    @staticmethod
+    def _add_webhook(path: Path, settings: Mapping[str, Any]) -> None:
+        config = yaml.safe_load(path.read_text())
+        config["litellm_settings"]["callbacks"].append("posts")
+        config["callback_settings"] = {"posts": {"callback_type": "generic_api", **settings}}
+        path.write_text(yaml.safe_dump(config))
 
     def limit(self, requests_per_minute: Mapping[str, int]) -> None:
         """From the next request on, these keys have a rate limit, and all others none."""

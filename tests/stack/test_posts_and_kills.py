@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -70,9 +71,9 @@ class Clients:
 def test_what_was_answered_is_counted_once(tmp_path: Path) -> None:
     port, dice = free_port(), random.Random(5)
     (tmp_path / "token").write_text(TOKEN)
-    posted = {"type": "http", "paths": [], "listen": f"127.0.0.1:{port}", "token_file": "token"}
-    sizes = {"max_body_bytes": 200_000, "spool_bytes": 2_000_000}  # so that segments come and go
-    with ExporterProcess(tmp_path, overlay=OVERLAY, scan_content=False, **posted, **sizes) as exporter:
+    posted: dict[str, Any] = {"type": "http", "paths": [], "listen": f"127.0.0.1:{port}", "token_file": "token"}
+    posted |= {"max_body_bytes": 200_000, "spool_bytes": 2_000_000}  # so that segments come and go
+    with ExporterProcess(tmp_path, overlay=OVERLAY, scan_content=False, **posted) as exporter:
         clients = Clients(f"http://127.0.0.1:{port}/records")
         clients.start()
         try:
