@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from generators import panels
 from generators.dashboards import now
 from generators.dashboards.ask import RANGE, Ask, NotInSpecError, firing, is_, shows
 from generators.dashboards.board import Board, Maker
-from generators.dashboards.colours import HARM, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
+from generators.dashboards.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
 from generators.grafana import Query, Steps
 from generators.links import category_uid, runbook_url
 from generators.panels import Column, Panel
@@ -20,9 +21,8 @@ from generators.promql import number
 from spec import AlertRule, compile_alerts, names
 from spec.ir import signal_series
 from spec.lookup import own_stream, signals_of
-from spec.model import Family, Ratio, Signal
+from spec.model import Absence, Baseline, Family, Ratio, Signal
 
-CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
 UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
 """Grafana's units by those of signals."""
 _SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
@@ -37,14 +37,14 @@ def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence
 
     What the spec has of the category and none of these shows gets panels of its own at the end.
     """
-    title = category.capitalize()
+    heading = f"Now: {about[0].lower()}{about[1:].rstrip('.')}"
     return Board(
         uid=category_uid(category),
-        name=title,
+        name=category.capitalize(),
         category=category,
         about=about,
         rows=(
-            ("Now", (partial(_firing, category), *now_row, now.watching, *_alerts(category))),
+            (heading, (partial(_firing, category), *now_row, now.watching, *_alerts(category))),
             ("How it developed, and who and what it is made of", tuple(history)),
         ),
         rest=partial(_rest, category),
@@ -62,17 +62,17 @@ def sized(make: Maker, width: int, height: int | None = None) -> Maker:
 
 
 def worst_now(name: str, title: str, about: str, *, width: int = 4) -> Maker:
-    """The greatest value of a signal; orange from the threshold of an alert on."""
+    """The greatest value of a signal; green below the threshold of an alert, orange from it on."""
 
     def made(ask: Ask) -> Panel:
-        signal = ask.definition(name)
+        signal, limit = ask.definition(name), ask.limit(name)
         return panels.stat(
             title,
             f"{about}{_in_window(signal)}.{_threshold(ask, name)}",
             [Query(f"max({ask.signal(name)})", "worst")],
             width=width,
             unit=UNITS.get(signal.unit, "short"),
-            steps=up_to(ask.limit(name), WELL),
+            steps=((None, PLAIN),) if limit is None else up_to(limit, WELL),
             no_value="none seen",
             sparkline=True,
         )
@@ -217,8 +217,21 @@ def _alert_history(category: str, ask: Ask) -> Panel:
         height=_table_height(len(rules)),
         stacked=True,
         soft_most=2,
+        colours=_shades(rules),
         no_value="No alert of this category fired.",
     )
+
+
+def _shades(rules: Sequence[AlertRule]) -> dict[str, str]:
+    """The colour of each alert's severity, each of one severity in another shade."""
+    shades = ("", "dark-", "light-", "semi-dark-", "super-light-")
+    seen: Counter[str] = Counter()
+    colours: dict[str, str] = {}
+    for rule in rules:
+        severity = rule.static_labels["tocsin_severity"]
+        colours[rule.name] = shades[seen[severity] % len(shades)] + SEVERITIES[severity]
+        seen[severity] += 1
+    return colours
 
 
 def _described(ask: Ask, rule: AlertRule) -> str:
@@ -240,11 +253,17 @@ def _condition(ask: Ask, rule: AlertRule) -> str:
     """Such as ``jailbreak hits ≥ 3 in 10m``; that a signal is by account is in the alert's name."""
     name = signals_of(rule.alert)[0][1]
     signal = ask.definition(name)
-    share = isinstance(rule.alert.when, Ratio)
-    value = f"{number(round(100 * rule.value, 6))} %" if share else number(rule.value)
-    unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
     words = re.sub(r"_by_[a-z]+$", "", name).replace("_", " ")
-    return f"{words} {_SIGNS.get(rule.op, rule.op)} {value}{unit}{_in_window(signal)}"
+    unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
+    match rule.alert.when:
+        case Ratio():
+            return f"{words} {_SIGNS[rule.op]} {number(round(100 * rule.value, 6))} %{_in_window(signal)}"
+        case Baseline(floor=floor, deviations=deviations):
+            return f"{words} ≥ {number(floor)}{unit}{_in_window(signal)} and {number(deviations)} σ over usual"
+        case Absence(older_than=older_than, below=below):
+            return f"{words} older than {older_than}" if older_than else f"{words} < {number(below)}{unit}"
+        case _:
+            return f"{words} {_SIGNS[rule.op]} {number(rule.value)}{unit}{_in_window(signal)}"
 
 
 def _rules(ask: Ask, category: str) -> list[AlertRule]:

@@ -8,7 +8,7 @@ from generators import panels
 from generators.dashboards.ask import Ask, firing, is_
 from generators.dashboards.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
 from generators.grafana import Query, Steps
-from generators.links import runbook_url
+from generators.links import CATEGORIES, board_path, category_uid, runbook_url
 from generators.panels import Column, Panel
 from generators.promql import duration
 from spec import AlertRule, compile_alerts
@@ -157,6 +157,20 @@ def layers(ask: Ask) -> Panel:
     )
 
 
+def categories(ask: Ask) -> Panel:
+    """The way to the other dashboards."""
+    return panels.stat(
+        "Firing by category",
+        "Alerts that fire now, by the category of their signals. A click on a category opens its dashboard, with the "
+        "same time range and choices.",
+        [Query(f"count({firing(is_(category=category))}) or vector(0)", category) for category in CATEGORIES],
+        width=panels.WIDTH,
+        height=3,
+        each=dict.fromkeys(CATEGORIES, ((None, WELL), (1, WATCH))),
+        urls={category: board_path(category_uid(category), keep=True) for category in CATEGORIES},
+    )
+
+
 def _described(ask: Ask, alerts: str) -> str:
     """Alerts with what they are about in one label, and their order in another."""
     about = ", ".join(f'"{label}"' for label in _entities(ask))
@@ -191,4 +205,4 @@ def _entities(ask: Ask) -> list[str]:
     return [label for label in labels if label not in ("tenant", "trusted")]
 
 
-PANELS = (firing_count, hits, over, watching, behind, alerts, layers)
+PANELS = (firing_count, hits, over, watching, behind, alerts, layers, categories)

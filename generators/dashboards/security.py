@@ -25,7 +25,7 @@ def verdicts_now(ask: Ask) -> Panel:
             Query(f"round({ask.increase(_VERDICTS, is_(verdict=word))}) or vector(0)", word.replace("_", " "))
             for word in words
         ],
-        width=7,
+        width=6,
         each={word.replace("_", " "): ((None, WELL), (1, VERDICTS[word])) for word in words},
     )
 
@@ -64,7 +64,7 @@ _VERDICTS: Final = "llm_guardrail_verdicts_total"
 BOARD: Final = board(
     "security",
     "What guardrails and other controls did, what they did not see, and which accounts push against them.",
-    (verdicts_now, now.over, sized(health.hidden, 3), sized(health.rejected, 3)),
+    (verdicts_now, now.over, health.hidden, health.rejected),
     (
         sized(control.verdicts, 12),
         sized(control.guardrails, 12),

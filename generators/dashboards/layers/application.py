@@ -79,6 +79,7 @@ def accounts(ask: Ask) -> Panel:
         width=24,
         height=10,
         sort="Value #A",
+        no_value="No account has done anything in these windows.",
     )
 
 
@@ -116,6 +117,7 @@ def refused(ask: Ask) -> Panel:
         width=12,
         height=7,
         sort="Value #A",
+        no_value="No credentials were refused.",
     )
 
 

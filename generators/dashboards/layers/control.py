@@ -43,6 +43,7 @@ def guardrails(ask: Ask) -> Panel:
         width=12,
         height=8,
         sort="Value #D",
+        no_value="No guardrail has decided anything in this time.",
     )
 
 

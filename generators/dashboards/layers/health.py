@@ -79,6 +79,7 @@ def rejected(ask: Ask) -> Panel:
         [Query(ask.signal("rejected_records"), "records")],
         width=3,
         steps=up_to(ask.limit("rejected_records"), WELL),
+        no_value="unknown",
     )
 
 

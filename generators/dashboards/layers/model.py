@@ -56,6 +56,7 @@ def attackers(ask: Ask) -> Panel:
         ],
         width=12,
         sort="Value #B",
+        no_value="Nobody now.",
     )
 
 
@@ -73,6 +74,7 @@ def rules(ask: Ask) -> Panel:
         height=9,
         colour=PLAIN,
         value_width=330,
+        no_value="No rule matched in this time.",
     )
 
 
@@ -115,6 +117,7 @@ def tools(ask: Ask) -> Panel:
         width=8,
         colour=PLAIN,
         value_width=220,
+        no_value="No tool calls in this time.",
     )
 
 

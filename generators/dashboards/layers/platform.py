@@ -117,6 +117,7 @@ def slow(ask: Ask) -> Panel:
         width=24,
         height=7,
         sort="Value #D",
+        no_value="No attempts now.",
     )
 
 

@@ -1,6 +1,6 @@
 """A made-up company behind a gateway: /metrics with every name of the spec's catalogue, and those of other exporters.
 
-For the dashboard only. A value is a pure function of time, so that any stretch of history can be written down at once:
+For the dashboards only. A value is a pure function of time, so that any stretch of history can be written down at once:
 ordinary traffic from the start, and from `Company.attacked` on one account that jailbreaks, one whose answers carry a
 canary, one that guesses keys, and a provider that fails.
 """
@@ -180,6 +180,9 @@ ATTACK: Final[tuple[tuple[str, Mapping[str, str], float], ...]] = (
     ("llm_errors_total", {"tenant": "research", "model": "claude-sonnet-4", "error_class": "provider_5xx"}, 0.6),
     ("llm_attempts_total", {"model": "claude-sonnet-4", "provider": "anthropic", "outcome": "failure"}, 0.6),
     ("llm_auth_refusals_total", {}, 0.07),
+    ("llm_threshold_crossings_total", {"alert": "LLMCanaryLeaked"}, 0.001),
+    ("llm_threshold_crossings_total", {"alert": "LLMJailbreakRepeated"}, 0.002),
+    ("llm_threshold_crossings_total", {"alert": "LLMPasswordGuessing"}, 0.0005),
 )
 """What the attack adds to counters, per second."""
 

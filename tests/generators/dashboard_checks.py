@@ -38,6 +38,23 @@ def panels_of(board: Board) -> list[Board]:
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
+def named(board: Board, title: str) -> Board:
+    """The only panel of that title."""
+    (found,) = (panel for panel in board["panels"] if panel["title"] == title)
+    return dict(found)
+
+
+def rows_of(board: Board) -> dict[str, list[Board]]:
+    """Panels by the heading they stand under."""
+    rows: dict[str, list[Board]] = {}
+    for panel in board["panels"]:
+        if panel["type"] == "row":
+            rows[panel["title"]] = []
+        else:
+            list(rows.values())[-1].append(panel)
+    return rows
+
+
 def targets_of(board: Board) -> Iterator[tuple[str, str]]:
     """Title of the panel and PromQL of each query."""
     for panel in panels_of(board):
