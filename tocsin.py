@@ -45,6 +45,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    from exporters import schema
     from generators import files
     from generators.errors import GeneratorError
 
@@ -62,7 +63,7 @@ def _generate(options: argparse.Namespace) -> int:
         if errors := [issue for issue in issues if issue.severity == "error"]:
             print(*errors, sep="\n", file=sys.stderr)
             return 1
-        made = files.render_all(sourced.spec)
+        made = {**files.render_all(sourced.spec), **schema.generate()}
         found = files.stale(root, made)
         changed = [] if options.check else files.write(root, made)
     except (SpecError, GeneratorError) as error:

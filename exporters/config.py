@@ -24,11 +24,11 @@ class SourceConfig(Entry, frozen=True):
 
     `paths` are file names or patterns of log files, also of rotated and compressed ones. At the very first start,
     `start_at` says whether what is already there is read. Symbolic links are only read with `follow_symlinks`, as under
-    Kubernetes' ``/var/log/containers``. A source of type ``http`` has `listen`, address and port, and `token_file`, a
-    token a line, instead; `max_body_bytes` is the largest post, `spool_bytes` how much it keeps on disk before it
-    refuses. `shared_keys` are aliases or hashes of keys behind which many
-    people stand: these are counted, but never become an account. `trust_client_address` says that a client cannot
-    choose the address that the gateway logs.
+    Kubernetes' ``/var/log/containers``. A source whose `type` is ``http`` has `listen`, address and port, and
+    `token_file`, a token a line, instead; `max_body_bytes` is the largest post, `spool_bytes` how much it keeps on disk
+    before it refuses. `shared_keys` are aliases or hashes of keys behind which many people stand: these are counted,
+    but never become an account. `trust_client_address` says that a client cannot choose the address that the gateway
+    logs.
     """
 
     gateway: str
@@ -52,10 +52,11 @@ class SourceConfig(Entry, frozen=True):
 class ExporterConfig(Entry, frozen=True):
     """Everything that ``tocsin export`` has to know.
 
-    `listen` is address and port of /metrics; `state_folder` where the state is kept; `spec` are overlays over the
-    severity spec, `rules` over the content rules; `canaries_file` has one planted string a line; with `pseudonyms` the
-    label of an account is not its id; `accounts` is how many people and addresses are remembered at most (about a
-    kilobyte each). Relative paths start at the file's own folder.
+    `sources` are the feeds, by names of yours; with `scan_content` detectors look at prompts and answers; `listen` is
+    address and port of /metrics; `state_folder` where the state is kept; `spec` are overlays over the severity spec,
+    `rules` over the content rules; `canaries_file` has one planted string a line; with `pseudonyms` the label of an
+    account is not its id; `accounts` is how many people and addresses are remembered at most (about a kilobyte each).
+    Relative paths start at the file's own folder.
     """
 
     state_folder: Path

@@ -19,5 +19,6 @@ GENERATORS: Final = (
     "runbooks",
     "metrics_page",
     "spec_page",
+    "schema",
 )
 """Modules of this folder that generate files, in the order they are run."""

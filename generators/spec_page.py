@@ -188,6 +188,11 @@ def _value(value: Any) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- comments
+def notes_of(table: str) -> dict[str, str]:
+    """What the shipped YAML remarks on the keys of a table that has one entry."""
+    return _notes((FOLDER / f"{_FILES.get(table, table)}.yaml").read_text(encoding="utf-8"))
+
+
 def _head(source: str) -> str:
     """The comment that a file begins with."""
     lines = []
