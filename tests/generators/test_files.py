@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import tocsin
+from exporters import schema
 from generators import files
 from generators.errors import GeneratorError
 from generators.files import Stale
@@ -30,7 +31,7 @@ def made(shipped: Spec) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, made: dict[str, str]) -> Path:
-    files.write(tmp_path, made)
+    files.write(tmp_path, {**made, **schema.generate()})
     return tmp_path
 
 
@@ -38,6 +39,11 @@ def folder(tmp_path: Path, made: dict[str, str]) -> Path:
 def test_what_is_committed_is_what_the_spec_says(made: dict[str, str]) -> None:
     """When this fails, run `make generate` and commit what it writes."""
     assert list(map(str, files.stale(ROOT, made))) == []
+
+
+def test_the_committed_schema_of_the_configuration_is_that_of_its_types() -> None:
+    for path, text in schema.generate().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, path
 
 
 def test_the_same_spec_gives_the_same_bytes(shipped: Spec, made: dict[str, str]) -> None:
@@ -148,7 +154,7 @@ def test_the_command_in_json(folder: Path, capsys: pytest.CaptureFixture[str], m
     target = ["--output", str(folder), "--format", "json"]
     assert tocsin.main(["generate", "--check", *target]) == 1
     stale = [{"path": "docs/spec.md", "kind": "missing"}]
-    answer = {"folder": str(folder), "files": len(made)}
+    answer = {"folder": str(folder), "files": len(made) + len(schema.generate())}
     assert json.loads(capsys.readouterr().out) == {**answer, "changed": [], "stale": stale}
     assert tocsin.main(["generate", *target]) == 0
     assert json.loads(capsys.readouterr().out) == {**answer, "changed": ["docs/spec.md"], "stale": []}
