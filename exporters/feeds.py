@@ -16,6 +16,7 @@ _GAUGES = (
     "tocsin_unread_bytes",
     "tocsin_newest_event_timestamp_seconds",
     "tocsin_feed_lag_seconds",
+    "tocsin_feed_recent_gaps",
 )
 _SPOOL = "tocsin_spool_bytes"
 
@@ -45,7 +46,15 @@ class Feeds:
                     health.add(metric, (name, kind), count - earlier.get(kind, 0))
             too_long = status.lines_too_long - (before.lines_too_long if before else 0)
             self._state.reject(name, "too_long", too_long, now=now)
+            self._count_gaps(name, status, now)
             self._before[name] = status
+
+    def _count_gaps(self, name: str, status: Status, now: float) -> None:
+        writers, health = self._state.writers, self._state.health
+        gaps, lost = writers.gaps[name], writers.lost[name]
+        writers.settle(name, now, idle=status.unread_bytes <= status.partial_bytes)
+        health.add("tocsin_feed_gaps_total", (name,), writers.gaps[name] - gaps)
+        health.add("tocsin_feed_records_lost_total", (name,), writers.lost[name] - lost)
 
     def tables(self, now: float) -> Iterator[Table]:
         """The gauges of every source, as of the last `count`."""
@@ -63,4 +72,5 @@ class Feeds:
         status, newest = self._before[name], self._state.newest.get(name, 0.0)
         waiting = status.unread_bytes - status.partial_bytes
         lag = now - newest if waiting > 0 and newest else 0.0
-        return float(status.up), float(status.unread_bytes), newest, max(0.0, lag)
+        gaps = self._state.writers.recent(name, now)
+        return float(status.up), float(status.unread_bytes), newest, max(0.0, lag), float(gaps)

@@ -180,6 +180,7 @@ _HEALTHY: Final = {
     "up": 1.0,
     "tocsin_source_up": 1.0,
     "tocsin_feed_lag_seconds": 0.0,
+    "tocsin_feed_recent_gaps": 0.0,
     "tocsin_unread_bytes": 0.0,
     "tocsin_snapshot_age_seconds": 0.0,
 }

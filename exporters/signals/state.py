@@ -22,6 +22,7 @@ from exporters.signals.health import HealthCounters
 from exporters.signals.held import Scrapes
 from exporters.signals.recent import Recent, Requests
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
+from exporters.signals.writers import Writers
 from spec.model import Spec
 from spec.vocabulary import MEASURES, REJECTIONS, SIDE_TABLES, STREAM_DIMENSIONS
 
@@ -82,6 +83,7 @@ class SignalState:
         self.scrapes = Scrapes(interval)
         self.seen = Recent(horizon)
         self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
+        self.writers = Writers(sources)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event
         self._counts_requests = "requests" in self.families.measures
         self._side_tables = {table_of(family) for family in spec.families.values()} | {
@@ -129,6 +131,10 @@ class SignalState:
             self.health.add("tocsin_fields_dropped_total", (batch.source, field), count)
         if batch.skipped_chars:
             self.health.add("tocsin_content_bytes_skipped_total", (batch.source,), batch.skipped_chars)
+        if batch.notes is not None:
+            self.writers.take(batch.source, batch.notes, now)
+            for reason, count in batch.notes.drops.items():
+                self.health.add("tocsin_feed_drops_told_total", (batch.source, reason), count)
         if not batch.size:
             return
         stated = batch.numbers("time")
@@ -265,6 +271,7 @@ class SignalState:
             "seen": self.seen.save(),
             "requests": self.requests.save(),
             "newest": dict(self.newest),
+            "writers": self.writers.save(),
         }
 
     def load(self, data: Mapping[str, Any], *, reset_counters: bool = False) -> list[str]:
@@ -282,6 +289,8 @@ class SignalState:
         self.seen.load(data["seen"])
         cells = 0 if resets and resets[0] != "signals" else self.families.tables[EVENTS].size
         self.requests.load(data["requests"], cells)
+        if "writers" in data:  # states of earlier versions have none
+            self.writers.load(data["writers"])
         for source, time in data["newest"].items():
             if source in self.newest:
                 self.newest[source] = time

@@ -91,6 +91,7 @@ TOTALS: Final[Mapping[str, float]] = {
     "tocsin_records_rejected_total": 0.004,
     "tocsin_unread_bytes": 2_100,
     "tocsin_feed_lag_seconds": 0.8,
+    "tocsin_feed_recent_gaps": 0,
     "tocsin_build_info": 1,
     "tocsin_source_up": 1,
     "tocsin_series": 1_840,

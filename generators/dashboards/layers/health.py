@@ -57,14 +57,14 @@ def memory(ask: Ask) -> Panel:
     """Room below the ceiling."""
     ceiling = ask.spec.settings.max_series
     return panels.stat(
-        "Series and accounts in memory",
+        "Series and accounts",
         f'Series that one exporter publishes, at most {ceiling} (beyond it new values are counted as "other"), and '
         "accounts whose windows are in memory.",
         [
             Query(ask.gauge("max", "tocsin_series"), "series"),
             Query(ask.gauge("sum", "tocsin_accounts"), "accounts"),
         ],
-        width=6,
+        width=4,
         unit="none",
         steps=((None, PLAIN),),
         each={"series": ((None, WELL), (0.8 * ceiling, WATCH), (ceiling, HARM))},
@@ -102,9 +102,22 @@ def saved(ask: Ask) -> Panel:
         "State saved",
         "How long ago the state was saved. What was counted since is read again after a crash.",
         [Query(ask.signal("snapshot_age"), "age")],
-        width=4,
+        width=3,
         unit="s",
         steps=((None, WELL), *late),
+    )
+
+
+def gaps(ask: Ask) -> Panel:
+    """What was lost before it could be read."""
+    limit = ask.limit("feed_gaps")
+    return panels.stat(
+        "Gaps in feeds",
+        "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records that nobody has watched.",
+        [Query(f"sum({ask.signal('feed_gaps')})", "gaps")],
+        width=3,
+        steps=up_to(limit, WELL),
+        no_value="unknown",
     )
 
 
@@ -133,4 +146,4 @@ def folded(ask: Ask) -> Panel:
     )
 
 
-PANELS = (lag, unread, records, memory, rejected, hidden, saved, lost, folded)
+PANELS = (lag, unread, records, memory, rejected, hidden, saved, gaps, lost, folded)
