@@ -29,7 +29,7 @@ _SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 _WORST: Final = 5
 """Groups in a graph of the worst."""
 _FIRING_WIDTH: Final = 5
-_TABLE_WIDTH: Final = 15
+_TABLE_WIDTH: Final = 16
 
 
 def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence[Maker]) -> Board:
@@ -115,14 +115,14 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
             signal, limit = ask.definition(name), ask.limit(name)
             steps: Steps = ((None, "text"), *(((limit, WATCH),) if limit is not None else ()))
             queries.append(Query(f"{ask.signal(name)} > 0"))
-            headed = f"{heading}, {signal.window}" if signal.window else heading
             unit = UNITS.get(signal.unit, "short")
-            columns.append(Column(place, headed, unit=unit, width=max(80, 8 * len(headed) + 14), steps=steps))
+            columns.append(Column(place, heading, unit=unit, width=max(80, 8 * len(heading) + 14), steps=steps))
         headings = {"actor": "Account", "source_range": "Address range"}
         widths = {"tenant": 95, "trusted": 80}
+        windows = ", ".join(f"{ask.definition(name).window} {heading}" for name, heading in found)
         return panels.table(
             title,
-            f"{about} Orange is at or over the threshold of an alert.",
+            f"{about} Orange is at or over the threshold of an alert. In the last: {windows}.",
             queries,
             [
                 *(
@@ -191,11 +191,11 @@ def _alert_table(category: str, ask: Ask) -> Panel:
         "signal has no groups has neither.",
         queries,
         [
-            Column("tocsin_severity", "Severity", width=80, words=SEVERITIES),
+            Column("tocsin_severity", "Severity", width=76, words=SEVERITIES),
             Column("alertname", "Alert", width=225, url=runbook_url(ask.spec, "${__value.raw}")),
             Column("condition", "Fires at"),
             *columns,
-            Column("owner", "Owner", width=80),
+            Column("owner", "Owner", width=74),
         ],
         width=_TABLE_WIDTH,
         height=_table_height(len(rules)),

@@ -64,7 +64,7 @@ _VERDICTS: Final = "llm_guardrail_verdicts_total"
 BOARD: Final = board(
     "security",
     "What guardrails and other controls did, what they did not see, and which accounts push against them.",
-    (verdicts_now, now.over, health.hidden, health.rejected),
+    (verdicts_now, now.over, sized(health.hidden, 4), health.rejected),
     (
         sized(control.verdicts, 12),
         sized(control.guardrails, 12),
