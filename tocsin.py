@@ -197,6 +197,7 @@ def _replay(options: argparse.Namespace) -> int:
         until_quiet=options.until_quiet,
         pages=options.pages or options.propose is not None,
         proposal=options.propose,
+        page=options.report,
     )
 
 
@@ -315,6 +316,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     replay.add_argument(
         "--propose", type=Path, metavar="FILE", help="as --pages, and write an overlay that keeps to the page budget"
+    )
+    replay.add_argument(
+        "--report", type=Path, metavar="FILE", help="also write one page of HTML: timeline, charts, lines behind alerts"
     )
     replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     _add_log_options(replay)

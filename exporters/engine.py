@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from exporters.batch import Detection, EventBatch, Raw
-from exporters.detect import Scanner
+from exporters.batch import Detection, EventBatch, Raw, Text
+from exporters.detect import Rule, Scanner
 from exporters.gateways import Gateway
 from exporters.signals.state import SignalState
 
@@ -37,9 +37,18 @@ class Engine:
     def see(self, batch: EventBatch, *, now: float) -> tuple[EventBatch, Sequence[Detection]]:
         """As `take`; also what was detected in the new attempts."""
         batch = self.state.fresh(batch)
-        detections = self._scanner.scan(batch.texts) if self._scanner is not None and batch.texts else []
+        detections = self.detect(batch.texts)
         self.state.take(batch, detections, now=now)
         return batch, detections
+
+    def detect(self, texts: Sequence[Text]) -> list[Detection]:
+        """What the content rules see in `texts`; nothing is counted."""
+        return self._scanner.scan(texts) if self._scanner is not None and texts else []
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The content rules that are looked for."""
+        return self._scanner.rules if self._scanner is not None else ()
 
     def feed(self, source: str, chunks: Iterable[Raw], *, now: float) -> int:
         """Decode chunks of a source one after the other, and count them together; how many bytes they were.

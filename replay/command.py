@@ -10,8 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
+from exporters.engine import Engine
 from exporters.gateways import UnknownGatewayError
 from replay import page_report
+from replay.html.evidence import evidence
+from replay.html.history import History
+from replay.html.page import described
+from replay.html.page import page as html_page
+from replay.html.redact import Redactor
 from replay.propose import overlay
 from replay.read import LogError
 from replay.report import as_json, as_text
@@ -38,10 +44,11 @@ def run(
     until_quiet: bool,
     pages: bool = False,
     proposal: Path | None = None,
+    page: Path | None = None,
 ) -> int:
     """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used.
 
-    With `pages`, what is printed is who would have been paged; `proposal` is the overlay to write.
+    With `pages`, what is printed is who would have been paged; `proposal` is the overlay to write, `page` the HTML.
     """
     progress = Progress(sys.stderr)
     try:
@@ -55,7 +62,9 @@ def run(
             trust_client_address=trust_client_address,
             scan_content=scan_content,
         )
-        outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show)
+        history = History(spec) if page is not None else None
+        outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show, watcher=history)
+        html = _html(engine, outcome, spec, history, logs, progress) if history is not None else ""
     except SpecError as error:
         print(error, file=sys.stderr)
         return 1
@@ -68,11 +77,23 @@ def run(
     finally:
         progress.clear()
     try:
+        if page is not None:
+            page.write_text(html, encoding="utf-8")
         print(_report(outcome, spec, form, pages=pages, proposal=proposal))
     except OSError as error:
         print(f"tocsin: {error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _html(
+    engine: Engine, outcome: Outcome, spec: Spec, history: History, logs: Sequence[Path], progress: Progress
+) -> str:
+    found = page_report.pages_of(outcome, spec)
+    episodes = described(found)
+    progress.begin("reading the lines behind the alerts")
+    lines = evidence(engine, logs, episodes, spec, Redactor(engine.rules), progress.show)
+    return html_page(found, history, episodes, lines, logs)
 
 
 def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, pages: bool, proposal: Path | None) -> str:
@@ -95,6 +116,11 @@ class Progress:
         self._begun = time.monotonic()
         self._next = self._begun + quiet
         self._shown = False
+        self._what = "replaying"
+
+    def begin(self, what: str) -> None:
+        """Other work begins; `what` says which."""
+        self._begun, self._what = time.monotonic(), what
 
     def show(self, part: float) -> None:
         """Say which part is done, from 0 to 1; not more often than can be read."""
@@ -102,7 +128,7 @@ class Progress:
         if self._stream is not None and now >= self._next:
             self._next, self._shown = now + 0.2, True
             left = _left((now - self._begun) * (1 - part) / part) if part >= _TELLING else ""
-            self._stream.write(f"\r\x1b[Kreplaying: {part:.0%} of the logs{left} ")
+            self._stream.write(f"\r\x1b[K{self._what}: {part:.0%} of the logs{left} ")
             self._stream.flush()
 
     def clear(self) -> None:

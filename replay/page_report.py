@@ -168,13 +168,13 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
         )
         return
     yield from wrapped(
-        f"{outcome.events:,} attempts, {outcome.rejected:,} records rejected; {_at(pages.start, pages)} to "
-        f"{_at(pages.end, pages)}, {_lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
+        f"{outcome.events:,} attempts, {outcome.rejected:,} records rejected; {at(pages.start, pages)} to "
+        f"{at(pages.end, pages)}, {lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
         "",
         width,
     )
     yield ""
-    yield from wrapped(_answer(pages), "", width)
+    yield from wrapped(answer(pages), "", width)
     certain = [incident for incident in pages.incidents if any(page.at <= pages.end for page in incident.pages)]
     waiting = [incident for incident in pages.incidents if incident not in certain and incident.later]
     if certain:
@@ -213,14 +213,15 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
     yield from _proposal(pages, width, color)
 
 
-def _answer(pages: Pages) -> str:
-    length = _lasted(float(pages.spec.settings.shift))
+def answer(pages: Pages) -> str:
+    """The question's answer in a sentence or two."""
+    length = lasted(float(pages.spec.settings.shift))
     shifts = f"{pages.all_shifts:,} {_plural('shift', pages.all_shifts)} of {length}"
     if not pages.count:
         return f"Nobody would have been paged in {shifts}."
     with_pages = {shift for _, shift in pages.duties}
     quiet = pages.all_shifts - len(with_pages)
-    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {quiet:,} of them quiet. "
+    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {f'{quiet:,}' if quiet else 'none'} of them quiet. "
     budget = f"The budget is {pages.budget} {_plural('page', pages.budget)} a shift for whoever is on call"
     if not pages.over:
         return f"{text}{budget}; every shift keeps to it."
@@ -253,36 +254,38 @@ def _pages(title: str, found: Sequence[Incident], pages: Pages, width: int, colo
 
 def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterator[str]:
     certain = [page for page in incident.pages if page.at <= pages.end]
-    at = certain[0].at if certain else incident.begin
+    when = certain[0].at if certain else incident.begin
     who = f"pages {', '.join(page.channel for page in certain)}" if certain else "pages nobody yet"
     word = f"\x1b[{COLORS[incident.severity]}m{incident.severity}\x1b[0m" if color else incident.severity
-    head = f"{_at(at, pages)}  {incident.severity}  {who}"
+    head = f"{at(when, pages)}  {incident.severity}  {who}"
     yield head.replace(f"  {incident.severity}  ", f"  {word}  ", 1)
     for episode in incident.episodes[:3]:
         yield from wrapped(f"{episode.rule.name}: {filled(episode.rule.alert.summary, episode)}", _INDENT, width)
-        yield from wrapped(_facts(episode), _INDENT + "  ", width)
+        yield from wrapped(facts(episode), _INDENT + "  ", width)
     if len(incident.episodes) > 3:
         yield f"{_INDENT}and {len(incident.episodes) - 3} more alerts of the same incident"
     if incident.later:
-        yield from wrapped(_later(incident.later), _INDENT, width)
+        yield from wrapped(later_words(incident.later), _INDENT, width)
 
 
-def _facts(episode: Episode) -> str:
-    facts = f"worst value {number(episode.value)}, alert at {episode.rule.op} {number(episode.rule.value)}"
+def facts(episode: Episode) -> str:
+    """The worst value of an episode, against its threshold."""
+    told = f"worst value {number(episode.value)}, alert at {episode.rule.op} {number(episode.rule.value)}"
     if episode.answered is None:
-        return facts
-    return f"{facts}; {number(episode.answered) if episode.answered else 'none'} answered by the model"
+        return told
+    return f"{told}; {number(episode.answered) if episode.answered else 'none'} answered by the model"
 
 
-def _later(later: Sequence[Page]) -> str:
+def later_words(later: Sequence[Page]) -> str:
+    """Who hears next, and on which condition."""
     tiers: dict[int, list[Page]] = {}
     for page in later:
         tiers.setdefault(page.tier, []).append(page)
     parts = []
     for pages in tiers.values():
         unless = {"acknowledged": "if nobody acknowledges", "contained": "if it is not contained"}
-        condition = unless.get(pages[0].unless, "if it still fires")
-        parts.append(f"{condition}, after {_lasted(pages[0].after)} {', '.join(page.channel for page in pages)}")
+        otherwise = unless.get(pages[0].unless, "if it still fires")
+        parts.append(f"{otherwise}, after {lasted(pages[0].after)} {', '.join(page.channel for page in pages)}")
     return "; ".join(parts)
 
 
@@ -381,7 +384,7 @@ def _moment(seconds: float, pages: Pages) -> datetime:
     return datetime.fromtimestamp(seconds, pages.shifts.zone)
 
 
-def _at(seconds: float, pages: Pages) -> str:
+def at(seconds: float, pages: Pages) -> str:
     """``Tue 2026-11-17 09:10:15``, on the clocks of the shifts."""
     return f"{_moment(seconds, pages):%a %Y-%m-%d %H:%M:%S}"
 
@@ -392,7 +395,8 @@ def _shift(shift: Shift, pages: Pages) -> str:
     return f"{begin:%a %Y-%m-%d %H:%M} to {end:%H:%M}" if same else f"{begin:%a %Y-%m-%d} to {end:%a %Y-%m-%d}"
 
 
-def _lasted(seconds: float) -> str:
+def lasted(seconds: float) -> str:
+    """A length of time as a person says it."""
     for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.3g} {_plural(unit, seconds / size)}"

@@ -1,0 +1,192 @@
+"""The log lines behind alerts, found by reading the logs a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from exporters.batch import Detection, EventBatch, Text
+from exporters.engine import Engine
+from exporters.signals.labels import label_text
+from replay.evaluate import Episode
+from replay.html.redact import Redactor
+from replay.read import Log
+from replay.run import SOURCE, Progress
+from spec import Spec
+from spec.lookup import main_signal, own_stream
+from spec.model import Signal
+
+LINES: Final = 5
+"""Lines that are shown of an alert."""
+_COLUMNS: Final = ("outcome", "error_class", "verdict", "model", "actor", "source_range", "tenant")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An attempt behind an alert: what it was, which rules saw something, and what was said, fit to be shown."""
+
+    time: float
+    facts: Mapping[str, str]
+    rules: tuple[str, ...]
+    texts: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The first lines behind an alert, and how many there were."""
+
+    lines: list[Line] = field(default_factory=list)
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What an episode is about: attempts of (begin, end], of one group, selected as its signal does."""
+
+    signal: Signal
+    begin: float
+    end: float
+    by: str
+    group: str
+    found: Evidence
+
+    def rows(self, batch: EventBatch, detections: Sequence[Detection], inside: np.ndarray[Any, Any]) -> list[int]:
+        signal = self.signal
+        rows: Iterable[int]
+        if signal.stream == "detections":
+            words = {name: set(allowed) for name, allowed in signal.where.items()}
+            rows = dict.fromkeys(
+                one.row for one in detections if all(getattr(one, name) in allowed for name, allowed in words.items())
+            )
+            rows = [row for row in rows if inside[row]]
+        elif signal.stream == "tool_calls":
+            rows = [row for row in dict.fromkeys(row for row, _ in batch.tool_calls) if inside[row]]
+        else:
+            chosen = inside.copy()
+            for name, least in signal.at_least.items():
+                numbers = _number(batch, name)
+                if numbers is not None:
+                    chosen &= numbers >= least
+            rows = np.flatnonzero(chosen).tolist()
+            for name, allowed in signal.where.items():
+                if name in batch.columns:
+                    column = batch.objects(name)
+                    rows = [row for row in rows if _word(column[row]) in allowed]
+        if self.by in batch.columns:
+            column = batch.objects(self.by)
+            rows = [row for row in rows if column[row] is not None and label_text(str(column[row])) == self.group]
+        return list(rows)
+
+
+def evidence(
+    engine: Engine,
+    logs: Sequence[Path],
+    episodes: Sequence[Episode],
+    spec: Spec,
+    redactor: Redactor,
+    progress: Progress | None = None,
+) -> list[Evidence]:
+    """For each episode the lines behind it; none where its signal is not about attempts.
+
+    Raises:
+        LogError: a log cannot be read.
+    """
+    out = [Evidence() for _ in episodes]
+    wanted = [
+        found
+        for episode, lines in zip(episodes, out, strict=True)
+        for found in [_wanted(episode, spec, lines)]
+        if found
+    ]
+    if not wanted:
+        return out
+    seen: set[object] = set()
+    opened = [Log(path) for path in logs]
+    size = sum(log.size for log in opened)
+    for log in opened:
+        for data, _ in log.chunks():
+            if data:
+                _look(engine, engine.decode(SOURCE, data), wanted, seen, redactor)
+            if progress is not None and size:
+                progress(sum(one.done for one in opened) / size)
+    for lines in out:
+        lines.lines = sorted(lines.lines, key=lambda line: line.time)[:LINES]
+    return out
+
+
+def _wanted(episode: Episode, spec: Spec, found: Evidence) -> _Wanted | None:
+    signal = main_signal(spec, episode.rule.alert)
+    if signal is None or not own_stream(signal) or signal.stream == "rejects":
+        return None
+    interval = float(spec.settings.scrape_interval)
+    begin = episode.fired_at - episode.rule.hold - float(signal.window) - 2 * interval
+    group = episode.labels.get(signal.by, "") if signal.by else ""
+    return _Wanted(signal, begin, episode.fired_at + interval, signal.by, group, found)
+
+
+def _look(engine: Engine, batch: EventBatch, wanted: Sequence[_Wanted], seen: set[object], redactor: Redactor) -> None:
+    if not batch.size:
+        return
+    times = batch.numbers("time")
+    first, last = float(times.min()), float(times.max())
+    near = [one for one in wanted if one.begin < last and one.end >= first]
+    if not near:
+        return
+    inside = {id(one): (times > one.begin) & (times <= one.end) for one in near}
+    rows = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
+    places = set(rows.tolist())
+    detections = engine.detect([text for text in batch.texts if text.row in places])
+    ids = batch.objects("event_id") if "event_id" in batch.columns else range(batch.size)
+    fresh: dict[int, bool] = {}
+    for one in near:
+        for row in one.rows(batch, detections, inside[id(one)]):
+            if row not in fresh:
+                fresh[row] = ids[row] not in seen
+                seen.add(ids[row])
+            if not fresh[row]:
+                continue  # the same record in two files
+            one.found.count += 1
+            if len(one.found.lines) < 4 * LINES:
+                one.found.lines.append(_line(engine, batch, row, detections, redactor))
+
+
+def _line(engine: Engine, batch: EventBatch, row: int, detections: Sequence[Detection], redactor: Redactor) -> Line:
+    facts: dict[str, str] = {
+        name: redactor.shown(_word(batch.objects(name)[row]))
+        for name in _COLUMNS
+        if name in batch.columns and batch.objects(name)[row] not in (None, "", "none")
+    }
+    rules = tuple(dict.fromkeys(one.rule for one in detections if one.row == row))
+    return Line(
+        float(batch.numbers("time")[row]),
+        facts,
+        tuple("canary" if rule.startswith("canary_") else rule for rule in rules),
+        tuple((text.channel, redactor.shown(text.text)) for text in _telling(engine, batch, row)),
+    )
+
+
+def _telling(engine: Engine, batch: EventBatch, row: int) -> Iterator[Text]:
+    """The texts of an attempt that rules see something in; else the last question and the answer."""
+    texts = [text for text in batch.texts if text.row == row]
+    seen = [text for text in texts if engine.detect([Text(0, text.channel, text.text)])]
+    last = {text.channel: text for text in texts if text.channel in ("user", "output", "tool_call")}
+    shown = [*seen[-2:], *(text for text in last.values() if text not in seen)]
+    return iter(shown[:3])
+
+
+def _number(batch: EventBatch, name: str) -> np.ndarray[Any, Any] | None:
+    if name == "input_chars":
+        return batch.input_chars
+    if name == "output_chars":
+        return batch.output_chars
+    return batch.numbers(name) if name in batch.columns else None
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

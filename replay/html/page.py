@@ -1,0 +1,268 @@
+"""The page itself: what is on it, and its HTML. It loads nothing, runs no script and works as a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from replay.evaluate import Episode
+from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
+from replay.html.evidence import Evidence, Line
+from replay.html.history import History
+from replay.page_report import Pages, answer, at, facts, lasted, later_words
+from replay.pages import Incident
+from replay.propose import honest, number, words
+from replay.report import filled, printable
+from spec import names
+from spec.lookup import own_stream
+from spec.model import Rule, Signal, Threshold
+
+MOST_ALERTS: Final = 100
+"""Alerts that are described with their lines, the gravest first."""
+CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_MARKS: Final = 4
+"""Times that are written under an axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    title: str
+    metric: str
+    area: Area
+    greatest: str
+    alerts: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    left: float
+    width: float
+    severity: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    name: str
+    severity: str
+    bars: tuple[_Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """An alert with what is told of it."""
+
+    anchor: str
+    name: str
+    severity: str
+    when: str
+    until: str
+    summary: str
+    facts: str
+    paged: str
+    later: str
+    runbook: str
+    count: int
+    lines: tuple[_ShownLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownLine:
+    time: str
+    facts: tuple[tuple[str, str], ...]
+    rules: tuple[str, ...]
+    texts: tuple[tuple[str, str], ...]
+
+
+def described(pages: Pages) -> list[Episode]:
+    """The episodes whose lines are shown: the gravest, and of these the first."""
+    order = pages.spec.severities
+    ranked = sorted(
+        pages.outcome.episodes, key=lambda episode: (order[episode.rule.alert.severity].order, episode.fired_at)
+    )
+    return sorted(ranked[:MOST_ALERTS], key=lambda episode: episode.fired_at)
+
+
+def page(
+    pages: Pages, history: History, episodes: Sequence[Episode], found: Sequence[Evidence], logs: Sequence[Path]
+) -> str:
+    """The HTML; `found` are the lines behind each of `episodes`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    span = pages.start, max(pages.end, pages.start + 1.0)
+    outcome = pages.outcome
+    return environment.get_template("page.html.j2").render(
+        logs=[printable(log.name) for log in logs],
+        outcome=outcome,
+        pages=pages,
+        span=None
+        if outcome.start is None
+        else (at(pages.start, pages), at(pages.end, pages), lasted(span[1] - span[0])),
+        zone=str(pages.shifts.zone),
+        answer=answer(pages) if outcome.start is not None else "No attempt was read.",
+        tracks=_tracks(pages, span),
+        marks=_marks(pages, span),
+        categories=_categories(pages, history, span),
+        shown=[
+            _shown(place, episode, lines, pages)
+            for place, (episode, lines) in enumerate(zip(episodes, found, strict=True), start=1)
+        ],
+        more=len(outcome.episodes) - len(episodes),
+        duties=[
+            (printable(channel), at(shift.begin, pages)[:-3], len(entries), len(entries) > pages.budget)
+            for (channel, shift), entries in sorted(pages.duties.items(), key=lambda item: (item[0][1], item[0][0]))
+        ],
+        proposal=[(change.alert, words(change)) for change in pages.proposal.changes],
+        left=pages.proposal.left,
+        honest=honest(),
+        number=number,
+        WIDTH=WIDTH,
+        HEIGHT=HEIGHT,
+    )
+
+
+def _tracks(pages: Pages, span: tuple[float, float]) -> list[_Track]:
+    """A track for each alert, the gravest first."""
+    kinds: dict[str, list[Episode]] = {}
+    for episode in pages.outcome.episodes:
+        kinds.setdefault(_name(episode), []).append(episode)
+    order = pages.spec.severities
+    return [
+        _Track(
+            name,
+            members[0].rule.alert.severity,
+            tuple(
+                _Bar(
+                    *bar(one.fired_at, span[1] if one.resolved_at is None else one.resolved_at, span),
+                    one.rule.alert.severity,
+                    f"{at(one.fired_at, pages)} {filled(one.rule.alert.summary, one)}",
+                )
+                for one in members
+            ),
+        )
+        for name, members in sorted(
+            kinds.items(), key=lambda kind: (order[kind[1][0].rule.alert.severity].order, kind[1][0].fired_at)
+        )
+    ]
+
+
+def _name(episode: Episode) -> str:
+    if episode.rule.name == names.STORM:
+        return f"{episode.rule.name} ({episode.rule.family})"
+    return episode.rule.name
+
+
+def _marks(pages: Pages, span: tuple[float, float]) -> list[str]:
+    long = span[1] - span[0] > timedelta(days=2).total_seconds()
+    times = [span[0] + (span[1] - span[0]) * place / (_MARKS - 1) for place in range(_MARKS)]
+    moments = [datetime.fromtimestamp(time, pages.shifts.zone) for time in times]
+    return [f"{moment:%a %d %b}" if long else f"{moment:%H:%M}" for moment in moments]
+
+
+def _categories(pages: Pages, history: History, span: tuple[float, float]) -> list[tuple[str, list[_Chart], list[str]]]:
+    """For each category its charts, and the signals that saw nothing."""
+    out = []
+    for category in CATEGORIES:
+        charts, silent = [], []
+        for name, signal in pages.spec.signals.items():
+            if signal.category != category or not own_stream(signal):
+                continue
+            course = history.course(name)
+            if course:
+                charts.append(_chart(name, signal, course, pages, history.width, span))
+            else:
+                silent.append(name)
+        out.append((category, charts, silent))
+    return out
+
+
+def _chart(
+    name: str, signal: Signal, course: Mapping[float, float], pages: Pages, width: float, span: tuple[float, float]
+) -> _Chart:
+    limits: dict[str, tuple[str, float]] = {}
+    for alert, entry in pages.spec.alerts.items():
+        when = entry.when
+        if isinstance(when, Threshold | Rule) and when.signal == name and entry.enabled and alert != names.STORM:
+            limits[alert] = (when.op, when.value) if isinstance(when, Threshold) else (">=", 1.0)
+    threshold = min((value for op, value in limits.values() if op in (">=", ">")), default=None)
+    each = {"actor": "account", "source_range": "address range"}.get(signal.by, signal.by)
+    unit = {"usd": " USD", "tokens": " tokens"}.get(signal.unit, "")
+    window = lasted(float(signal.window))
+    return _Chart(
+        signal.help.partition(":")[0].removesuffix("."),
+        f"{names.signal_metric(name, signal)}, within {window}" + (f", the highest {each}" if each else ""),
+        area(course, width, span, threshold),
+        number(max(course.values())) + unit,
+        ", ".join(f"{alert} at {op} {number(value)}" for alert, (op, value) in limits.items()),
+    )
+
+
+def _shown(place: int, episode: Episode, found: Evidence, pages: Pages) -> _Shown:
+    rule = episode.rule
+    incident = next((one for one in pages.incidents if any(member is episode for member in one.episodes)), None)
+    return _Shown(
+        f"alert-{place}",
+        _name(episode),
+        rule.alert.severity,
+        at(episode.fired_at, pages),
+        "still firing at the end" if episode.resolved_at is None else f"until {at(episode.resolved_at, pages)}",
+        filled(rule.alert.summary, episode),
+        facts(episode),
+        _paged(episode, incident, pages),
+        later_words(incident.later) if incident is not None and incident.later else "",
+        pages.spec.settings.runbook_base_url + names.runbook_page(rule.name),
+        found.count,
+        tuple(_line(line, pages) for line in found.lines),
+    )
+
+
+def _paged(episode: Episode, incident: Incident | None, pages: Pages) -> str:
+    certain = [page for page in incident.pages if page.at <= pages.end] if incident is not None else []
+    if certain:
+        who = ", ".join(page.channel for page in certain)
+        when = "" if math.isclose(certain[0].at, episode.fired_at) else f" at {at(certain[0].at, pages)}"
+        return f"Pages {who}{when}"
+    if incident is None and episode.rule.pages:
+        return f"Pages nobody: {names.STORM} speaks for it"
+    quiet = ", ".join(channel for channel in episode.rule.channels if not pages.spec.channels[channel].pages)
+    return f"Pages nobody; goes to {quiet}" if quiet else "Pages nobody"
+
+
+_SHOWN_FACTS: Final = {
+    "outcome": "outcome",
+    "error_class": "error",
+    "verdict": "guardrail",
+    "model": "model",
+    "actor": "account",
+    "source_range": "from",
+    "tenant": "team",
+}
+_CHANNELS: Final = {
+    "user": "asked",
+    "output": "answered",
+    "tool_call": "tool call",
+    "tool": "tool result or document",
+    "system": "system",
+    "assistant": "earlier answer",
+}
+
+
+def _line(line: Line, pages: Pages) -> _ShownLine:
+    return _ShownLine(
+        at(line.time, pages),
+        tuple((_SHOWN_FACTS[name], value) for name, value in line.facts.items()),
+        line.rules,
+        tuple((_CHANNELS.get(channel, channel), text) for channel, text in line.texts if text),
+    )
