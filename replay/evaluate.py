@@ -6,15 +6,18 @@ Pure: a step is a time and the tables of a scrape. Evaluations have to be in asc
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from exporters.samples import Table
-from spec.ir import AlertRule, Series
+from replay.growth import Growth
+from replay.past import Past
+from spec.ir import AlertRule, Heartbeat, History, Series
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, ...]
@@ -67,13 +70,13 @@ class Evaluator:
     """Evaluates rules step by step."""
 
     def __init__(self, rules: Iterable[AlertRule]) -> None:
-        self._watches = [_Watch(rule) for rule in rules]
+        self._watches = [_watch(rule) for rule in rules]
 
     def step(self, t: float, tables: Iterable[Table]) -> list[Episode]:
         """The episodes that began or ended at `t`, when a scrape saw `tables`. They are kept up to date until they end.
 
-        With a look-back the compared value is the worst one of (t - lookback, t]; that compares true exactly as long as
-        one of those does, so it is enough to remember the last time.
+        With a look-back the compared value is the worst one of (t - lookback, t]. Where what it is compared with does
+        not move, that compares true exactly as long as one of those does, so it is enough to remember the last time.
         """
         view = _View(tables)
         return [episode for watch in self._watches for episode in watch.step(t, view)]
@@ -125,6 +128,17 @@ class _View:
         table = self._tables.get(metric)
         return table is None or table.type == "counter"
 
+    def has(self, metric: str) -> bool:
+        return metric in self._tables
+
+    def selected(self, series: Series) -> dict[Key, float]:
+        """The series before they are merged, by all their labels."""
+        table = self._tables.get(series.metric)
+        if table is None:
+            return {}
+        keys, values = merged(table, replace(series, labels=table.labels))
+        return dict(zip(keys, values.tolist(), strict=True))
+
     def values(self, metric: str) -> dict[Key, float]:
         table = self._tables.get(metric)
         return {} if table is None else dict(zip(table.keys, table.values.tolist(), strict=True))
@@ -170,6 +184,7 @@ class _Watch:
         self.rule = rule
         self._over = _OPERATORS[rule.op]
         self._worst = min if rule.op in ("<", "<=") else max
+        self._latch = rule.lookback
         self._members: dict[Key, _Member] = {}
         self._now = 0.0
 
@@ -187,15 +202,21 @@ class _Watch:
         }
         return list(shares), np.array(list(shares.values()), np.float64)
 
+    def _true(self, t: float, view: _View) -> list[tuple[Key, float]]:
+        """For whom the comparison is true at `t`, and what was compared."""
+        keys, values = self._compared(view)
+        if not len(values):
+            return []
+        true = self._over(values, self.rule.value).nonzero()[0].tolist()
+        return [(keys[place], float(values[place])) for place in true]
+
     def step(self, t: float, view: _View) -> list[Episode]:
         self._now = t
-        keys, values = self._compared(view)
-        true = self._over(values, self.rule.value).nonzero()[0] if len(values) else values
-        if len(true):
+        true = self._true(t, view)
+        if true:
             answered = view.values(self.rule.answered) if self.rule.answered else None
-            for place in true.tolist():
-                part = None if answered is None else answered.get(keys[place], 0.0)
-                self._see(keys[place], float(values[place]), part, t)
+            for key, value in true:
+                self._see(key, value, None if answered is None else answered.get(key, 0.0), t)
         return [episode for key in list(self._members) for episode in self._move(key, t)] if self._members else []
 
     def _see(self, key: Key, value: float, answered: float | None, t: float) -> None:
@@ -216,7 +237,7 @@ class _Watch:
 
     def _move(self, key: Key, t: float) -> Iterable[Episode]:
         member, rule = self._members[key], self.rule
-        if member.last < t and t - member.last >= rule.lookback - _INSTANT:
+        if member.last < t and t - member.last >= self._latch - _INSTANT:
             del self._members[key]
             if member.episode is not None:
                 member.episode.resolved_at = t
@@ -241,3 +262,69 @@ class _Watch:
     @property
     def settled(self) -> bool:
         return all(member.episode is not None and member.last == self._now for member in self._members.values())
+
+
+class _BaselineWatch(_Watch):
+    """A rule that compares with the member's own history."""
+
+    def __init__(self, rule: AlertRule, history: History) -> None:
+        super().__init__(rule)
+        self._latch = 0.0  # the limit moves, so the values of the look-back are kept instead
+        self._floor_only = history.floor_only
+        self._past = Past(history, rule.value)
+        self._recent: deque[tuple[float, dict[Key, float]]] = deque()
+
+    def _true(self, t: float, view: _View) -> list[tuple[Key, float]]:
+        keys, values = view.vector(self.rule.series)
+        now = dict(zip(keys, values.tolist(), strict=True))
+        self._past.take(t, now)
+        self._recent.append((t, now))
+        while self._recent[0][0] < t and t - self._recent[0][0] >= self.rule.lookback - _INSTANT:
+            self._recent.popleft()
+        most: dict[Key, float] = {}
+        for _, earlier in self._recent:
+            for key, value in earlier.items():
+                if value >= self.rule.value:  # no limit is lower
+                    most[key] = max(value, most.get(key, value))
+        limits = dict(self._past.limits(most))
+        otherwise = self.rule.value if self._floor_only else np.inf
+        return [(key, value) for key, value in most.items() if value >= limits.get(key, otherwise)]
+
+    def steady(self, view: _View, fixed: Collection[str]) -> bool:
+        """While everything is 0, and was within the look-back: what changes otherwise changes the history too."""
+        zero = not view.vector(self.rule.series)[1].any()
+        return zero and not any(any(earlier.values()) for _, earlier in self._recent)
+
+
+class _HeartbeatWatch(_Watch):
+    """A rule that is true without a series too."""
+
+    def __init__(self, rule: AlertRule, heartbeat: Heartbeat) -> None:
+        super().__init__(rule)
+        self._heartbeat = heartbeat
+        self._growth = Growth(heartbeat.window)
+
+    def _true(self, t: float, view: _View) -> list[tuple[Key, float]]:
+        heartbeat, (_, values) = self._heartbeat, view.vector(self.rule.series)
+        value = heartbeat.missing
+        if len(values):
+            value = t - float(values[0]) if heartbeat.age else float(values[0])
+        if heartbeat.busy is not None:
+            grown = self._growth.take(t, view.selected(heartbeat.busy))
+            if grown is None or grown < heartbeat.least:
+                return []
+        return [((), value)] if self._over(value, self.rule.value) else []
+
+    def steady(self, view: _View, fixed: Collection[str]) -> bool:
+        heartbeat, metric = self._heartbeat, self.rule.series.metric
+        if heartbeat.busy is not None:
+            return not view.has(heartbeat.busy.metric) and self._growth.empty
+        return not view.has(metric) or (metric in fixed and not heartbeat.age)
+
+
+def _watch(rule: AlertRule) -> _Watch:
+    if rule.baseline is not None:
+        return _BaselineWatch(rule, rule.baseline)
+    if rule.heartbeat is not None:
+        return _HeartbeatWatch(rule, rule.heartbeat)
+    return _Watch(rule)

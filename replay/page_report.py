@@ -13,7 +13,7 @@ from exporters.gateways.instants import rfc3339
 from replay.evaluate import Episode
 from replay.pages import Duties, Incident, Page, Shift, Shifts, duties, incidents
 from replay.propose import Proposal, honest, number, propose, words
-from replay.report import COLORS, LEAST_WIDTH, filled, wrapped
+from replay.report import COLORS, LEAST_WIDTH, condition, filled, wrapped
 from replay.run import Outcome
 from spec import Spec, names
 
@@ -270,7 +270,7 @@ def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterato
 
 def facts(episode: Episode) -> str:
     """The worst value of an episode, against its threshold."""
-    told = f"worst value {number(episode.value)}, alert at {episode.rule.op} {number(episode.rule.value)}"
+    told = f"worst value {number(episode.value)}, alert at {condition(episode.rule)}"
     if episode.answered is None:
         return told
     return f"{told}; {number(episode.answered) if episode.answered else 'none'} answered by the model"

@@ -15,7 +15,7 @@ import yaml
 from replay.evaluate import Episode
 from replay.pages import Shift, Shifts, duties, incidents
 from spec import Spec, names
-from spec.model import Rule
+from spec.model import Baseline, Rule
 
 Changes = Mapping[str, float | None]
 """The new value of alerts by name; None: they are demoted, and page nobody."""
@@ -301,7 +301,8 @@ def overlay(proposal: Proposal, spec: Spec) -> str:
     for change in proposal.changes:
         entry: dict[str, object] = {"maturity": "incubating"}
         if change.value is not None:
-            entry = {"when": {"value": int(change.value) if change.value.is_integer() else change.value}}
+            key = "floor" if isinstance(spec.alerts[change.alert].when, Baseline) else "value"
+            entry = {"when": {key: int(change.value) if change.value.is_integer() else change.value}}
         body = yaml.safe_dump({change.alert: entry}, default_flow_style=None, sort_keys=False, width=1000)
         lines += [f"  # {words(change)}", *(f"  {line}" for line in body.splitlines())]
     return "\n".join([*lines, ""])

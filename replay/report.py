@@ -12,7 +12,7 @@ from exporters.gateways.instants import rfc3339
 from replay.evaluate import Episode
 from replay.propose import number
 from replay.run import Outcome
-from spec import Spec, names
+from spec import AlertRule, Spec, names
 
 COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
 LEAST_WIDTH: Final = 60
@@ -74,10 +74,16 @@ def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int
         yield from wrapped(who.strip(), _INDENT, width)
     yield from wrapped(filled(rule.alert.summary, episode), _INDENT, width)
     end = "still firing at the end" if episode.resolved_at is None else f"until {_at(episode.resolved_at)}"
-    facts = [f"worst value {number(episode.value)}, alert at {rule.op} {number(rule.value)}"]
+    facts = [f"worst value {number(episode.value)}, alert at {condition(rule)}"]
     facts += [_answered(episode)] if episode.answered is not None else []
     yield from wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), _INDENT, width)
     yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
+
+
+def condition(rule: AlertRule) -> str:
+    """What a rule compares with, for a person: ``>= 3``."""
+    text = f"{rule.op} {number(rule.value)}"
+    return f"{text} and {number(rule.baseline.deviations)} deviations over its mean" if rule.baseline else text
 
 
 def _answered(episode: Episode) -> str:

@@ -1,0 +1,492 @@
+"""Baselines and heartbeats in the evaluator: by example, against the words of `spec.ir`, and against promtool."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporters.samples import Table
+from replay import Episode, Evaluator
+from replay.growth import increase
+from spec import AlertRule, Series, Spec, compile_alerts, load_spec
+from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, Heartbeat, History
+from tests.generators.programs import RealServer, only_rules, rules_of, run
+
+STEP = 30.0  # of the history; evaluations are each 10 seconds
+TICK = 10.0
+SOME = next(rule for rule in compile_alerts(load_spec()) if rule.name == "LLMSpendBurst")
+SERIES = Series("m", (), ("who",), "max", "who:m:max")
+
+
+def history(**changes: Any) -> History:
+    """Four minutes of samples that end a minute ago, two of which are enough."""
+    plain: dict[str, Any] = {
+        "step": STEP,
+        "history": 240.0,
+        "exclude": 60.0,
+        "enough": 4,
+        "deviations": 2.0,
+        "floor_only": False,
+        **{name: name for name in ("sample", "mean", "deviation", "limit")},
+    }
+    return History(**{**plain, **changes})
+
+
+def baseline(floor: float = 10.0, lookback: float = 0.0, hold: float = 0.0, **changes: Any) -> AlertRule:
+    return replace(
+        SOME, series=SERIES, labels=("who",), record=SERIES.record, value=floor, lookback=lookback, hold=hold,
+        answered="", baseline=history(**changes),
+    )  # fmt: skip
+
+
+def gauge(values: Mapping[str, float], name: str = "m", label: str = "who") -> Table:
+    return Table(name, "gauge", "", (label,), [(who,) for who in values], np.array(list(values.values()), np.float64))
+
+
+def fired(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float = TICK) -> list[tuple[Any, ...]]:
+    """Who fired, from when to when; a step each `TICK` from `begin` on."""
+    evaluator, found = Evaluator([rule]), list[Episode]()
+    for place, values in enumerate(steps):
+        changed = evaluator.step(begin + TICK * place, [gauge(values)])
+        found += [episode for episode in changed if episode.resolved_at is None]
+    return [(episode.labels["who"], episode.fired_at, episode.resolved_at) for episode in found]
+
+
+def steps(*stretches: tuple[int, float | None]) -> list[dict[str, float]]:
+    """Values of `a`, each for so many ticks; None: it is not there."""
+    return [{} if value is None else {"a": value} for ticks, value in stretches for _ in range(ticks)]
+
+
+# ------------------------------------------------------------------------------------------------------- baselines
+def test_a_flat_history_neither_silences_nor_fires_at_everything() -> None:
+    """Its deviation is 0; it counts as a fifth of the floor, so the limit is 2 + 2 * 2, but never below the floor."""
+    assert fired(baseline(), steps((60, 2.0), (3, 9.9), (3, 10.0))) == [("a", 640.0, None)]
+    wide = baseline(deviations=5.0)  # 2 + 5 * 2
+    assert fired(wide, steps((60, 2.0), (3, 11.9), (3, 12.0))) == [("a", 640.0, None)]
+
+
+def test_a_tenth_of_the_mean_is_the_least_deviation_of_a_great_one() -> None:
+    assert fired(baseline(), steps((60, 100.0), (3, 119.9), (3, 120.0))) == [("a", 640.0, None)]
+
+
+def test_a_varied_history_has_a_higher_limit() -> None:
+    varied = steps(*[(3, 0.0), (3, 40.0)] * 12)  # mean 20, deviation 20
+    assert fired(baseline(), [*varied, *steps((2, 59.0))]) == []
+    assert [who for who, *_ in fired(baseline(), [*varied, *steps((2, 61.0))])] == ["a"]
+
+
+def test_who_has_no_history_is_silent_or_compared_with_the_floor() -> None:
+    new = steps((5, None), (1, 9.9), (4, 1000.0))
+    assert fired(baseline(), new) == []
+    assert fired(baseline(floor_only=True), new) == [("a", 70.0, None)]
+
+
+def test_who_is_new_is_silent_until_there_is_enough() -> None:
+    """Samples at 30, 60, 90 and 120 are enough at 180, a minute after the fourth."""
+    young = steps((17, 1.0), (2, 50.0))
+    assert fired(baseline(), young) == [("a", 180.0, None)]
+    assert fired(baseline(enough=5), young) == []
+
+
+def test_the_present_is_no_part_of_the_history() -> None:
+    """What is judged becomes usual only when it is older than what is left out."""
+    jump = steps((60, 2.0), (30, 50.0))
+    assert fired(baseline(), jump) == [("a", 610.0, 720.0)]  # two samples of 50 among six of 2: limit 14 + 2 * 20.8
+    assert fired(baseline(exclude=0.0), jump)[0][2] == 660.0
+
+
+def test_quiet_counts_as_zero_as_long_as_one_is_known() -> None:
+    busy = [*steps((12, 40.0)), *steps((12, None))]
+    assert fired(baseline(), [*busy, *steps((1, 39.0))]) == []  # samples 40 and 0: mean 20 and more
+    forgotten = [*steps((12, 40.0)), *steps((60, None)), *steps((2, 1000.0))]
+    assert fired(baseline(), forgotten) == []  # its limit would be 10
+    assert fired(baseline(floor_only=True), forgotten)[-1][1] == 730.0
+
+
+def test_a_missed_scrape_is_bridged_by_the_look_back() -> None:
+    missed = steps((60, 2.0), (2, 50.0), (1, None), (2, 50.0))
+    assert fired(baseline(hold=30.0), missed) == []
+    assert fired(baseline(hold=30.0, lookback=30.0), missed) == [("a", 640.0, None)]
+
+
+sample = st.dictionaries(st.sampled_from("ab"), st.sampled_from([0.0, 1.0, 5.0, 9.0, 12.0, 40.0]))
+runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
+
+
+def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
+    """Every episode from the words of `spec.ir`, with the whole past looked at again at every step."""
+    past, found = rule.baseline, list[tuple[Any, ...]]()
+    assert past is not None
+    times = [begin + TICK * place for place in range(len(steps))]
+
+    def sampled(who: str) -> dict[int, float]:
+        """Samples by their multiple of the step."""
+        out: dict[int, float] = {}
+        for multiple in range(int(times[-1] / STEP) + 1):
+            known = [place for place, time in enumerate(times) if time <= multiple * STEP]
+            value = steps[known[-1]].get(who) if known else None
+            before = [out[old] for old in out if (multiple - old) * STEP < past.history]
+            if value is not None:
+                out[multiple] = value
+            elif any(old > 0 for old in before):
+                out[multiple] = 0.0
+        return out
+
+    def limit(samples: Mapping[int, float], multiple: int) -> float | None:
+        ages = {old: (multiple - old) * STEP - past.exclude for old in samples}
+        values = [samples[old] for old, age in ages.items() if 0 <= age < past.history]
+        if len(values) < past.enough:
+            return None
+        mean = fmean(values)
+        deviation = max(pstdev(values), DEVIATION_OF_FLOOR * rule.value, DEVIATION_OF_MEAN * mean)
+        return max(mean + past.deviations * deviation, rule.value)
+
+    for who in "ab":
+        samples, since, start = sampled(who), None, None
+        for place, time in enumerate(times):
+            reach = [place - back for back in range(place + 1) if back == 0 or back * TICK < rule.lookback]
+            values = [steps[near][who] for near in reach if who in steps[near]]
+            now = int(time // STEP)
+            least = limit(samples, now)
+            least = limit(samples, now - 1) if least is None else least
+            if least is None:
+                least = rule.value if past.floor_only else float("inf")
+            if not values or max(values) < least:
+                if start is not None:
+                    found.append((who, start, time))
+                since = start = None
+                continue
+            since = time if since is None else since
+            if start is None and time - since >= rule.hold:
+                start = time
+        if start is not None:
+            found.append((who, start, None))
+    return found
+
+
+@given(
+    stretches=runs,
+    begin=st.sampled_from([0.0, 10.0, 25.0, 30.0]),
+    lookback=st.sampled_from([0.0, 20.0, 30.0]),
+    hold=st.sampled_from([0.0, 20.0]),
+    enough=st.integers(1, 5),
+    exclude=st.sampled_from([0.0, 30.0, 90.0]),
+    length=st.sampled_from([90.0, 100.0, 240.0]),
+    floor_only=st.booleans(),
+)
+def test_baselines_are_what_the_words_say(
+    stretches: list[tuple[int, dict[str, float]]],
+    begin: float,
+    lookback: float,
+    hold: float,
+    enough: int,
+    exclude: float,
+    length: float,
+    floor_only: bool,
+) -> None:
+    tried = baseline(
+        5.0, lookback, hold, enough=enough, exclude=exclude, history=length, floor_only=floor_only, deviations=1.3
+    )
+    every = [values for ticks, values in stretches for _ in range(ticks)]
+    assert sorted(fired(tried, every, begin), key=str) == sorted(naive(tried, every, begin), key=str)
+
+
+@given(stretches=runs, rest=st.integers(0, 40), value=st.sampled_from([0.0, None]))
+def test_what_is_called_steady_can_be_stepped_over(
+    stretches: list[tuple[int, dict[str, float]]], rest: int, value: float | None
+) -> None:
+    """Nothing that fires later depends on whether steps at 0 were taken."""
+    tried = baseline(5.0, 20.0, 0.0, deviations=1.0, floor_only=True)
+    before = [values for ticks, values in stretches for _ in range(ticks)]
+    quiet = [gauge({} if value is None else dict.fromkeys("ab", value))]
+    outcomes = []
+    for leap in (False, True):
+        evaluator, found = Evaluator([tried]), list[Episode]()
+        place = 0
+        for place, values in enumerate(before):
+            found += evaluator.step(TICK * place, [gauge(values)])
+        steady = False
+        for back in range(rest, -1, -1):
+            place += 1
+            if leap and steady and evaluator.settled and back:
+                continue
+            steady = evaluator.steady(quiet, ())
+            found += evaluator.step(TICK * place, quiet)
+        for values in before:
+            place += 1
+            found += evaluator.step(TICK * place, [gauge(values)])
+        outcomes.append([(e.labels["who"], e.fired_at, e.resolved_at) for e in found])
+    assert outcomes[0] == outcomes[1]
+
+
+# ------------------------------------------------------------------------------------------------------ heartbeats
+def heartbeat(**changes: Any) -> AlertRule:
+    """An alert on the gauge beat, at once."""
+    plain: dict[str, Any] = {
+        "series": Series("beat", (("job", "tocsin"),), (), "min", "global:beat:min"),
+        "labels": (),
+        "op": "<",
+        "value": 1.0,
+        "lookback": 0.0,
+        "hold": 0.0,
+        "answered": "",
+        "heartbeat": Heartbeat(age=False),
+    }
+    return replace(SOME, **{**plain, **changes})
+
+
+BUSY = Series("served", (), (), "sum", "global:served:increase100s")
+AGE = {
+    "series": Series("beat", (), (), "max", "global:beat:max"),
+    "op": ">",
+    "value": 100.0,
+    "heartbeat": Heartbeat(True, BUSY, 20.0, 100.0),
+}
+
+
+def beats(rule: AlertRule, *steps: Sequence[Table]) -> list[tuple[float, float | None, float]]:
+    evaluator, found = Evaluator([rule]), list[Episode]()
+    for place, tables in enumerate(steps):
+        changed = evaluator.step(TICK * (place + 1), tables)
+        found += [episode for episode in changed if episode.resolved_at is None]
+    return [(episode.fired_at, episode.resolved_at, episode.value) for episode in found]
+
+
+def test_a_heartbeat_that_is_bad_or_gone_fires() -> None:
+    up, down, other = (gauge({"tocsin": 1.0}, "beat", "job"), gauge({"tocsin": 0.0}, "beat", "job"),
+                       gauge({"other": 1.0}, "beat", "job"))  # fmt: skip
+    assert beats(heartbeat(), [up], [down], [up], [other], [], [up]) == [(20.0, 30.0, 0.0), (40.0, 60.0, 0.0)]
+
+
+def served(count: float) -> Table:
+    return gauge({"/chat": count, "/embed": 7.0}, "served", "route")
+
+
+def test_an_old_heartbeat_fires_only_while_there_is_something_to_tell() -> None:
+    old = gauge({"log": 0.0}, "beat", "source")
+    rule = heartbeat(**AGE)
+    # The counter grows by 3 each 10 seconds, 30 in the window; the heartbeat is older than its limit from 110 on.
+    assert [when for when, *_ in beats(rule, *[[old, served(3.0 * place)] for place in range(14)])] == [110.0]
+    assert beats(rule, *[[old, served(5.0)] for _ in range(14)]) == []
+    assert beats(rule, *[[old] for _ in range(14)]) == []
+
+
+def test_a_fresh_one_does_not_and_a_missing_one_does() -> None:
+    rule = heartbeat(**AGE)
+    fresh = [[gauge({"log": 10.0 * place, "old": 0.0}, "beat", "source"), served(3.0 * place)] for place in range(20)]
+    assert beats(rule, *fresh) == []
+    (episode,) = beats(rule, *[[served(3.0 * place)] for place in range(20)])
+    assert episode[2] == float("inf")
+
+
+def test_it_ends_when_the_gateway_has_nothing_more_to_tell() -> None:
+    old = gauge({"log": 0.0}, "beat", "source")
+    counts = [3.0 * min(place, 14) for place in range(30)]
+    (episode,) = beats(heartbeat(**AGE), *[[old, served(count)] for count in counts])
+    assert episode[0] == 110.0
+    assert episode[1] is not None
+    assert 180.0 <= episode[1] <= 200.0
+
+
+def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:
+    up = [gauge({"tocsin": 1.0}, "beat", "job")]
+    assert Evaluator([heartbeat()]).steady(up, ("beat",))
+    assert not Evaluator([heartbeat()]).steady(up, ())
+    assert Evaluator([heartbeat()]).steady([], ())
+    waiting = Evaluator([heartbeat(**AGE)])
+    assert waiting.steady([], ())
+    assert not waiting.steady([served(1.0)], ())
+    waiting.step(10.0, [served(1.0)])
+    assert not waiting.steady([], ())  # what it grew by is still within the window
+
+
+@pytest.mark.parametrize(
+    ("samples", "start", "end", "grown"),
+    [
+        ([(15.0 * place, 5.0 + place) for place in range(5)], 0.0, 60.0, 4.0),
+        ([(15.0 * place, 5.0 + place) for place in range(1, 5)], 0.0, 60.0, 4.0),  # 3 between the samples, and one
+        ([(30.0, 10.0), (45.0, 11.0)], 0.0, 60.0, 2.5),  # half a step before, a whole one after
+        ([(30.0, 0.0), (45.0, 1.0)], 0.0, 60.0, 2.0),  # it was never below 0
+        ([(0.0, 50.0), (15.0, 52.0), (30.0, 3.0), (45.0, 4.0)], 0.0, 45.0, 6.0),  # reset
+    ],
+)
+def test_growth_as_prometheus_estimates_it(
+    samples: list[tuple[float, float]], start: float, end: float, grown: float
+) -> None:
+    assert increase(samples, start, end) == pytest.approx(grown)
+
+
+# -------------------------------------------------------------------------------------------------------- promtool
+MINUTE = 60.0
+LENGTH = 90
+OVERLAY: dict[str, Any] = {
+    "settings": {"scrape_interval": "1m", "evaluation_interval": "1m", "baseline_step": "1m"},
+    "external": {"gateway_requests_total": {"help": "h", "exporter": "gateway", "labels": ["route"]}},
+    "signals": {
+        "attempts_by_model": {"window": "2m"},
+        "slow_attempts": {"window": "2m"},
+        "beat": {
+            "category": "security", "layer": "control", "anomaly": "system", "help": "h",
+            "stream": "health", "measure": "gauge", "metric": "tocsin_newest_event_timestamp_seconds",
+        },
+        "served": {
+            "category": "security", "layer": "control", "anomaly": "system", "help": "h",
+            "stream": "external", "measure": "counter", "metric": "gateway_requests_total",
+        },
+    },
+    "alerts": {
+        "LLMSlowResponses": {
+            "for": "2m", "summary": "x",
+            "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1.5,
+                     "history": "25m", "min_history": "10m", "cold_start": "floor_only"},
+        },
+        "LLMProviderFailing": {
+            "for": "1m", "summary": "x", "incident": "slow_service",
+            "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1,
+                     "history": "20m", "min_history": "5m"},
+        },
+        "TocsinStateNotSaved": {
+            "for": "2m", "summary": "x",
+            "when": {"technique": "absence", "signal": "beat", "older_than": "10m", "busy": "served",
+                     "busy_at_least": 15},
+        },
+        "TocsinDown": {"for": "2m", "when": {"technique": "absence", "signal": "exporter_up", "below": 1}},
+    },
+}  # fmt: skip
+TRIED = ("LLMSlowResponses", "LLMProviderFailing", "TocsinStateNotSaved", "TocsinDown")
+Course = list[float | None]
+
+
+def courses(chance: random.Random) -> dict[tuple[str, str, str], Course]:
+    """A value for each minute of each series (metric, label, word): stretches of the same, some of them missing."""
+
+    def course(values: Sequence[float | None], longest: int) -> Course:
+        out: Course = []
+        while len(out) < LENGTH:
+            out += [chance.choice(values)] * chance.randint(1, longest)
+        return out[:LENGTH]
+
+    found = {
+        ("llm_attempts_by_model", "model", model): course([None, 0.0, 1.0, 3.0, 6.0, 9.0, 20.0], 14) for model in "abc"
+    }
+    found["up", "job", "tocsin"] = course([1.0, 1.0, 1.0, 0.0, None], 8)
+    seen = 0.0
+    beat = found["tocsin_newest_event_timestamp_seconds", "source", "log"] = []
+    for place, alive in enumerate(course([1.0, 0.0, 0.0, None], 20)):
+        seen = MINUTE * place if alive else seen
+        beat.append(None if alive is None else seen)
+    total, counter = 0.0, list[float | None]()
+    for grows in course([0.0, 1.0, 2.0, 3.0, None], 15):
+        total = total + grows if grows is not None else 0.0  # a restart
+        counter.append(None if grows is None else total)
+    found["gateway_requests_total", "route", "/chat"] = counter
+    return found
+
+
+def _half_open(text: str) -> str:
+    """Ranges as they are from Prometheus 3 on: without their oldest instant."""
+
+    def shorter(match: re.Match[str]) -> str:
+        return f"[{int(match[1] or 0) * 60 + int(match[2]) - 1}m59s]"
+
+    return re.sub(r"\[(?:(\d+)h)?(\d+)m\]", shorter, text)
+
+
+def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict[str, list[set[str]]]:
+    """The members that fire at each minute, by alert, in the evaluator."""
+    rules = [_shortened(rule) for rule in compile_alerts(spec) if rule.name in TRIED]
+    evaluator, firing = Evaluator(rules), dict[tuple[str, str], Episode]()
+    out: dict[str, list[set[str]]] = {name: [] for name in TRIED}
+    for place in range(LENGTH):
+        metrics: dict[tuple[str, str], dict[str, float]] = {}
+        for (metric, label, word), course in found.items():
+            value = course[place]
+            if value is not None:
+                metrics.setdefault((metric, label), {})[word] = value
+        for episode in evaluator.step(
+            MINUTE * place, [gauge(values, name, label) for (name, label), values in metrics.items()]
+        ):
+            member = (episode.rule.name, episode.labels.get("model", ""))
+            if episode.resolved_at is None:
+                firing[member] = episode
+            else:
+                del firing[member]
+        for name in TRIED:
+            out[name].append({member for alert, member in firing if alert == name})
+    return out
+
+
+def _shortened(rule: AlertRule) -> AlertRule:
+    """The window of growth by a second, as `_half_open` makes it; it is part of the estimate."""
+    if rule.heartbeat is None or rule.heartbeat.busy is None:
+        return rule
+    return replace(rule, heartbeat=replace(rule.heartbeat, window=rule.heartbeat.window - 1))
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("seed", range(3))
+def test_prometheus_fires_at_the_same_minutes(real_server: RealServer, tmp_path: Path, seed: int) -> None:
+    overlay = tmp_path / "own.yaml"
+    overlay.write_text(yaml.safe_dump(OVERLAY), encoding="utf-8")
+    spec = load_spec(overlay)
+    rules = only_rules(rules_of(spec), *TRIED)
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            rule.pop("annotations", None)
+            if "alert" in rule:
+                rule["labels"] = {}
+    (tmp_path / "rules.yaml").write_text(_half_open(yaml.safe_dump(rules, width=10_000)), encoding="utf-8")
+    found = courses(random.Random(seed))
+    expected = _evaluated(spec, found)
+    assert all(any(times) and not all(times) for times in expected.values()), "nothing to tell apart"
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(_unit_test(rules, found, expected)), encoding="utf-8")
+    content, said = run(real_server, "promtool", "test", "rules", "tests.yaml", cwd=tmp_path)
+    assert content, said[:3000]
+
+
+def _unit_test(
+    rules: Mapping[str, Any], found: Mapping[tuple[str, str, str], Course], expected: Mapping[str, list[set[str]]]
+) -> dict[str, Any]:
+    series = [
+        {
+            "series": f'{metric}{{instance="x",{label}="{word}"}}',
+            "values": " ".join(_words(course)),
+        }
+        for (metric, label, word), course in found.items()
+    ]
+    checks = [
+        {
+            "eval_time": f"{place}m",
+            "alertname": alert,
+            "exp_alerts": [{"exp_labels": {"model": member} if member else {}} for member in sorted(members)],
+        }
+        for alert, times in expected.items()
+        for place, members in enumerate(times)
+    ]
+    return {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "group_eval_order": [group["name"] for group in rules["groups"]],
+        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": checks}],
+    }
+
+
+def _words(course: Course) -> list[str]:
+    before: float | None = None
+    out = []
+    for value in course:
+        missing = "_" if before is None else "stale"
+        out.append(missing if value is None else f"{value:g}" if value < 1000 else f"{value:.0f}")
+        before = value
+    return out
