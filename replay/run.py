@@ -8,7 +8,7 @@ as healthy.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from exporters.run import engine_of
 from exporters.samples import Table
 from replay.evaluate import Episode, Evaluator
 from replay.read import Feed, Log
-from spec import Spec, compile_alerts
+from spec import AlertRule, Spec, compile_alerts
 
 Progress = Callable[[float], None]
 """Is told which part of the logs is done, from 0 to 1."""
@@ -110,8 +110,7 @@ class _Replay:
         self._interval = float(engine.state.spec.settings.scrape_interval)
         rules = compile_alerts(engine.state.spec)
         self._evaluator = Evaluator(rules)
-        read = (series.metric for rule in rules for series in (rule.series, rule.denominator) if series is not None)
-        self._counters = frozenset(read)
+        self._counters = read_by(rules)
         self._logs = [Log(path) for path in logs]
         self._feeds = [Feed(log, lambda data: engine.decode(SOURCE, data)) for log in self._logs]
         self._progress = progress
@@ -174,6 +173,12 @@ class _Replay:
             size = sum(log.size for log in self._logs)
             self._progress(sum(log.done for log in self._logs) / size if size else 0.0)
         return True
+
+
+def read_by(rules: Iterable[AlertRule]) -> frozenset[str]:
+    """The metrics that alerts look at."""
+    read = (series.metric for rule in rules for series in (rule.series, rule.denominator) if series is not None)
+    return frozenset(read)
 
 
 _HEALTHY: Final = {

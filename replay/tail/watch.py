@@ -21,7 +21,7 @@ from exporters.pseudonyms import Pseudonyms, key_file
 from exporters.run import engine_of
 from exporters.sources.file import FileTail
 from replay.evaluate import Episode, Evaluator
-from replay.run import healthy
+from replay.run import healthy, read_by
 from spec import Spec, compile_alerts
 
 NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd")
@@ -103,7 +103,9 @@ class Watch:
             )
             for name, source in files.items()
         }
-        self._evaluator = Evaluator(compile_alerts(spec))
+        rules = compile_alerts(spec)
+        self._evaluator = Evaluator(rules)
+        self._read = read_by(rules)
         self._healthy = healthy(self._engine, tuple(self._sources))
         self._interval = float(spec.settings.scrape_interval)
         self._step = math.floor(now / self._interval)
@@ -148,7 +150,7 @@ class Watch:
             return []
         self._step = step
         at = step * self._interval
-        return self._evaluator.step(at, [*self._engine.state.watch(at), *self._healthy])
+        return self._evaluator.step(at, [*self._engine.state.watch(at, self._read), *self._healthy])
 
     def remarks(self) -> Iterator[str]:
         """What a person should know of the sources and has not been told yet."""
