@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Self
@@ -265,3 +269,32 @@ def test_a_key_that_is_not_there_yet_is_not_made(tmp_path: Path, capsys: pytest.
 def test_a_gateway_that_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tocsin.main(["tail", "--gateway", "litelm", str(tmp_path / "a.log")]) == 1
     assert "did you mean 'litellm'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_on_a_terminal_lines_fit_and_are_coloured_unless_unwanted(tmp_path: Path, log: Path, no_color: str) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 70))
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tocsin", "tail", "--since", "10m", str(log)],
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env={**inherited, "TERM": "xterm", "NO_COLOR": no_color},
+    )
+    try:
+        seen = b""
+        while seen.count(b"\n") < 6:
+            assert select.select([ours], [], [], 20)[0], seen
+            seen += os.read(ours, 65536)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+    text = seen.decode()
+    assert ("\x1b[33mguardrail_block" in text) is (not no_color)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+    assert lines[1].split() == ["time", "outcome", "account", "guardrail", "detections"]
+    assert max(map(len, lines)) <= 70
+    assert any("carol" in part and "block" in part for part in lines)
