@@ -221,7 +221,8 @@ def answer(pages: Pages) -> str:
         return f"Nobody would have been paged in {shifts}."
     with_pages = {shift for _, shift in pages.duties}
     quiet = pages.all_shifts - len(with_pages)
-    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {f'{quiet:,}' if quiet else 'none'} of them quiet. "
+    some = f"{quiet:,}" if quiet else "none"
+    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {some} of them quiet. "
     budget = f"The budget is {pages.budget} {_plural('page', pages.budget)} a shift for whoever is on call"
     if not pages.over:
         return f"{text}{budget}; every shift keeps to it."

@@ -195,7 +195,8 @@ def test_a_browser_finds_no_script_to_run_and_nothing_wider_than_a_telephone(hos
     (tmp_path / "out.html").write_text(hostile, "utf-8")
     probe = """<iframe id=f src=out.html style="width:390px;height:9000px;border:0"></iframe><pre id=r></pre>
     <script>f.onload = () => { const d = f.contentDocument.documentElement;
-    r.textContent = JSON.stringify([d.scrollWidth - d.clientWidth, d.querySelectorAll("script, img, [onload]").length]); }</script>"""
+    const active = d.querySelectorAll("script, img, [onload]").length;
+    r.textContent = JSON.stringify([d.scrollWidth - d.clientWidth, active]); }</script>"""
     (tmp_path / "probe.html").write_text(probe)
     command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     command += [f"--user-data-dir={tmp_path / 'chrome'}", "--virtual-time-budget=4000", "--dump-dom"]
