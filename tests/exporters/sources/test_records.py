@@ -140,7 +140,13 @@ def test_a_gzip_bomb_is_cut_off_before_it_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[{}]", gzip.compress(b"[{}]", mtime=0)[:-9], gzip.compress(b"[{}]", mtime=0)[:-1], gzip.compress(b"[{}]", mtime=0) + b"x"]
+    "body",
+    [
+        b"[{}]",
+        gzip.compress(b"[{}]", mtime=0)[:-9],
+        gzip.compress(b"[{}]", mtime=0)[:-1],
+        gzip.compress(b"[{}]", mtime=0) + b"x",
+    ],
 )
 def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(BodyError, match="gzip"):
