@@ -51,7 +51,13 @@ def run(
     With `pages`, what is printed is who would have been paged; `proposal` is the overlay to write, `page` the HTML.
     """
     progress = Progress(sys.stderr)
+    for file in (page, proposal):
+        if file is not None and not file.parent.is_dir():
+            print(f"tocsin: {file}: cannot be written: there is no folder {file.parent}", file=sys.stderr)
+            return 1
     try:
+        if page is not None:
+            _check_twice_readable(logs)
         spec = load_spec(*overlays)
         engine = replay_engine(
             spec,
@@ -84,6 +90,12 @@ def run(
         print(f"tocsin: {error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_twice_readable(logs: Sequence[Path]) -> None:
+    for path in logs:
+        if path.exists() and not path.is_file():
+            raise LogError(f"{path}: not a regular file, and a report reads the logs twice; write it to a file first")
 
 
 def _html(

@@ -125,7 +125,10 @@ def test_a_proposal_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytes
     log = tmp_path / "gateway.jsonl"
     log.write_bytes(line(record(NOON, "one")))
     assert tocsin.main(["replay", "--no-content", str(log), "--propose", str(tmp_path / "no" / "o.yaml")]) == 1
-    assert "o.yaml: cannot be written: No such file or directory" in capsys.readouterr().err
+    assert "o.yaml: cannot be written: there is no folder" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    assert tocsin.main(["replay", "--no-content", str(log), "--report", str(tmp_path / "folder")]) == 1
+    assert "folder: cannot be written: Is a directory" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The page of a replay: it tells what was found, and nothing in a log can break it or make it load something."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -144,6 +145,12 @@ def test_a_record_in_two_files_is_one_line(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(b"".join(map(line, attacks("Go.", 0))))
     assert "4 lines behind it:" in made(tmp_path, attacks("Go.", 0), str(copy))
+
+
+def test_a_log_that_cannot_be_read_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert tocsin.main(["replay", "--report", str(tmp_path / "out.html"), str(tmp_path / "pipe")]) == 1
+    assert "pipe: not a regular file, and a report reads the logs twice" in capsys.readouterr().err
 
 
 def test_secrets_in_questions_and_answers_are_hidden(tmp_path: Path) -> None:
