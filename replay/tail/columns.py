@@ -42,9 +42,9 @@ class Column:
 COLUMNS: Final = (
     Column("time", 8, 8, 0),
     Column("outcome", 15, 19, 1),
-    Column("tenant", 8, 16, 6),
-    Column("account", 10, 18, 2),
-    Column("model", 10, 22, 4),
+    Column("tenant", 10, 16, 6),
+    Column("account", 14, 18, 2),
+    Column("model", 11, 22, 4),
     Column("operation", 9, 11, 9),
     Column("in", 6, 7, 5, right=True),
     Column("out", 6, 7, 5, right=True),
@@ -77,7 +77,7 @@ class Layout:
             last = max(column.rank for column in columns)
             columns = [column for column in columns if column.rank != last]
         left, sizes = max(spare(), 0), [column.least for column in columns]
-        for place in sorted(range(len(columns)), key=lambda place: columns[place].rank):
+        for place in sorted(range(len(columns)), key=lambda place: -columns[place].rank):
             more = min(columns[place].most - sizes[place], left)
             sizes[place] += more
             left -= more
