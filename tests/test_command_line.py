@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,12 @@ def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         tocsin.main([])
     assert "usage: tocsin" in capsys.readouterr().err
+
+
+def test_every_command_has_its_section_in_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        tocsin.main(["--help"])
+    found = re.search(r"\{([a-z,]+)\}", capsys.readouterr().out)
+    assert found is not None
+    page = (Path(tocsin.__file__).parent / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert sorted(found[1].split(",")) == sorted(re.findall(r"^## (.*)$", page, re.MULTILINE))
