@@ -337,8 +337,8 @@ def _proposal(pages: Pages, width: int, color: bool) -> Iterator[str]:
         yield from wrapped(f"worst values of these hits: {_spread(change.peaks)}", _INDENT, width)
     if proposal.left:
         yield from wrapped(
-            f"Left as they are, though they page beyond the budget: {', '.join(proposal.left)}. One hit of these is "
-            "meant to be enough: find out whether it was an attack or a test.",
+            f"Left as they are, though they page beyond the budget: {', '.join(proposal.left)}. No "
+            "program should hide these: find out whether it was an attack, a fault or a test.",
             "",
             width,
         )

@@ -15,7 +15,7 @@ import yaml
 from replay.evaluate import Episode
 from replay.pages import Shift, Shifts, duties, incidents
 from spec import Spec, names
-from spec.model import Baseline, Rule
+from spec.model import Absence, Baseline, Rule
 
 Changes = Mapping[str, float | None]
 """The new value of alerts by name; None: they are demoted, and page nobody."""
@@ -56,8 +56,8 @@ def propose(episodes: Sequence[Episode], spec: Spec, until: float = math.inf) ->
     """The smallest thresholds with which every shift up to `until` stays within the budget.
 
     The alert with the most pages in shifts over the budget gives way first, then the less grave and less certain one.
-    One whose every hit would be hidden is demoted instead. One that means "a single hit is enough", or has a high
-    confidence, is left alone; so is one of the gravest severity before its last hit is hidden.
+    One whose every hit would be hidden is demoted instead. One that means "a single hit is enough", is about something
+    missing, or has a high confidence, is left alone; so is one of the gravest severity before its last hit is hidden.
     """
     shifts = Shifts(spec)
     changes: dict[str, float | None] = {}
@@ -143,7 +143,7 @@ def _end(episode: Episode) -> float:
 def _adjustable(episode: Episode) -> bool:
     """Whether a program may say that a hit of this alert is not worth a page."""
     alert = episode.rule.alert
-    return not isinstance(alert.when, Rule) and alert.confidence != "high" and episode.rule.op in (">=", ">")
+    return not isinstance(alert.when, Rule | Absence) and alert.confidence != "high" and episode.rule.op in (">=", ">")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """What is proposed so that a log keeps to its budget."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from replay.evaluate import DAY
 from replay.pages import Shifts, duties, incidents
 from replay.propose import above, changed, overlay, propose, words
 from spec import compile_alerts, load_spec, names
+from spec.duration import Duration
+from spec.model import Absence
 
 SPEC = load_spec()
 RULES = compile_alerts(SPEC)
@@ -72,6 +76,22 @@ def test_one_hit_is_enough_stays_so() -> None:
     proposal = propose(leaks, SPEC)
     assert (proposal.changes, proposal.left) == ((), ("LLMCanaryLeaked",))
     assert "LLMCanaryLeaked" in overlay(proposal, SPEC)
+
+
+def test_what_is_missing_is_never_hidden() -> None:
+    spec = load_spec()
+    missing = replace(
+        RULES[0],
+        name="LLMSlowResponses",
+        family="LLMSlowResponses",
+        alert=msgspec.structs.replace(
+            spec.alerts["LLMSpendBurst"], when=Absence(signal="feed_lag", older_than=Duration(300))
+        ),
+        op=">",
+        incident_key="gone/{actor}",
+    )
+    found = [Episode(missing, {"actor": f"u{place}"}, NOON, 400.0, None, NOON + 60) for place in range(5)]
+    assert (propose(found, SPEC).changes, propose(found, SPEC).left) == ((), ("LLMSlowResponses",))
 
 
 def test_the_gravest_are_raised_but_never_demoted() -> None:
