@@ -59,7 +59,7 @@ class ExporterProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tocsin", "export", "--config", str(self.config)], stderr=errors
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90  # content rules are compiled first, which is slow on a busy machine
         while wait and self.get("/-/ready")[0] != 200:
             assert time.monotonic() < deadline and self._process.poll() is None, self._errors.read_text()
             time.sleep(0.05)
