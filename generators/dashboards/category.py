@@ -28,6 +28,7 @@ UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
 _SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 _WORST: Final = 5
 """Groups in a graph of the worst."""
+_ANYBODY: Final = ("actor", "source_range")
 _FIRING_WIDTH: Final = 5
 _TABLE_WIDTH: Final = 16
 
@@ -86,7 +87,10 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
     def made(ask: Ask) -> Panel:
         signal, limit = ask.definition(name), ask.limit(name)
         labels = signal_series(name, signal).labels
-        query = f"topk({_WORST}, {ask.signal(name)} > 0)" if labels else ask.signal(name)
+        query = ask.signal(name)
+        if labels:
+            # Anybody can be at 0; of what is bounded, 0 is an answer.
+            query = f"topk({_WORST}, {query}{' > 0' if signal.by in _ANYBODY else ''})"
         line = " The dashed line is the alert's threshold." if limit is not None else ""
         return panels.timeseries(
             title,
@@ -96,7 +100,7 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
             height=height,
             unit=UNITS.get(signal.unit, "short"),
             limit=limit,
-            no_value="Nobody in this time.",
+            no_value="Nobody in this time." if signal.by in _ANYBODY else "Nothing in this time.",
         )
 
     return made

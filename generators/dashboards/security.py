@@ -86,5 +86,12 @@ BOARD: Final = board(
             width=14,
         ),
         sized(control.violating, 10),
+        worst_over_time(
+            "feed_gaps",
+            "Gaps in feeds, by source",
+            "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records nobody has watched",
+            width=12,
+        ),
+        sized(health.records, 12),
     ),
 )
