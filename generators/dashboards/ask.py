@@ -11,7 +11,7 @@ from generators.promql import number
 from spec import MetricInfo, Spec, catalogue, names
 from spec.ir import condition, signal_series
 from spec.lookup import signals_of
-from spec.model import Ratio, Signal
+from spec.model import Absence, Ratio, Signal
 
 VARIABLES: Final = DASHBOARD_FILTERS
 """Labels that the dashboard filters by. Metrics without one of them are shown whole."""
@@ -32,6 +32,8 @@ class Ask:
         self._metrics: dict[str, MetricInfo] = {
             metric.name: metric for metric in (*catalogue(spec), *catalogue(spec, expand_histograms=True))
         }
+        conditions = [alert.when for alert in spec.alerts.values()]
+        self._aging = {when.signal for when in conditions if isinstance(when, Absence) and when.older_than}
 
     def series(self, metric: str, *matchers: str, variables: Iterable[str] = VARIABLES) -> str:
         """The series of a metric that the `variables` leave."""
@@ -68,12 +70,19 @@ class Ask:
         return f"{aggregate}{_by(by)} ({self.series(metric)})"
 
     def signal(self, name: str, *, answered: bool = False, variables: Iterable[str] = VARIABLES) -> str:
-        """A signal merged over exporters as alerts merge it; `answered`: the part that the model answered."""
+        """A signal merged over exporters as alerts merge it; `answered`: the part that the model answered.
+
+        Of a counter that is read it is the rate; of a heartbeat that alerts judge by its age, the age in seconds.
+        """
         signal = self.definition(name)
         merged = signal_series(name, signal)
         matchers = [f'{label}="{value}"' for label, value in merged.matchers]
         metric = names.answered_metric(name) if answered else merged.metric
-        return f"{merged.aggregate}{_by(merged.labels)} ({self.series(metric, *matchers, variables=variables)})"
+        series = self.series(metric, *matchers, variables=variables)
+        if signal.measure == "counter":
+            return f"sum{_by(merged.labels)} (rate({series}[{RATE}]))"
+        expression = f"{merged.aggregate}{_by(merged.labels)} ({series})"
+        return f"time() - {expression}" if name in self._aging else expression
 
     def definition(self, name: str) -> Signal:
         """A signal's entry."""

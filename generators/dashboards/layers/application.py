@@ -150,6 +150,27 @@ def tokens(ask: Ask) -> Panel:
     )
 
 
+def tenants(ask: Ask) -> Panel:
+    """Who uses more than usual, where no single account stands out."""
+    spent, written = ask.signal("spend_by_tenant"), ask.signal("output_tokens_by_tenant")
+    window = ask.definition("spend_by_tenant").window
+    return panels.table(
+        f"Tenants in the last {window}",
+        "What each tenant spent and how many tokens models wrote for it. Alerts compare it with the tenant's own past: "
+        "look at the same hours of other days.",
+        [Query(spent), Query(written)],
+        [
+            Column("tenant", "Tenant"),
+            Column(0, "Spent", unit="currencyUSD", width=100),
+            Column(1, "Tokens out", unit="short", width=110),
+        ],
+        width=12,
+        height=7,
+        sort="Value #A",
+        no_value="No tenant has used a model.",
+    )
+
+
 def operations(ask: Ask) -> Panel:
     """What the models are used for."""
     return panels.timeseries(
@@ -163,4 +184,4 @@ def operations(ask: Ask) -> Panel:
     )
 
 
-PANELS = (requests, errors, spend, accounts, refused, auth_failures, tokens, operations)
+PANELS = (requests, errors, spend, accounts, refused, auth_failures, tokens, tenants, operations)

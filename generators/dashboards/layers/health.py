@@ -108,6 +108,20 @@ def saved(ask: Ask) -> Panel:
     )
 
 
+def newest(ask: Ask) -> Panel:
+    """Whether anything arrives."""
+    return panels.stat(
+        "Newest event",
+        "How long ago the newest event happened. On a quiet night that is long; while the gateway itself counts "
+        "requests it must not be.",
+        [Query(ask.signal("newest_event"), "ago")],
+        width=4,
+        unit="s",
+        steps=((None, PLAIN),),
+        no_value="unknown",
+    )
+
+
 def gaps(ask: Ask) -> Panel:
     """What was lost before it could be read."""
     limit = ask.limit("feed_gaps")
@@ -146,4 +160,4 @@ def folded(ask: Ask) -> Panel:
     )
 
 
-PANELS = (lag, unread, records, memory, rejected, hidden, saved, gaps, lost, folded)
+PANELS = (lag, unread, records, memory, rejected, hidden, saved, newest, gaps, lost, folded)
