@@ -63,6 +63,8 @@ _RETRY = 0.25  # seconds after a write that failed
 _HEALTH_SIZE = 1024  # bytes; the file keeps its size, so that it can be written when the disk is full
 _HELD = 1_000  # records of refused credentials that wait for their address
 _HOLD = 5.0  # seconds they wait
+_HOLD_URGENT = 0.2  # the same when the process ends
+_QUIET = 0.5  # seconds without a record after which none is expected any more
 _LAST_WAIT = 5.0  # seconds that a process which ends may wait for the disk
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EINTR))  # after these the file is still good
 
@@ -367,6 +369,11 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="tocsin-litellm", daemon=True)
         self._thread.start()
 
+    @property
+    def offered(self) -> int:
+        """The last number that was given."""
+        return self._seq
+
     # -------------------------------------------------------------------------------------------- the gateway's side
     def put(self, record: bytes, extra: bytes = b"") -> bool:
         """Queue an encoded record; False when it was dropped, which is counted."""
@@ -396,6 +403,11 @@ class LineWriter:
             self._wake.set()
             time.sleep(0.001)
         return not self._queued
+
+    def hurry(self) -> None:
+        """From now on, what is put is waited for. For signal handlers: takes no lock that this thread may hold."""
+        self.urgent = True
+        threading.Thread(target=self._wake.set, daemon=True).start()
 
     def close(self, timeout: float = _LAST_WAIT) -> None:
         """Write what is left, as far as `timeout` allows. What is put later is still written."""
@@ -435,7 +447,7 @@ class LineWriter:
     # -------------------------------------------------------------------------------------------- the thread's side
     def _run(self) -> None:
         while True:
-            self._wake.wait(_TICK)
+            self._wake.wait(_TICK / 10 if self.urgent else _TICK)
             self._wake.clear()
             try:
                 self._turn()
@@ -683,7 +695,7 @@ class Hook(CustomLogger):  # type: ignore[misc, unused-ignore]
             if not payload:
                 return
             call = payload.get("litellm_call_id")
-            if _lacks_address(payload) and isinstance(call, str) and not (self._writer and self._writer.urgent):
+            if _lacks_address(payload) and isinstance(call, str):
                 self._hold(call, payload)
             else:
                 self._write(payload)
@@ -694,7 +706,7 @@ class Hook(CustomLogger):  # type: ignore[misc, unused-ignore]
         """The process ends: from now on a record is on disk before its callback returns."""
         writer = self._writer
         if writer is not None:
-            writer.urgent = True
+            writer.hurry()
 
     def close(self) -> None:
         """Write what is left. Records that come later are still written."""
@@ -764,7 +776,8 @@ class Hook(CustomLogger):  # type: ignore[misc, unused-ignore]
 
     def _expire(self) -> None:
         if self._held:
-            now = time.monotonic() + (_HOLD if self._writer and self._writer.urgent else 0)
+            urgent = self._writer is not None and self._writer.urgent
+            now = time.monotonic() + (_HOLD - _HOLD_URGENT if urgent else 0)
             for _, payload in self._take_held(lambda deadline: deadline <= now):
                 self._write(payload)
 
@@ -810,7 +823,9 @@ hook = Hook()
 def _at_signal(made: Hook) -> None:
     """Let SIGTERM hurry the hook, and then do what it did before.
 
-    uvicorn ends a worker by raising the signal again, so nothing that is registered for the exit would run.
+    uvicorn ends a worker by raising the signal again, so nothing that is registered for the exit would run. It does so
+    as soon as the last client has its answer, when LiteLLM may not have logged it yet; hence it is given one more task
+    to wait for.
     """
     previous = signal.getsignal(signal.SIGTERM)
     if previous is None or threading.current_thread() is not threading.main_thread():
@@ -818,6 +833,10 @@ def _at_signal(made: Hook) -> None:
 
     def handle(number: int, frame: Any) -> None:
         made.hurry()
+        try:
+            _hold(previous, made)
+        except Exception:
+            _log.warning("the server does not wait for the last records")
         if callable(previous):
             previous(number, frame)
         elif previous == signal.SIG_DFL:
@@ -828,6 +847,41 @@ def _at_signal(made: Hook) -> None:
             os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, handle)
+
+
+def _hold(handler: Any, made: Hook) -> None:
+    """Let the uvicorn server that `handler` belongs to wait until the last records have come."""
+    tasks = getattr(getattr(getattr(handler, "__self__", None), "server_state", None), "tasks", None)
+    if not isinstance(tasks, set):
+        return
+    loop = asyncio.get_running_loop()
+
+    def begin() -> None:
+        task = loop.create_task(_last_records(made, tasks))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.call_soon_threadsafe(begin)
+
+
+async def _last_records(made: Hook, tasks: set[asyncio.Task[None]]) -> None:
+    """Returns when all other requests have ended and LiteLLM has logged them; a few seconds after their end at most."""
+    mine = asyncio.current_task()
+    while any(task is not mine for task in tasks):
+        await asyncio.sleep(0.05)
+    deadline = time.monotonic() + _LAST_WAIT
+    with contextlib.suppress(Exception):
+        from litellm.litellm_core_utils.logging_worker import (  # type: ignore[import-not-found, unused-ignore]
+            GLOBAL_LOGGING_WORKER,
+        )
+
+        await asyncio.wait_for(GLOBAL_LOGGING_WORKER.flush(), _LAST_WAIT)
+    writer = made.start()
+    known, since = writer.offered, time.monotonic()
+    while time.monotonic() < min(deadline, since + _QUIET):
+        await asyncio.sleep(0.05)
+        if writer.offered != known:
+            known, since = writer.offered, time.monotonic()
 
 
 def _install() -> None:

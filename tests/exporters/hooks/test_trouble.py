@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import itertools
 import json
@@ -366,3 +367,38 @@ def test_settings_are_read_when_the_first_record_comes(monkeypatch: pytest.Monke
     hook.close()
     assert attempts(tmp_path / "late") == [record()]
     assert Settings().folder != tmp_path / "late"
+
+
+class _Server:
+    """The part of uvicorn's that the hook looks at."""
+
+    def __init__(self) -> None:
+        self.server_state = type("State", (), {"tasks": set()})()
+
+    def handle_exit(self, number: int, frame: Any) -> None:
+        """What uvicorn installs."""
+
+
+def test_a_server_that_stops_waits_for_records_that_come_after_the_answer(make_hook: MakeHook, folder: Path) -> None:
+    hook, server = make_hook(), _Server()
+
+    async def serve() -> None:
+        async def request() -> None:
+            await asyncio.sleep(0.2)  # the client has its answer, and then
+            asyncio.get_running_loop().call_later(0.2, log, hook, record(litellm_call_id="late"))
+
+        task = asyncio.create_task(request())
+        server.server_state.tasks.add(task)
+        task.add_done_callback(server.server_state.tasks.discard)
+        tocsin_litellm._hold(server.handle_exit, hook)
+        await asyncio.sleep(0)
+        while server.server_state.tasks:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(serve())
+    assert [attempt["litellm_call_id"] for attempt in attempts(folder)] == ["late"]
+
+
+def test_any_other_handler_is_left_alone(make_hook: MakeHook) -> None:
+    tocsin_litellm._hold(signal.SIG_DFL, make_hook())
+    tocsin_litellm._hold(lambda *_: None, make_hook())
