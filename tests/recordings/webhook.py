@@ -34,13 +34,18 @@ FLUSH = 5.0  # seconds; LiteLLM's own default
 
 @dataclass(frozen=True)
 class Case:
-    """A way of posting. `busy` are the seconds after the start in which the source answers 503, `delay` those that it
-    takes over each answer; `flush` are those between two posts; `terminate`: SIGTERM right after the last request."""
+    """A way of posting.
+
+    `busy` are the seconds after the start in which the source answers 503, `delay` those that each answer takes;
+    `refuse` is how many posts get a 503 before any is taken; `flush` are the seconds between two posts; `terminate`:
+    SIGTERM right after the last request.
+    """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     busy: tuple[float, float] = (0.0, 0.0)
     delay: float = 0.0
+    refuse: int = 0
     flush: float = FLUSH
     terminate: bool = False
 
@@ -52,8 +57,8 @@ CASES = (
     Case("single", {"log_format": "single"}),
     Case("json_array, posts every second", flush=1.0),
     Case("json_array, each answer takes 2 s", delay=2.0),
-    Case("503 for 4 s, no retries", busy=(20, 24)),
-    Case("503 for 4 s, max_retries 3", RETRIES, busy=(20, 24)),
+    Case("503 for 6 s, no retries", busy=(20, 26)),
+    Case("503 for 6 s, max_retries 3", RETRIES, busy=(20, 26)),
     Case("503 for 20 s, max_retries 3", RETRIES, busy=(20, 40)),
     Case("SIGTERM right after the last request", terminate=True),
 )
@@ -64,9 +69,15 @@ class SourceOfCase(HttpSource):
 
     case: Case
     begun: float
+    refusals = 0
+    counting = threading.Lock()
 
     def keep(self, lines: bytes) -> str:
         time.sleep(self.case.delay)
+        with self.counting:
+            self.refusals += 1
+            if self.refusals <= self.case.refuse:
+                return "full"
         first, last = self.case.busy
         return "full" if first <= time.monotonic() - self.begun < last else super().keep(lines)
 
@@ -82,12 +93,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| case | records | lost | share | arrived twice | posts |\n|---|---|---|---|---|---|")
     for case in CASES:
         if options.only in case.name:
-            print(run(case, options.rate, options.seconds), flush=True)
+            print(run(case, options.rate, options.seconds).row(case.name), flush=True)
     return 0
 
 
-def run(case: Case, rate: float, seconds: float) -> str:
-    """A row of the table."""
+@dataclass(frozen=True)
+class Outcome:
+    """What the proxy logged and what arrived, as attempts, and how many posts got which answer."""
+
+    logged: list[tuple[str, ...]]
+    arrived: list[tuple[str, ...]]
+    answers: dict[str, int]
+
+    @property
+    def lost(self) -> int:
+        """Attempts that never arrived."""
+        return len(set(self.logged) - set(self.arrived))
+
+    def row(self, name: str) -> str:
+        """A row of the table."""
+        records, twice = len(set(self.logged)), len(self.arrived) - len(set(self.arrived))
+        posts = ", ".join(f"{count} x {code}" for code, count in self.answers.items())
+        return f"| {name} | {records} | {self.lost} | {self.lost / records:.1%} | {twice} | {posts} |"
+
+
+def run(case: Case, rate: float, seconds: float, *, quiet: float = 18.0) -> Outcome:
+    """Play a case; it is over when nothing has arrived for `quiet` seconds: longer than flushes and retries take."""
     with tempfile.TemporaryDirectory(prefix="webhook-") as name, Backend() as backend:
         folder = Path(name)
         spool = Spool(folder / "spool", limit=1 << 30)
@@ -103,16 +134,13 @@ def run(case: Case, rate: float, seconds: float) -> str:
             source.begun = time.monotonic()
             send(proxy.address, rate, seconds)
             if not case.terminate:
-                settle(lambda: source.status().spool_bytes)
+                settle(lambda: source.status().spool_bytes, quiet)
         logged = [name_of(line) for line in proxy.log.read_bytes().splitlines()]
         chunks = (bytes(chunk.data) for chunk in source.read(1 << 40, now=0.0))
         arrived = [name_of(line) for chunk in chunks for line in chunk.splitlines()]
         status = source.status()
         source.close()
-    lost = len(set(logged) - set(arrived))
-    posts = ", ".join(f"{count} x {code}" for code, count in status.answers.items() if count)
-    twice = len(arrived) - len(set(arrived))
-    return f"| {case.name} | {len(set(logged))} | {lost} | {lost / len(set(logged)):.1%} | {twice} | {posts} |"
+    return Outcome(logged, arrived, {code: count for code, count in status.answers.items() if count})
 
 
 def name_of(line: bytes) -> tuple[str, ...]:
@@ -140,10 +168,10 @@ def send(address: str, rate: float, seconds: float) -> None:
             pool.submit(ask, number)
 
 
-def settle(size: Callable[[], int | None]) -> None:
-    """Wait until nothing has arrived for a while: longer than any flush, retry and answer takes."""
+def settle(size: Callable[[], int | None], quiet: float) -> None:
+    """Wait until nothing has arrived for `quiet` seconds."""
     before, since = size(), time.monotonic()
-    while time.monotonic() - since < 18:
+    while time.monotonic() - since < quiet:
         time.sleep(0.5)
         if size() != before:
             before, since = size(), time.monotonic()
