@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -254,20 +253,20 @@ def _described(ask: Ask, rule: AlertRule) -> str:
 
 
 def _condition(ask: Ask, rule: AlertRule) -> str:
-    """Such as ``jailbreak hits ≥ 3 in 10m``; that a signal is by account is in the alert's name."""
+    """Such as ``jailbreak hits ≥ 3 in 10m``; a signal of accounts does not say so."""
     name = signals_of(rule.alert)[0][1]
     signal = ask.definition(name)
-    words = re.sub(r"_by_[a-z]+$", "", name).replace("_", " ")
+    words = name.removesuffix("_by_actor").replace("_", " ")
     unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
     match rule.alert.when:
         case Ratio():
             return f"{words} {_SIGNS[rule.op]} {number(round(100 * rule.value, 6))} %{_in_window(signal)}"
         case Baseline(floor=floor, deviations=deviations):
-            return f"{words} ≥ {number(floor)}{unit}{_in_window(signal)} and {number(deviations)} σ over usual"
+            return f"{words} ≥ {_short(floor)}{unit}{_in_window(signal)}, {number(deviations)} σ over usual"
         case Absence(older_than=older_than, below=below):
             return f"{words} older than {older_than}" if older_than else f"{words} < {number(below)}{unit}"
         case _:
-            return f"{words} {_SIGNS[rule.op]} {number(rule.value)}{unit}{_in_window(signal)}"
+            return f"{words} {_SIGNS[rule.op]} {_short(rule.value)}{unit}{_in_window(signal)}"
 
 
 def _rules(ask: Ask, category: str) -> list[AlertRule]:
@@ -334,6 +333,14 @@ def _answered(name: str, ask: Ask) -> Panel:
 def _legend(labels: tuple[str, ...]) -> str:
     """The first label says whom; the second only belongs to it."""
     return f"{{{{{labels[0]}}}}}" if labels else ""
+
+
+def _short(value: float) -> str:
+    """``250k``: round numbers of thousands and millions."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if value >= 10 * size or (value >= size and value % size == 0):
+            return f"{value / size:g}{letter}"
+    return number(value)
 
 
 def _in_window(signal: Signal) -> str:

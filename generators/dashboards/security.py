@@ -90,8 +90,8 @@ BOARD: Final = board(
             "feed_gaps",
             "Gaps in feeds, by source",
             "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records nobody has watched",
-            width=12,
         ),
-        sized(health.records, 12),
+        health.records,
+        worst_over_time("newest_event", "Age of the newest event", "How long ago the newest event happened"),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 from generators import panels
 from generators.dashboards.ask import Ask, is_
 from generators.dashboards.category import board, groups, sized, worst_now, worst_over_time
-from generators.dashboards.colours import PLAIN
+from generators.dashboards.colours import LINE, PLAIN, UNKNOWN
 from generators.dashboards.layers import application, platform
 from generators.grafana import Query
 from generators.panels import Column, Panel
@@ -65,6 +65,23 @@ def by_tenant(ask: Ask) -> Panel:
         width=8,
         unit="reqps",
         stacked=True,
+    )
+
+
+def counted_twice(ask: Ask) -> Panel:
+    """Whether the log tells everything."""
+    return panels.timeseries(
+        "Requests per second, counted twice",
+        "As the gateway's own counter has them, and as its log tells. Far fewer in the log: records are lost, or the log "
+        "is of another gateway.",
+        [
+            Query(ask.signal("gateway_requests"), "gateway's counter"),
+            Query(ask.rate("llm_requests_total", variables=()), "log"),
+        ],
+        width=8,
+        unit="reqps",
+        colours={"gateway's counter": UNKNOWN, "log": LINE},
+        no_value="No counter of a gateway found.",
     )
 
 
@@ -131,6 +148,9 @@ BOARD: Final = board(
         worst_over_time("requests_by_actor", "Attempts of the busiest accounts", "Attempts of each account"),
         worst_over_time("output_tokens_by_actor", "Tokens taken out, by account", "Tokens that each account took out"),
         worst_over_time("spend_by_actor", "Spent, by account", "US dollars that each account spent"),
+        worst_over_time("spend_by_tenant", "Spent, by tenant", "US dollars that each tenant spent"),
+        worst_over_time("output_tokens_by_tenant", "Tokens taken out, by tenant", "Tokens that each tenant took out"),
+        counted_twice,
         application.spend,
         sized(application.tokens, 8, 8),
         sized(application.operations, 8, 8),
