@@ -72,8 +72,8 @@ def counted_twice(ask: Ask) -> Panel:
     """Whether the log tells everything."""
     return panels.timeseries(
         "Requests per second, counted twice",
-        "As the gateway's own counter has them, and as its log tells. Far fewer in the log: records are lost, or the log "
-        "is of another gateway.",
+        "As the gateway's own counter has them, and as its log tells. Far fewer in the log: records are lost, or it is "
+        "the log of another gateway.",
         [
             Query(ask.signal("gateway_requests"), "gateway's counter"),
             Query(ask.rate("llm_requests_total", variables=()), "log"),
