@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -89,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the proxy ends with it
     print(f"LiteLLM {version()}, {options.rate:g} requests a second for {options.seconds:g} s")
     print("| case | records | lost | share | arrived twice | posts |\n|---|---|---|---|---|---|")
     for case in CASES:
