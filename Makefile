@@ -60,8 +60,9 @@ bench: setup ## figures against named references (JSON=1 prints one JSON object)
 	@$(BIN)/python -m bench.run $(if $(JSON),--json)
 
 .PHONY: long
-long: setup ## property tests with many more examples
+long: setup ## property tests with many more examples, and LiteLLM's hook with four workers under load
 	@$(PYTEST) -m "not stack" --hypothesis-profile=long --timeout 3600
+	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py
 
 .PHONY: check
 check: setup ## lint, format, types, import direction, generated files

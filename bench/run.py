@@ -22,6 +22,7 @@ import orjson
 import yaml
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 
+from bench.hook import hook
 from bench.lines import fat_lines, lean_lines
 from bench.measure import Figure, cpu_seconds
 from bench.replay import replay_pages
@@ -209,7 +210,7 @@ def _read_count(port: int) -> float:
     return next((float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted)), 0.0)
 
 
-BENCHMARKS = (mtail, parser, scrape, memory, visible, replay_pages)
+BENCHMARKS = (mtail, parser, scrape, memory, visible, replay_pages, hook)
 
 
 def _prepare(folder: Path) -> None:
@@ -235,7 +236,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser_.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser_.add_argument("--rounds", type=int, default=ROUNDS, help="how often each comparison is made (default: 5)")
     parser_.add_argument(
-        "--only", nargs="*", default=[], help="names of benchmarks: mtail parser scrape memory visible replay_pages"
+        "--only",
+        nargs="*",
+        default=[],
+        help="names of benchmarks: mtail parser scrape memory visible replay_pages hook",
     )
     options = parser_.parse_args(arguments)
     figures: list[Figure] = []

@@ -63,8 +63,8 @@ _RETRY = 0.25  # seconds after a write that failed
 _HEALTH_SIZE = 1024  # bytes; the file keeps its size, so that it can be written when the disk is full
 _HELD = 1_000  # records of refused credentials that wait for their address
 _HOLD = 5.0  # seconds they wait
-_HOLD_URGENT = 0.2  # the same when the process ends
-_QUIET = 0.5  # seconds without a record after which none is expected any more
+_HOLD_URGENT = 1.0  # the same when the process ends
+_QUIET = 1.2  # seconds without a record after which none is expected any more
 _LAST_WAIT = 5.0  # seconds that a process which ends may wait for the disk
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EINTR))  # after these the file is still good
 
@@ -460,6 +460,8 @@ class LineWriter:
     def _turn(self) -> None:
         now = time.time()
         self._tick()
+        if self._closed and not (self._queue or self._pending):
+            return
         if self._health < 0:
             self._announce(now)
         if self._unsaid and self._queued < self.settings.queue_bytes:
