@@ -132,11 +132,13 @@ def test_a_proposal_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.slow
-def test_an_ordinary_day_pages_nobody_and_every_attack_pages(capsys: pytest.CaptureFixture[str]) -> None:
-    day = str(RECORDINGS / "benign-day.jsonl.gz")
-    assert replayed(capsys, day)["pages"] == 0
+def test_recorded_attacks_page_and_a_proposal_keeps_to_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     attacks = sorted(map(str, (RECORDINGS / "attacks").glob("*.jsonl.gz")))
-    mixed = replayed(capsys, day, *attacks)
-    assert mixed["pages"] == 9
-    assert {duty["channel"] for duty in mixed["duties"]} == {"pager-security"}
-    assert [duty["pages"] for duty in mixed["duties"]] == [2, 3, 4]
+    overlay = str(tmp_path / "overlay.yaml")
+    before = replayed(capsys, *attacks, "--propose", overlay)
+    assert {duty["channel"] for duty in before["duties"]} == {"pager-security"}
+    assert [duty["pages"] for duty in before["duties"]] == [2, 3, 4]
+    after = replayed(capsys, *attacks, "--spec", overlay)
+    assert (before["shifts_over_budget"], after["shifts_over_budget"]) == (2, 0)
