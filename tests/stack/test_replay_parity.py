@@ -19,8 +19,9 @@ from tests.support.litellm_lines import blocked, line, record, refused
 
 pytestmark = pytest.mark.stack
 
-OVERLAY: dict[str, Any] = {"settings": {"time_scale": 15.0}}
-"""Scrapes and evaluations each second; ten-minute windows of 40 seconds."""
+OVERLAY: dict[str, Any] = {"settings": {"time_scale": 15.0}, "alerts": {"TocsinDown": {"for": "10m"}}}
+"""Scrapes and evaluations each second; ten-minute windows of 40 seconds. Prometheus takes some seconds to find its
+target, which at this scale are minutes without one."""
 SCRAPE = EVALUATION = 1.0
 READING = 0.5
 """Seconds until a line that was written is read, on a busy machine; replay knows it at once."""
