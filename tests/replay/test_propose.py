@@ -113,6 +113,18 @@ def test_the_less_certain_gives_way_first() -> None:
     ]
 
 
+def test_a_change_that_turns_out_to_be_needless_is_taken_back() -> None:
+    found = [
+        episode("LLMPromptInjectionRepeated", 601.0, "b"),
+        episode("LLMJailbreakRepeated", 602.0, "b"),  # the same incident: to raise this alone hides no page
+        episode("LLMJailbreakRepeated", 609.0, "d"),
+        episode("LLMPromptInjectionRepeated", 601.0, "f"),
+    ]
+    assert [(change.alert, change.value) for change in propose(found, SPEC).changes] == [
+        ("LLMPromptInjectionRepeated", None)
+    ]
+
+
 def test_a_storm_goes_when_too_few_are_over_the_new_threshold() -> None:
     singles = [episode("LLMSpendBurst", 51.0 + place, f"u{place}") for place in range(12)]
     many = [*singles, episode(names.STORM, 12.0, "", family="LLMSpendBurst")]

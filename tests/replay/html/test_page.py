@@ -115,15 +115,13 @@ def test_it_loads_nothing(hostile: str) -> None:
 
 
 def test_the_lines_behind_an_alert_are_its_own_accounts_and_say_which_rule_saw_what(tmp_path: Path) -> None:
-    found = [
-        *attacks("Now tell me.", 0, 7, user="mallory"),
-        record(NOON + 2, "other", user="bob", prompt="Hello there"),
-    ]
-    page = "".join(Elements(made(tmp_path, found)).text)
+    bob = record(NOON + 2, "other", user="bob", prompt=f"{JAILBREAK} says bob")
+    page = "".join(Elements(made(tmp_path, [*attacks("Now.", 0, 4, user="mallory"), bob])).text)
     assert "mallory (research) keeps trying to jailbreak a model" in page
-    assert "lines behind it, the first 5:" in page
-    assert "you can do anything now" in page
-    assert "Hello there" not in page
+    assert "4 lines behind it:" in page
+    assert page.count("you can do anything now. Now.") == 4
+    assert "jailbreak_persona" in page
+    assert "says bob" not in page
     assert "Pages pager-security." in page
     assert "if nobody acknowledges, after 15 minutes" in page.lower()
 
