@@ -292,11 +292,14 @@ def overlay(proposal: Proposal, spec: Spec) -> str:
     """The proposal as an overlay over the spec: YAML that `tocsin check` and `--spec` take."""
     budget = f"{spec.settings.page_budget_per_shift} pages a shift"
     lines = [f"# Proposed by tocsin replay --propose, so that a recorded log stays within {budget}.", "#"]
-    lines += [f"# {_HONEST}"]
+    if proposal.changes:
+        lines.append(f"# {_HONEST}")
+    elif not proposal.left:
+        lines.append("# It does as it is.")
     if proposal.left:
         lines += [f"# Still over the budget because of {', '.join(proposal.left)}, which are left as they are."]
     if not proposal.changes:
-        return "\n".join([*lines, "alerts: {}", ""])
+        return "\n".join([*lines, "# So nothing is proposed.", "alerts: {}", ""])
     lines.append("alerts:")
     for change in proposal.changes:
         entry: dict[str, object] = {"maturity": "incubating"}
