@@ -191,7 +191,7 @@ def _alert_table(category: str, ask: Ask) -> Panel:
         f"Alerts on {category} signals",
         "Every alert of this category, with what makes it fire; a click opens its runbook page. Over now: groups over "
         "the threshold at this moment; crossings: times that a group went over it in the time range. An alert whose "
-        "signal has no groups has neither.",
+        "signal has no groups has neither. σ up: standard deviations above the usual of the same group.",
         queries,
         [
             Column("tocsin_severity", "Severity", width=76, words=SEVERITIES),
@@ -262,7 +262,7 @@ def _condition(ask: Ask, rule: AlertRule) -> str:
         case Ratio():
             return f"{words} {_SIGNS[rule.op]} {number(round(100 * rule.value, 6))} %{_in_window(signal)}"
         case Baseline(floor=floor, deviations=deviations):
-            return f"{words} ≥ {_short(floor)}{unit}{_in_window(signal)}, {number(deviations)} σ over usual"
+            return f"{words} ≥ {_short(floor)}{unit}{_in_window(signal)}, {number(deviations)} σ up"
         case Absence(older_than=older_than, below=below):
             return f"{words} older than {older_than}" if older_than else f"{words} < {number(below)}{unit}"
         case _:
