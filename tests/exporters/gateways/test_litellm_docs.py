@@ -1,52 +1,55 @@
-"""The callback on the page about LiteLLM writes what the adapter reads."""
+"""What the page about LiteLLM says can be done as it stands there."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
+import yaml
 
+from exporters.config import load_config
+from exporters.hooks.litellm.tocsin_litellm import Hook, LineWriter, Settings
 from tests.exporters.gateways.samples import decode, record, rows
 
 PAGE = Path(__file__).parents[3] / "docs" / "gateways" / "litellm.md"
 
 
+def _blocks(name: str) -> list[str]:
+    """The page's YAML that sets `name`."""
+    found = re.findall(r"^ *```yaml\n(.+?)^ *```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return [block for block in found if f"{name}:" in block]
+
+
+def test_the_callback_that_is_named_exists() -> None:
+    (block,) = _blocks("callbacks")
+    (callback,) = yaml.safe_load(block)["litellm_settings"]["callbacks"]
+    module, _, name = callback.rpartition(".")
+    assert isinstance(getattr(import_module(f"exporters.hooks.litellm.{module}"), name), Hook)
+
+
 @pytest.fixture
-def callback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """The names that the page's code defines, with a stand-in for LiteLLM's base class."""
-    base = ModuleType("litellm.integrations.custom_logger")
-    base.CustomLogger = object  # type: ignore[attr-defined]
-    for name in ("litellm", "litellm.integrations"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setitem(sys.modules, base.__name__, base)
-    monkeypatch.setenv("TOCSIN_LOG", str(tmp_path / "log.jsonl"))
-    found = re.search(r"```python\n(.+?)```", PAGE.read_text(), re.DOTALL)
-    assert found
-    names: dict[str, Any] = {}
-    exec(compile(found[1], str(PAGE), "exec"), names)  # noqa: S102
-    return names
+def writer(tmp_path: Path) -> LineWriter:
+    hook = Hook(Settings(folder=tmp_path / "tocsin-litellm", memory=tmp_path))
+    for status in ("success", "failure"):
+        hook.take({"standard_logging_object": record(status)})
+    hook.close()
+    return hook.start()
 
 
-def test_the_callback_writes_lines_that_are_read(callback: dict[str, Any], tmp_path: Path) -> None:
-    success, failure = record(), record("failure")
-    for made, method in ((success, "async_log_success_event"), (failure, "async_log_failure_event")):
-        kwargs = {"standard_logging_object": made | {"model_map_information": {"odd": object()}}}
-        asyncio.run(getattr(callback["writer"], method)(kwargs, None, None, None))
-        asyncio.run(getattr(callback["writer"], method)({}, None, None, None))
-    written = (tmp_path / "log.jsonl").read_bytes()
-    assert list(map(json.loads, written.splitlines())) == [success, failure]
-    assert [row["outcome"] for row in rows(decode(written))] == ["success", "failure"]
+def test_the_configuration_reads_what_the_hook_writes_and_nothing_else(tmp_path: Path, writer: LineWriter) -> None:
+    (block,) = _blocks("state_folder")
+    (tmp_path / "tocsin.yaml").write_text(block)
+    (source,) = load_config(tmp_path / "tocsin.yaml").sources.values()
+    (pattern,) = (Path(path) for path in source.paths)
+    assert pattern.parent == Settings().folder
+    assert [*writer.path.parent.glob(pattern.name)] == [writer.path]
+    writer.path.rename(writer.path.with_name(f"{writer.path.name}.000001"))
+    assert len([*writer.path.parent.glob(pattern.name)]) == 1
 
 
-def test_a_rotated_log_is_begun_anew(callback: dict[str, Any], tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    for _ in range(2):
-        callback["writer"].write({"standard_logging_object": record()})
-        log = log.rename(log.with_suffix(".1")) if log.suffix == ".jsonl" else tmp_path / "log.jsonl"
-    assert log.read_bytes() == (tmp_path / "log.1").read_bytes()
+def test_what_the_hook_writes_is_read(writer: LineWriter) -> None:
+    batch = decode(writer.path.read_bytes())
+    assert [row["outcome"] for row in rows(batch)] == ["success", "failure"]
+    assert batch.rejects == []
