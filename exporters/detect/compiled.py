@@ -87,6 +87,7 @@ def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
         capture_output=True,
         timeout=_MOST_SECONDS,
         check=False,
+        start_new_session=True,  # Ctrl-C is for the one who asked
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()

@@ -90,7 +90,8 @@ def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, a
     `since`: seconds before now from which attempts are shown and counted, Inf: all; None: only new ones.
     `accounts`: show ids instead of pseudonyms, as JSON always does.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT as well: a shell that starts a program in the background has it ignored, and Python keeps to that.
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if isinstance(config, Path):
             config = load_config(config)
@@ -118,7 +119,8 @@ def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, a
         print(f"tocsin tail: {error.filename}: cannot be read: {error.strerror}", file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 
