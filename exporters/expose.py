@@ -28,28 +28,25 @@ class Exposition:
 
     def render(self, tables: Iterable[Table], *, openmetrics: bool = False, more: str = "") -> bytes:
         """The exposition of `tables`. `more` is text of the same format, put behind them."""
-        parts = []
+        parts: list[str] = []
         for table in tables:
             family = table.name.removesuffix("_total") if openmetrics and table.type == "counter" else table.name
             help_text = table.help.replace("\\", "\\\\").replace("\n", "\\n")
             if openmetrics:
                 help_text = help_text.replace('"', '\\"')
-            parts.append(f"# HELP {family} {help_text}\n# TYPE {family} {table.type}\n")
-            parts += self._lines(table)
-        parts.append(more)
-        if openmetrics:
-            parts.append("# EOF\n")
-        return "".join(parts).encode()
+            parts += (f"# HELP {family} {help_text}", f"# TYPE {family} {table.type}", *self._lines(table))
+        parts.append(more + "# EOF\n" if openmetrics else more)
+        return "\n".join(parts).encode()
 
-    def _lines(self, table: Table) -> list[str]:
+    def _lines(self, table: Table) -> Iterable[str]:
         if not len(table.keys):
-            return []
+            return ()
         prefixes = self._prefixes(table)
         if table.type != "histogram":
-            return list(map(operator.add, prefixes, map("{!r}\n".format, table.values.tolist())))
+            return map(operator.add, prefixes, map(repr, table.values.tolist()))
         counts = np.cumsum(table.values[:, :-1], axis=1)
         lines = np.concatenate([counts, table.values[:, -1:], counts[:, -1:]], axis=1)
-        return list(map(operator.add, prefixes, map("{!r}\n".format, lines.ravel().tolist())))
+        return map(operator.add, prefixes, map(repr, lines.ravel().tolist()))
 
     def _prefixes(self, table: Table) -> list[str]:
         """The text before the number of each line, made for the keys that are new."""
