@@ -9,6 +9,9 @@ import pytest
 
 from bench.lines import START, fat_lines, lean_lines
 from exporters.batch import Detection
+from exporters.engine import Engine
+from exporters.gateways import gateway
+from exporters.signals.state import SignalState
 from exporters.state import decode, encode
 from spec import load_spec
 from spec.duration import Duration
@@ -66,6 +69,23 @@ def test_a_duplicate_counts_once_and_is_counted_as_one() -> None:
     values = settled(engine, NOW)
     assert total(values["llm_attempts_total"]) == 2
     assert values["tocsin_records_duplicate_total"]["gw",] == 4
+
+
+def test_the_hook_a_webhook_and_a_rotated_file_count_the_same_request_once() -> None:
+    state = SignalState(SPEC, gateways=("litellm",), sources=("hook", "webhook", "file"))
+    adapter = gateway("litellm", state.columns, content=False)
+    engine = Engine(state, dict.fromkeys(("hook", "webhook", "file"), adapter))
+    plain = [line(record(NOW + number, f"call-{number}")) for number in range(20)]
+    numbered = [
+        b'{"v":1,"writer":"w1","seq":%d,"kind":"attempt","record":%s}\n' % (number, text.strip())
+        for number, text in enumerate(plain)
+    ]
+    for source, lines in (("webhook", plain[:15]), ("hook", numbered), ("file", plain[5:])):
+        engine.feed(source, [b"".join(lines)], now=NOW + 30)
+    values = settled(engine, NOW + 60)
+    assert total(values["llm_attempts_total"]) == total(values["llm_requests_total"]) == 20
+    duplicates = {key[0]: count for key, count in values["tocsin_records_duplicate_total"].items()}
+    assert duplicates == {"webhook": 0, "hook": 15, "file": 15}
 
 
 def test_a_fallback_is_two_attempts_and_one_request_in_either_order() -> None:
