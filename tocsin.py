@@ -12,12 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from exporters.state import StateError
 from spec import SpecError, compile_alerts
 from spec.checks import run_checks
 from spec.load import load_sourced
 
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ROOT = Path(__file__).resolve().parent
 _PIPE_CLOSED = 128 + 13
 """The exit status of a program that SIGPIPE ended."""
@@ -243,18 +245,17 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-content", action="store_true", help="do not look into prompts and answers; quicker")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0 well, 1 a problem was found, 2 wrong usage."""
-    parser = argparse.ArgumentParser(
-        prog="tocsin", description="Turns LLM gateway logs into Prometheus security metrics, alerts and pages."
+def _add_check(commands: _Commands) -> None:
+    parser = commands.add_parser("check", help="check the severity spec together with your overlays")
+    parser.add_argument(
+        "overlay", nargs="*", type=Path, help="YAML merged over the shipped spec by name, in this order"
     )
-    parser.add_argument("--version", action="version", version=f"tocsin {version('tocsin')}")
-    commands = parser.add_subparsers(title="commands", required=True)
-    check = commands.add_parser("check", help="check the severity spec together with your overlays")
-    check.add_argument("overlay", nargs="*", type=Path, help="YAML merged over the shipped spec by name, in this order")
-    check.add_argument("--format", choices=("text", "json"), default="text")
-    check.set_defaults(run=_check)
-    generate = commands.add_parser(
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=_check)
+
+
+def _add_generate(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "generate",
         help="write the rules, routes, dashboards and pages that follow from the spec",
         description=(
@@ -267,8 +268,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Example: tocsin generate --overlay my-overlay.yaml --output my-tocsin"
         ),
     )
-    generate.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
-    generate.add_argument(
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
+    parser.add_argument(
         "--overlay",
         nargs="+",
         action="extend",
@@ -277,31 +278,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="YAML merged over the shipped spec by name, in this order; needs --output",
     )
-    generate.add_argument(
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
         help="the folder to write into, or to check; made when it is not there (default: this checkout)",
     )
-    generate.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    generate.set_defaults(run=_generate)
-    export = commands.add_parser(
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    parser.set_defaults(run=_generate)
+
+
+def _add_export(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "export",
         help="read gateway logs and serve /metrics until stopped",
         description="Reads the logs that the configuration names and serves /metrics, /-/healthy and /-/ready.",
     )
-    export.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
-    export.set_defaults(run=_export)
-    who = commands.add_parser(
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
+    parser.set_defaults(run=_export)
+
+
+def _add_who(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "who",
         help="tell whose account a pseudonym in a page or dashboard is",
         description="Looks a pseudonym up in the state of an exporter; each look-up is written to lookups.jsonl there.",
     )
-    who.add_argument("pseudonym", help="the label `actor`, such as a-3f09c1b2aa41")
-    who.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
-    who.add_argument("--format", choices=("text", "json"), default="text")
-    who.set_defaults(run=_who)
-    replay = commands.add_parser(
+    parser.add_argument("pseudonym", help="the label `actor`, such as a-3f09c1b2aa41")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=_who)
+
+
+def _add_replay(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "replay",
         help="tell which alerts a recorded log would have raised",
         description=(
@@ -310,23 +320,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         epilog="Exit status: 0 replayed (whatever fires), 1 something cannot be read or used, 2 wrong usage.",
     )
-    replay.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
-    replay.add_argument(
+    parser.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
+    parser.add_argument(
         "--pages", action="store_true", help="tell who would have been paged, when, and whether the budget is kept"
     )
-    replay.add_argument(
+    parser.add_argument(
         "--propose", type=Path, metavar="FILE", help="as --pages, and write an overlay that keeps to the page budget"
     )
-    replay.add_argument(
+    parser.add_argument(
         "--report", type=Path, metavar="FILE", help="also write one page of HTML: timeline, charts, lines behind alerts"
     )
-    replay.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    _add_log_options(replay)
-    replay.add_argument(
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    _add_log_options(parser)
+    parser.add_argument(
         "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
     )
-    replay.set_defaults(run=_replay)
-    tail = commands.add_parser(
+    parser.set_defaults(run=_replay)
+
+
+def _add_tail(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "tail",
         help="show attempts as they come, and alerts as they would fire",
         description=(
@@ -335,38 +348,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         epilog="Exit status: 0 ended by Ctrl-C or SIGTERM, 1 something cannot be read or used, 2 wrong usage.",
     )
-    tail.add_argument("log", nargs="*", type=Path, metavar="LOG", help="a log file; it may be made later")
-    tail.add_argument("--config", type=Path, metavar="FILE", help="the exporter's configuration, instead of LOG")
-    tail.add_argument(
+    parser.add_argument("log", nargs="*", type=Path, metavar="LOG", help="a log file; it may be made later")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the exporter's configuration, instead of LOG")
+    parser.add_argument(
         "--since",
         type=_since,
         metavar="TIME",
         help="begin with what ended this long ago, as in 10m, or `beginning` (default: only what is new)",
     )
-    tail.add_argument("--actor", default="", metavar="NAME", help="only this account, by its id or pseudonym")
-    tail.add_argument("--tenant", default="", metavar="NAME", help="only this tenant")
-    tail.add_argument(
+    parser.add_argument("--actor", default="", metavar="NAME", help="only this account, by its id or pseudonym")
+    parser.add_argument("--tenant", default="", metavar="NAME", help="only this tenant")
+    parser.add_argument(
         "--only",
         action="append",
         default=[],
         choices=("blocked", "failed", "detected"),
         help="only attempts of this kind; repeatable, then of any of them",
     )
-    tail.add_argument("--accounts", action="store_true", help="ids of accounts instead of the exporter's pseudonyms")
-    tail.add_argument("--json", action="store_true", help="flat records and alerts, one a line, with ids of accounts")
-    _add_log_options(tail)
-    tail.set_defaults(run=_tail)
-    metrics = commands.add_parser(
+    parser.add_argument("--accounts", action="store_true", help="ids of accounts instead of the exporter's pseudonyms")
+    parser.add_argument("--json", action="store_true", help="flat records and alerts, one a line, with ids of accounts")
+    _add_log_options(parser)
+    parser.set_defaults(run=_tail)
+
+
+def _add_metrics(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "metrics",
         help="list the metrics: type, labels and how many values each can have, unit, which alerts read it",
         description="Lists every metric that Tocsin publishes, and those of other exporters that its rules read.",
         epilog="Exit status: 0 listed, 1 nothing matches or an overlay cannot be used, 2 wrong usage.",
     )
-    metrics.add_argument(
+    parser.add_argument(
         "pattern", nargs="?", default="", metavar="PATTERN", help="part of a name, or a pattern with * and ?"
     )
-    metrics.add_argument("--format", choices=("text", "json"), default="text", help="how to list (default: text)")
-    metrics.add_argument(
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to list (default: text)")
+    parser.add_argument(
         "--overlay",
         nargs="+",
         action="extend",
@@ -375,8 +391,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="YAML merged over the shipped spec by name, in this order",
     )
-    metrics.set_defaults(run=_metrics)
-    demo = commands.add_parser(
+    parser.set_defaults(run=_metrics)
+
+
+def _add_demo(commands: _Commands) -> None:
+    parser = commands.add_parser(
         "demo",
         help="show a recorded attack become metrics, alerts and pages",
         description=(
@@ -385,15 +404,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         epilog="Exit status: 0 the pages came, 1 they did not, 2 wrong usage, 130 stopped before they came.",
     )
-    demo.add_argument("--once", action="store_true", help="end as soon as the expected pages have come")
-    demo.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    demo.add_argument(
+    parser.add_argument("--once", action="store_true", help="end as soon as the expected pages have come")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    parser.add_argument(
         "--limit", type=float, default=90.0, metavar="SECONDS", help="how long the pages may take (default: 90)"
     )
-    demo.add_argument(
+    parser.add_argument(
         "--recordings", type=Path, metavar="DIR", help="recordings to play (default: those of this checkout)"
     )
-    demo.set_defaults(run=_demo)
+    parser.set_defaults(run=_demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status: 0 well, 1 a problem was found, 2 wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="tocsin", description="Turns LLM gateway logs into Prometheus security metrics, alerts and pages."
+    )
+    parser.add_argument("--version", action="version", version=f"tocsin {version('tocsin')}")
+    commands = parser.add_subparsers(title="commands", required=True)
+    for add in (_add_check, _add_generate, _add_export, _add_who, _add_replay, _add_tail, _add_metrics, _add_demo):
+        add(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
