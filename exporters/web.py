@@ -14,6 +14,7 @@ import socket
 import socketserver
 import threading
 import time
+from abc import ABC, abstractmethod
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -142,7 +143,7 @@ class Wire(io.RawIOBase):
         return memoryview(data).nbytes
 
 
-class BoundedHandler(http.server.BaseHTTPRequestHandler):
+class BoundedHandler(http.server.BaseHTTPRequestHandler, ABC):
     """One request: `patience` seconds for the client to send it, and as many to take the answer."""
 
     patience = 10.0
@@ -180,9 +181,9 @@ class BoundedHandler(http.server.BaseHTTPRequestHandler):
         except http.client.LineTooLong:
             self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
 
+    @abstractmethod
     def serve(self) -> None:
         """Answer a request of the method that is served; its head is read, its body is not."""
-        raise NotImplementedError
 
     def refuse(self, status: HTTPStatus, reason: str, *, linger: bool = True, **headers: str) -> None:
         """Answer that this is not done; `reason` is one word for whoever counts."""

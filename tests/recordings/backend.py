@@ -8,6 +8,7 @@ import json
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -78,11 +79,11 @@ class _Server(http.server.ThreadingHTTPServer):
         """Say nothing: a gateway that hangs up has its reasons."""
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(http.server.BaseHTTPRequestHandler, ABC):
     protocol_version = "HTTP/1.1"
 
-    def reply_to(self, asked: str) -> Reply:
-        raise NotImplementedError
+    @abstractmethod
+    def reply_to(self, asked: str) -> Reply: ...
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
