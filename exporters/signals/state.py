@@ -167,7 +167,13 @@ class SignalState:
         columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}
         trusted = "true" if batch.source_trusted else "false"
         extra = {"actor": lambda i: labels[cells[i]][tenant], "source_range": lambda _i: trusted}
-        rows = Rows(EVENTS, table.dims, times, cells, labels, succeeded, columns | measures, extra)
+        answered = succeeded
+        if "verdict" in table.dims:  # a provider's filter stops answers of attempts that succeed
+            answered = [
+                success and verdict != "block"
+                for success, verdict in zip(succeeded, batch.objects("verdict"), strict=True)
+            ]
+        rows = Rows(EVENTS, table.dims, times, cells, labels, answered, columns | measures, extra)
         self.signals.take(rows, now)
         self._take_side("detections", detections, rows, batch, now)
         self._take_side("tool_calls", batch.tool_calls, rows, batch, now)

@@ -249,6 +249,17 @@ def test_a_prompt_that_two_rules_match_is_one_hit() -> None:
     assert total(values["llm_detections_total"]) == 3
 
 
+def test_an_answer_that_a_providers_filter_stopped_is_not_answered() -> None:
+    engine = make_engine()
+    stopped = record(NOW, "a")
+    stopped["response"]["choices"][0]["finish_reason"] = "content_filter"
+    batch = engine.decode("gw", line(stopped) + line(record(NOW, "b")))
+    engine.state.take(batch, [Detection(row, "jailbreak", "one", "high") for row in (0, 1)], now=NOW)
+    values = shown(engine.state.show(NOW))
+    assert values["llm_jailbreak_hits"]["alice", "research"] == 2
+    assert values["llm_jailbreak_hits_answered"]["alice", "research"] == 1
+
+
 def test_records_without_content_are_counted() -> None:
     engine = make_engine(content=True)
     silent = record(NOW, "b")
