@@ -21,6 +21,8 @@ from spec.load import load_sourced
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ROOT = Path(__file__).resolve().parent
+_UNUSABLE = (SpecError, StateError, OSError, ValueError)
+"""What is wrong with something that was given, rather than with the program."""
 _PIPE_CLOSED = 128 + 13
 """The exit status of a program that SIGPIPE ended."""
 
@@ -83,6 +85,12 @@ def _generate(options: argparse.Namespace) -> int:
     return int(bool(left))
 
 
+def _said(error: Exception) -> int:
+    """Say why something cannot be used; the exit status. Problems of configurations name their own places."""
+    print(error if isinstance(error, SpecError) else f"tocsin: {error}", file=sys.stderr)
+    return 1
+
+
 def _export(options: argparse.Namespace) -> int:
     from exporters.run import export
 
@@ -93,12 +101,8 @@ def _export(options: argparse.Namespace) -> int:
 
     try:
         export(options.config, ready=ready)
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (StateError, OSError, ValueError) as error:
-        print(f"tocsin: {error}", file=sys.stderr)
-        return 1
+    except _UNUSABLE as error:
+        return _said(error)
     return 0
 
 
@@ -107,12 +111,8 @@ def _who(options: argparse.Namespace) -> int:
 
     try:
         found = who(options.config, options.pseudonym)
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (StateError, OSError, ValueError) as error:
-        print(f"tocsin: {error}", file=sys.stderr)
-        return 1
+    except _UNUSABLE as error:
+        return _said(error)
     if options.format == "json":
         print(json.dumps({"pseudonym": options.pseudonym, "accounts": found}))
     elif found:
@@ -224,6 +224,19 @@ _LOG_OPTIONS: Mapping[str, object] = {
 """What `_add_log_options` adds, when nothing is given."""
 
 
+def _add_overlay(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """The option for overlays; `more` is put behind its help."""
+    parser.add_argument(
+        "--overlay",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help=f"YAML merged over the shipped spec by name, in this order{more}",
+    )
+
+
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
     """What an exporter's configuration would say of the logs."""
     parser.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
@@ -269,15 +282,7 @@ def _add_generate(commands: _Commands) -> None:
         ),
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
-    parser.add_argument(
-        "--overlay",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="YAML merged over the shipped spec by name, in this order; needs --output",
-    )
+    _add_overlay(parser, "; needs --output")
     parser.add_argument(
         "--output",
         type=Path,
@@ -382,15 +387,7 @@ def _add_metrics(commands: _Commands) -> None:
         "pattern", nargs="?", default="", metavar="PATTERN", help="part of a name, or a pattern with * and ?"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to list (default: text)")
-    parser.add_argument(
-        "--overlay",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="YAML merged over the shipped spec by name, in this order",
-    )
+    _add_overlay(parser)
     parser.set_defaults(run=_metrics)
 
 

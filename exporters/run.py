@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
 from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
@@ -24,7 +22,7 @@ from exporters.signals.state import SignalState
 from exporters.sources import Source
 from exporters.sources.file import FileTail
 from exporters.sources.http import HttpSource, position_of, read_tokens
-from exporters.sources.identity import Position
+from exporters.sources.identity import Position, load_positions
 from exporters.sources.spool import Spool
 from exporters.state import StateFolder
 from spec import Spec, load_spec
@@ -153,4 +151,4 @@ def positions_of(saved: Mapping[str, Any] | None, source: str) -> dict[str, Posi
     """The saved positions of a source; None when it is met for the first time."""
     if saved is None or "spool" in saved.get(source, {"spool": None}):  # unknown, or was posted to until now
         return None
-    return msgspec.convert(saved[source], dict[str, Position])
+    return load_positions(saved[source])

@@ -107,14 +107,6 @@ class Distinct:
         after = (reference, "\U0010ffff")
         return bisect_right(self.order, after) - bisect_right(self.order, (reference - window, "\U0010ffff"))
 
-    def forget(self, before: float) -> bool:
-        """Drop values last seen at or before that time; whether any are left."""
-        place = bisect_right(self.order, (before, "\U0010ffff"))
-        for _, value in self.order[:place]:
-            del self.last[value]
-        del self.order[:place]
-        return bool(self.order)
-
     def save(self) -> list[object]:
         """Plain data that `load` takes back."""
         return [[time for time, _ in self.order], [value for _, value in self.order]]
