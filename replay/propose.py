@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 import yaml
@@ -22,6 +23,8 @@ Changes = Mapping[str, float | None]
 
 _ROUND: Final = 3
 """Digits of a value that is no whole number."""
+_WHOLE: Final = 2.0**53
+"""From here on there is not a number for every whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +200,11 @@ def _worst(episode: Episode) -> float:
 
 def above(peak: float, *, whole: bool) -> float:
     """A value that a person would write, above `peak`: the next whole number, or one with three digits."""
-    if whole or peak <= 0:
+    if (whole and peak < _WHOLE) or peak <= 0:
         return float(math.floor(peak) + 1)
-    unit = 10.0 ** (math.floor(math.log10(peak)) - _ROUND + 1)
-    value = (math.floor(peak / unit) + 1) * unit
-    return float(f"{value:.{_ROUND}g}")
+    exact = Decimal(repr(peak))  # as a person writes it: 0.95, not the binary number a little below
+    unit = Decimal(1).scaleb(exact.adjusted() - _ROUND + 1)
+    return float(exact.quantize(unit, ROUND_FLOOR) + unit)
 
 
 def _ease(

@@ -53,9 +53,10 @@ def test_the_smallest_threshold_that_keeps_to_the_budget() -> None:
     assert change.peaks == (55, 55, 60, 90, 300)
 
 
-def test_values_that_are_no_whole_numbers_get_three_digits() -> None:
-    (change,) = propose(spending(51.234, 60.01, 70.5), SPEC).changes
-    assert change.value == 51.3
+@pytest.mark.parametrize(("least", "value"), [(51.234, 51.3), (51.3, 51.4)])
+def test_values_that_are_no_whole_numbers_get_three_digits(least: float, value: float) -> None:
+    (change,) = propose(spending(least, 60.01, 70.5), SPEC).changes
+    assert change.value == value
 
 
 def test_the_hits_that_a_model_answered_are_counted_among_the_hidden() -> None:
@@ -150,7 +151,16 @@ def test_an_episode_of_days_falls_into_those_days_that_are_over_the_new_threshol
 
 @pytest.mark.parametrize(
     ("peak", "whole", "value"),
-    [(50, True, 51), (50.5, False, 50.6), (0, True, 1), (0.1234, False, 0.124), (99.95, False, 100)],
+    [
+        (50, True, 51),
+        (50.5, False, 50.6),
+        (0, True, 1),
+        (0.1234, False, 0.124),
+        (99.95, False, 100),
+        (0.95, False, 0.951),  # 0.95 / 0.001 is a little less than 950
+        (53.3, False, 53.4),
+        (2.0**53, True, 9.01e15),
+    ],
 )
 def test_a_value_above(peak: float, whole: bool, value: float) -> None:
     assert above(peak, whole=whole) == value
@@ -183,7 +193,8 @@ def test_what_is_proposed_keeps_to_the_budget_and_no_lower_value_does(found: lis
         assert over(changed(found, {**changes, change.alert: max(smaller)})) != []
 
 
-@given(st.floats(1e-3, 1e9))
+# What has few digits itself is where rounding can go wrong, and what shares of small counts look like.
+@given(st.floats(1e-3, 1e9) | st.integers(1, 100_000).map(lambda thousandths: thousandths / 1000))
 def test_a_value_above_is_above_and_near(peak: float) -> None:
     value = above(peak, whole=False)
     assert peak < value <= peak * 1.011
