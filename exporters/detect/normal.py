@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
 
 _PIECE = 256
 """Characters normalised at once: sorting a run of combining marks takes time that grows with its square."""
@@ -18,13 +21,42 @@ One class, because a choice of classes takes three times as long.
 """
 
 _TAGS = 0xE0000
+_TAB, _FEED, _RETURN, _SPACE = (np.uint8(ord(letter)) for letter in "\t\n\r ")
 _QUOTES = (("\u2019", "'"), ("\u2018", "'"), ("\u201c", '"'), ("\u201d", '"'))
 
 
 def normal(text: str) -> bytes:
-    """The bytes of `text` to scan: `plain` in UTF-8 without NUL. A lone surrogate is a question mark."""
-    data = plain(text).encode("utf-8", "replace")
-    return data.replace(b"\0", b" ") if b"\0" in data else data
+    """The bytes of `text` to scan, without NUL.
+
+    They are `plain` in UTF-8, each run of white space one byte long: a line feed if it has one, else its first. A lone
+    surrogate is a question mark.
+    """
+    return joined([text])[:-1]
+
+
+def joined(texts: Iterable[str]) -> bytes:
+    """Each of `texts` as by `normal`, and a NUL behind it."""
+    parts = [plain(text).encode("utf-8", "replace") for text in texts]
+    data = b"\0".join([*(part.replace(b"\0", b" ") if b"\0" in part else part for part in parts), b""])
+    return _squeezed(data)
+
+
+def _squeezed(data: bytes) -> bytes:
+    """`data` with runs of white space one byte long.
+
+    A pattern in which white space has no end makes the engine follow each beginning of a match for ever: that is five
+    times as slow as scanning, and this a twelfth of it.
+    """
+    octets = np.frombuffer(data, np.uint8)
+    white = (octets - _TAB <= _RETURN - _TAB) | (octets == _SPACE)  # below a tab it wraps around
+    dropped = np.flatnonzero(white[1:] & white[:-1]) + 1
+    if not dropped.size:
+        return data
+    first = np.concatenate(([True], np.diff(dropped) > 1))
+    feeds = octets[dropped] == _FEED
+    out = octets.copy()
+    out[dropped[first][np.cumsum(first)[feeds] - 1] - 1] = _FEED
+    return np.delete(out, dropped).tobytes()
 
 
 def plain(text: str) -> str:

@@ -3,9 +3,10 @@ r"""The regular expressions of content rules, and their translation to what ever
 They are ordinary expressions without what needs backtracking (look-around, back-references, named groups, anchors) and
 without what is costly (long or many gaps, endless repeats). Four things are their own:
 
-* a space stands for any run of white space, with ``?`` behind it for none too (``\x20`` is exactly one space),
+* a space stands for any run of white space, in ``[...]`` too, with ``?`` behind it for none too; texts are scanned with
+  each run one byte long, so nothing has to repeat it (``\x20`` is a run that begins with a space and has no line feed),
 * ``{name}`` stands for any one of a word list,
-* nothing matches NUL, which separates texts that are scanned together; ``.`` is any other byte, newline too,
+* nothing matches NUL, which ends texts that are scanned together; ``.`` is any other byte, newline too,
 * letters beyond ASCII may stand everywhere, in ``[...]`` too, and are brought to the form that texts are scanned in;
   all counts are of UTF-8 bytes.
 
@@ -45,11 +46,16 @@ _TOKEN = re.compile(
       | (?P<letter>[^][(){}*+?^$\\])""",
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN_ESCAPES = {r"\s", r"\d", r"\w", r"\n", r"\r", r"\t"}
+_WHITE = (r"\s", r"\n", r"\r", r"\t", r"\x20")
+_PLAIN_ESCAPES = {r"\d", r"\w", *_WHITE}
 _NEGATED_ESCAPES = {r"\S": r"[^\x00\s]", r"\D": r"[^\x00\d]", r"\W": r"[^\x00\w]"}
 
 
-_KINDS = {r"\b": "boundary", r"\s": "white", ".": "anything", **dict.fromkeys(_NEGATED_ESCAPES, "anything")}
+_KINDS = {
+    r"\b": "boundary",
+    **dict.fromkeys(_WHITE, "white"),
+    **dict.fromkeys((".", *_NEGATED_ESCAPES), "anything"),
+}
 """What a token is to a quantifier, where its kind does not say it."""
 
 
@@ -157,7 +163,7 @@ class _Translator:
             case "any":
                 return r"[^\x00]"
             case "space":
-                return r"\s*" if text.endswith("?") else r"\s+"
+                return r"\s?" if text.endswith("?") else r"\s"
             case "list":
                 return self._list(text[1:-1])
             case "letter":
@@ -186,11 +192,11 @@ class _Translator:
             if member.startswith("\\"):
                 self._escape(member)
         beyond = [member for member in members if not member.isascii()]
+        inner = "".join(r"\s" if member == " " else member for member in members if member.isascii())
         if not beyond:
-            return rf"[^\x00{text[2:]}" if negated else text
+            return rf"[^\x00{inner}]" if negated else f"[{inner}]"
         if negated or "-" in members:
             raise PatternError("a class with a letter beyond ASCII can be neither negated nor have ranges")
-        inner = "".join(member for member in members if member.isascii())
         options = [f"[{inner}]"] if inner else []
         return f"(?:{'|'.join(options + [self._letter(letter) for letter in beyond])})"
 
@@ -237,13 +243,10 @@ class _Translator:
             what = {"count": "another quantifier", "space": "white space"}.get(previous, "nothing")
             raise PatternError(f"a quantifier on {what}")
         low, high = _bounds(text)
+        if previous == "white" and high != 1:
+            raise PatternError("a repeat of white space, of which there is never more than one; a space is a run of it")
         if high is None:
-            if previous != "white" or edge:
-                raise PatternError(
-                    "an endless repeat, which only white space inside a pattern may have: "
-                    f"others may go up to {{0,{WIDEST_REPEAT}}}"
-                )
-            return
+            raise PatternError(f"an endless repeat; it may go up to {{0,{WIDEST_REPEAT}}}")
         if high < low or high > LONGEST_REPEAT or high - low > WIDEST_REPEAT:
             raise PatternError(
                 f"a repeat of {low} to {high}; it may go up to {LONGEST_REPEAT}, and its ends differ by {WIDEST_REPEAT}"

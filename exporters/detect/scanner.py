@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 
 import hyperscan
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from exporters.batch import Detection, Text
 from exporters.detect.compiled import compiled
 from exporters.detect.model import NEAR, Rule
-from exporters.detect.normal import normal
+from exporters.detect.normal import joined
 from exporters.detect.verify import CHECKS, LONGEST
 
 Places = npt.NDArray[np.int64]
@@ -105,9 +104,8 @@ class _Engine:
 
     def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
         """The number of a rule and the place of a text, for each rule that sees something in a text."""
-        parts = [normal(text) for text in texts]
-        data = b"\0".join(parts)
-        ends = np.fromiter(accumulate((len(part) + 1 for part in parts), initial=-1), np.int64, len(parts) + 1)[1:]
+        data = joined(texts)
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
         for number, match_ends in self._wanted.matches(data).items():
             rule = self._rules[number]
             at = np.unique(np.array(match_ends, np.int64))

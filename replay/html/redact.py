@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exporters.detect import Rule
-from exporters.detect.normal import plain
+from exporters.detect.normal import normal
 from replay.report import printable
 
 SHORT: Final = 280
@@ -36,7 +36,7 @@ class Redactor:
 
     def shown(self, text: str) -> str:
         """What of `text` may be shown; safe for a terminal and for HTML that is escaped."""
-        data = plain(text[:_LOOKED_AT]).encode("utf-8", "replace")
+        data = normal(text[:_LOOKED_AT])
         spans: list[tuple[int, int, str]] = []
         for name, pattern in self._patterns:
             spans += [(match.start(), match.end(), name) for match in pattern.finditer(data)]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporters.detect.normal import joined, normal
 from exporters.detect.pattern import PatternError, alternatives, literal, translate
 
 WORDS = {
@@ -24,13 +25,12 @@ WORDS = {
         ("ignore all", "ignoreall", False),
         ("a ?b", "ab", True),
         ("a ?b", "a \n b", True),
-        (r"a\x20b", "a  b", False),
+        (r"a\x20b", "a  b", True),
+        (r"a\x20b", "a \n b", False),
+        (r"a\nb", "a \n b", True),
+        ("a[ ,]b", "a \n b", True),
+        ("a[^ ,]b", "a\nb", False),
         ("a.b", "a\nb", True),
-        ("a.b", "a\x00b", False),
-        ("a[^x]b", "a\x00b", False),
-        (r"a\Wb", "a\x00b", False),
-        (r"a\Sb", "a\x00b", False),
-        (r"a\Db", "a\x00b", False),
         ("{verb} it", "dis  regard it", True),
         ("{deep}", "ignore now", True),
         ("жук", "ЖУК", True),
@@ -48,7 +48,13 @@ WORDS = {
 )
 def test_what_a_pattern_means(pattern: str, text: str, matches: bool) -> None:
     expression = translate(pattern, words=WORDS).encode("ascii")
-    assert bool(re.search(expression, text.encode(), re.IGNORECASE)) == matches
+    assert bool(re.search(expression, normal(text), re.IGNORECASE)) == matches
+
+
+@pytest.mark.parametrize("pattern", ["a.b", "a[^x]b", r"a\Wb", r"a\Sb", r"a\Db", "a b"])
+def test_nothing_matches_over_the_end_of_a_text(pattern: str) -> None:
+    assert not re.search(translate(pattern).encode("ascii"), joined(["a", "b"]))
+    assert not re.search(translate(pattern).encode("ascii"), b"a\0b")
 
 
 def test_exact_case_is_exact_beyond_ascii_too() -> None:
@@ -68,7 +74,9 @@ def test_a_pattern_that_is_a_word_list_stands_for_its_patterns() -> None:
         ("{loop}", "contains itself"),
         ("a*b", "endless repeat"),
         ("a+b", "endless repeat"),
-        (r"a\s+", "endless repeat"),
+        (r"a\s+b", "white space, of which there is never more than one"),
+        (r"a\n{0,3}b", "white space, of which there is never more than one"),
+        (r"a\x20{2}b", "white space, of which there is never more than one"),
         ("a{3,}b", "endless repeat"),
         ("a{0,41}b", "a repeat of 0 to 41"),
         ("a{200}b", "a repeat of 200"),
