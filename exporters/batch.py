@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.uint64]
+Column = Sequence[Any] | Floats | Ids
 Raw = bytes | bytearray | memoryview
 
 NUMBER_COLUMNS = (
@@ -33,9 +35,13 @@ NUMBER_COLUMNS = (
 )
 """Columns of float64, NaN where unknown."""
 
+ID_COLUMNS = (
+    "event_id",  # the attempt's identity: the de-duplication key
+    "call_id",  # the request's identity; the attempts of one request share it
+)
+"""Columns of uint64."""
+
 OBJECT_COLUMNS = (
-    "event_id",  # int, 64 bits of the attempt's identity: the de-duplication key
-    "call_id",  # int, 64 bits of the request's identity; the attempts of one request share it
     "tenant",  # str | None: team, else organisation
     "model",  # str | None: the model asked for
     "provider",  # str | None
@@ -57,7 +63,10 @@ IDENTITY_COLUMNS = ("actor", "key", "source_range")
 SIDE_TABLES = ("tool_calls", "guardrails")
 """Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""
 
-ALL_COLUMNS = frozenset(NUMBER_COLUMNS + OBJECT_COLUMNS + SIDE_TABLES)
+_NEWLINE = ord("\n")
+_PIECE = 1 << 16  # octets looked through at once
+
+ALL_COLUMNS = frozenset(NUMBER_COLUMNS + ID_COLUMNS + OBJECT_COLUMNS + SIDE_TABLES)
 """Everything that an adapter can be asked for, content aside."""
 
 
@@ -155,6 +164,18 @@ class Detection:
     confidence: str
 
 
+def line_ends(data: Raw) -> npt.NDArray[np.intp]:
+    """Where the newlines of `data` are.
+
+    Piece by piece: a mask as large as a chunk is mapped anew each time, and the faults of its pages cost as much as
+    decoding the chunk.
+    """
+    octets = np.frombuffer(data, np.uint8)
+    pieces = range(0, len(octets), _PIECE)
+    found = [at + np.flatnonzero(octets[at : at + _PIECE] == _NEWLINE) for at in pieces]
+    return np.concatenate(found) if found else np.zeros(0, np.intp)
+
+
 class RawLines(Sequence[bytes]):
     """The raw bytes of each attempt, without the newline, cut out of the chunk when they are asked for.
 
@@ -181,7 +202,7 @@ class RawLines(Sequence[bytes]):
             return [self[place] for place in range(*index.indices(self._size))]
         row = range(self._size)[index]
         if self._ends is None:
-            self._ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == ord("\n"))
+            self._ends = line_ends(self._data)
         line = row if self._lines is None else self._lines[row]
         start = int(self._ends[line - 1]) + 1 if line else 0
         end = int(self._ends[line]) if line < len(self._ends) else len(self._data)
@@ -200,7 +221,7 @@ class EventBatch:
     source: str
     gateway: str
     size: int
-    columns: dict[str, Sequence[Any] | Floats] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     texts: list[Text] = field(default_factory=list)
     input_chars: Floats | None = None
     output_chars: Floats | None = None
@@ -220,6 +241,10 @@ class EventBatch:
         """A number column."""
         return self.columns[name]  # type: ignore[return-value]
 
+    def ids(self, name: str) -> Ids:
+        """A column of identities."""
+        return self.columns[name]  # type: ignore[return-value]
+
     def objects(self, name: str) -> Sequence[Any]:
         """An object column."""
         return self.columns[name]  # type: ignore[return-value]
@@ -227,7 +252,7 @@ class EventBatch:
     def rows(self, places: Sequence[int]) -> EventBatch:
         """Only the attempts at `places`, in that order; rejects and what was left out stay as they are."""
         new = {row: place for place, row in enumerate(places)}
-        columns: dict[str, Sequence[Any] | Floats] = {
+        columns: dict[str, Column] = {
             name: column[list(places)] if isinstance(column, np.ndarray) else [column[row] for row in places]
             for name, column in self.columns.items()
         }
@@ -250,8 +275,8 @@ class EventBatch:
         )
 
     def detach(self) -> None:
-        """Let go of raw bytes and decoded records, which live no longer than the chunk."""
-        self.raw, self.records, self.describe = (), (), None
+        """Let go of raw bytes and decoded records, which live no longer than the chunk, and of texts."""
+        self.raw, self.records, self.describe, self.texts = (), (), None, []
 
     @staticmethod
     def joined(batches: Sequence[EventBatch]) -> EventBatch:

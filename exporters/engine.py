@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from exporters.batch import Detection, EventBatch, Raw, Text
 from exporters.detect import Rule, Scanner
@@ -53,14 +54,17 @@ class Engine:
     def feed(self, source: str, chunks: Iterable[Raw], *, now: float) -> int:
         """Decode chunks of a source one after the other, and count them together; how many bytes they were.
 
-        Each chunk's bytes are needed only until the next one is asked for.
+        Each chunk's bytes are needed only until the next one is asked for, and its texts no longer than that.
         """
-        size, batches = 0, []
+        size, rows = 0, 0
+        batches: list[EventBatch] = []
+        detections: list[Detection] = []
         for data in chunks:
-            batch = self.decode(source, data)
+            batch = self.state.fresh(self.decode(source, data))
+            detections += [replace(found, row=rows + found.row) for found in self.detect(batch.texts)]
             batch.detach()
             batches.append(batch)
-            size += len(data)
+            size, rows = size + len(data), rows + batch.size
         if batches:
-            self.take(EventBatch.joined(batches), now=now)
+            self.state.take(EventBatch.joined(batches), detections, now=now)
         return size

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import msgspec
 import numpy as np
 
-from exporters.batch import FeedNotes, Raw, Reject
+from exporters.batch import FeedNotes, Raw, Reject, line_ends
 from exporters.gateways.lenient import UNFIT, Repairs, UnreadableError, fit, parse
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -134,7 +134,7 @@ def _separate_objects(data: Raw) -> int | None:
     with an object after one has ended: that every line ends with ``}`` and the next starts with ``{`` rules it out.
     """
     octets = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(octets == ord("\n"))
+    ends = line_ends(data)
     starts = ends[:-1] + 1 if len(ends) and ends[-1] == len(octets) - 1 else ends + 1
     if (octets[ends - 1] == ord("}")).all() and (octets[starts] == ord("{")).all():
         return len(starts) + 1

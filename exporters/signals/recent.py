@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ids = npt.NDArray[np.uint64]
+from exporters.batch import Ids
 
 _EMPTY = np.uint64(0)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # ids are hashes already, but a log may have been made by somebody else
@@ -74,7 +74,7 @@ class Recent:
         self._old = _Table(horizon)
 
     def __contains__(self, value: int) -> bool:
-        return bool(self._contains(_ids([value]))[0])
+        return bool(self.among(np.array([value], np.uint64))[0])
 
     def __len__(self) -> int:
         return self._young.count + self._old.count
@@ -82,14 +82,13 @@ class Recent:
     def _contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
         return self._young.contains(ids) | self._old.contains(ids)
 
-    def among(self, values: Sequence[int]) -> list[bool]:
-        """For each of `values`, whether it is remembered."""
-        known: list[bool] = self._contains(_ids(values)).tolist()
-        return known
+    def among(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """For each of `ids`, whether it is remembered."""
+        return self._contains(_held(ids))
 
-    def new(self, values: Sequence[int]) -> list[int] | None:
-        """Remember `values`; the places of those not seen before, or None when all are new (the usual case)."""
-        ids = _ids(values)
+    def new(self, ids: Ids) -> npt.NDArray[np.int64] | None:
+        """Remember `ids`; the places of those not seen before, or None when all are new (the usual case)."""
+        ids = _held(ids)
         unique, first = np.unique(ids, return_index=True)
         places = np.sort(first[~self._contains(unique)])
         fresh = ids[places]
@@ -99,7 +98,7 @@ class Recent:
             room = self.horizon - self._young.count
             self._young.insert(fresh[:room])
             fresh = fresh[room:]
-        return None if len(places) == len(ids) else places.tolist()
+        return None if len(places) == len(ids) else places
 
     def save(self) -> dict[str, Ids]:
         """Plain data that `load` takes back."""
@@ -112,10 +111,9 @@ class Recent:
         self._old.insert(data["old"][: self.horizon])
 
 
-def _ids(values: Sequence[int]) -> Ids:
-    ids = np.array(values, np.uint64)
-    ids[ids == _EMPTY] = 1
-    return ids
+def _held(ids: Ids) -> Ids:
+    """`ids` as a table holds them: 0 is a free slot there."""
+    return np.where(ids == _EMPTY, np.uint64(1), ids)
 
 
 class Requests:
@@ -134,34 +132,30 @@ class Requests:
 
     def settle(
         self,
-        call_ids: Sequence[int],
-        succeeded: Sequence[bool],
-        final: Sequence[bool],
+        calls: Ids,
+        final: npt.NDArray[np.bool_],
         cells: npt.NDArray[np.int64],
         times: npt.NDArray[np.float64],
     ) -> list[int]:
-        """Take a batch of attempts; the cells in which a request is to be counted now."""
-        waiting = [
-            place for place, (success, last) in enumerate(zip(succeeded, final, strict=True)) if not (success or last)
-        ]
-        ended = np.arange(len(cells))
-        calls = call_ids
-        if waiting:
-            ended = np.delete(ended, waiting)
-            calls = [call_ids[place] for place in ended.tolist()]
-        fresh = self.settled.new(calls)
+        """Take a batch of attempts; the cells in which a request is to be counted now.
+
+        `calls` are the ids of their requests; `final` says of an attempt that it settles its request.
+        """
+        ended, waiting = np.flatnonzero(final), np.flatnonzero(~final)
+        settled = calls[ended]
+        fresh = self.settled.new(settled)
         counted: list[int] = cells[ended if fresh is None else ended[fresh]].tolist()
         pending = self.pending
         if pending:
-            for call in pending.keys() & set(calls):
-                del pending[call]
-        if waiting:
-            known = self.settled.among([call_ids[place] for place in waiting])
-            for place, settled in zip(waiting, known, strict=True):
-                if not settled:
-                    call = call_ids[place]
-                    pending.pop(call, None)  # the newest failure is the last in line
-                    pending[call] = (float(times[place]), int(cells[place]))
+            for call in settled.tolist():
+                pending.pop(call, None)
+        if len(waiting):
+            waiting = waiting[~self.settled.among(calls[waiting])]
+            for call, time, cell in zip(
+                calls[waiting].tolist(), times[waiting].tolist(), cells[waiting].tolist(), strict=True
+            ):
+                pending.pop(call, None)  # the newest failure is the last in line
+                pending[call] = (time, cell)
         if len(times):
             self.newest = max(self.newest, float(times.max()))
         if pending:
@@ -182,7 +176,7 @@ class Requests:
             over.append(call)
             counted.append(cell)
         if over:
-            self.settled.new(over)
+            self.settled.new(np.array(over, np.uint64))
         return counted
 
     def save(self) -> dict[str, object]:

@@ -113,11 +113,11 @@ class SignalState:
         """The batch without attempts that were seen before; those are counted."""
         if not self.seen.horizon:
             return batch
-        places = self.seen.new(batch.objects("event_id"))
+        places = self.seen.new(batch.ids("event_id"))
         if places is None:
             return batch
         self.health.add("tocsin_records_duplicate_total", (batch.source,), batch.size - len(places))
-        return batch.rows(places)
+        return batch.rows(places.tolist())
 
     def take(self, batch: EventBatch, detections: Sequence[Detection], *, now: float) -> None:
         """Count a batch of attempts that are all new, and what was detected in them.
@@ -160,8 +160,8 @@ class SignalState:
         measures = self._measures(batch)
         table.add(cells, measures)
         if self._counts_requests:
-            calls, final = batch.objects("call_id"), batch.objects("settled")
-            self._count_requests(self.requests.settle(calls, succeeded, final, cells, times))
+            final = np.array(succeeded) | np.array(batch.objects("settled"))
+            self._count_requests(self.requests.settle(batch.ids("call_id"), final, cells, times))
         labels = table.labels
         tenant = table.dims.index("tenant") if "tenant" in table.dims else 0
         columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}

@@ -160,14 +160,15 @@ class LiteLLM:
             for call, own, status, model in zip(calls, ids, fields["status"], fields["model_id"], strict=True)
         ]
         hashes = np.array([*map(xxh3_64_intdigest, names)], np.uint64)
-        event_ids = (hashes ^ (began.view(np.uint64) * _ODD)).tolist()
+        event_ids = hashes ^ (began.view(np.uint64) * _ODD)
         batch.columns["event_id"] = event_ids
         if "call_id" in want:
-            batch.columns["call_id"] = [
-                # Without a name each attempt is a request of its own.
-                xxh3_64_intdigest(f"{call or own}\n{key}".encode()) if call or own else event_id
-                for call, own, key, event_id in zip(calls, ids, callers["user_api_key_hash"], event_ids, strict=True)
-            ]
+            keys = callers["user_api_key_hash"]
+            requests = [f"{call or own}\n{key}".encode() for call, own, key in zip(calls, ids, keys, strict=True)]
+            call_ids = np.array([*map(xxh3_64_intdigest, requests)], np.uint64)
+            nameless = [row for row, call in enumerate(calls) if not (call or ids[row])]
+            call_ids[nameless] = event_ids[nameless]  # each attempt is a request of its own
+            batch.columns["call_id"] = call_ids
 
     def _dimensions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         want, columns, name = self._columns, batch.columns, self._names.__getitem__

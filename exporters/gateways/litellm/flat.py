@@ -57,7 +57,7 @@ def _event(batch: EventBatch, raw: bytes) -> dict[str, object]:
         "event.start": instants.rfc3339(started),
         "event.end": instants.rfc3339(ended),
         "event.duration": None if duration is None else round(duration * 1e9),
-        "event.id": f"{batch.objects('event_id')[0]:016x}",
+        "event.id": f"{batch.ids('event_id')[0]:016x}",
         "event.dataset": f"{batch.gateway}.attempt",
         "event.outcome": batch.objects("outcome")[0],
         "llm.schema_version": SCHEMA_VERSION,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from exporters.batch import ALL_COLUMNS, NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
+from exporters.batch import ALL_COLUMNS, ID_COLUMNS, NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
 from exporters.gateways import LiteLLM
 
 DATA = Path(__file__).parents[2] / "data" / "litellm"
@@ -63,6 +63,7 @@ def rows(batch: EventBatch) -> list[dict[str, Any]]:
     """Each attempt: every column, its texts, tool calls, guardrails and raw bytes; unknown is None."""
     columns: dict[str, list[Any]] = {name: _plain(batch.numbers(name)) for name in NUMBER_COLUMNS}
     columns |= {name: list(batch.objects(name)) for name in OBJECT_COLUMNS}
+    columns |= {name: batch.ids(name).tolist() for name in ID_COLUMNS}
     assert batch.input_chars is not None and batch.output_chars is not None and batch.has_content is not None
     columns["input_chars"], columns["output_chars"] = _plain(batch.input_chars), _plain(batch.output_chars)
     columns["has_content"] = batch.has_content.tolist()

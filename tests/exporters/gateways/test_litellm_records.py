@@ -120,14 +120,14 @@ def test_a_key_in_clear_goes_no_further() -> None:
 
 def test_the_call_id_of_another_key_is_another_request() -> None:
     one, two = record(), record(id="chatcmpl-2", metadata__user_api_key_hash="cd" * 32)
-    first, second = decode([one, two]).objects("call_id")
+    first, second = decode([one, two]).ids("call_id")
     assert first != second
 
 
 def test_without_any_call_id_each_attempt_is_a_request() -> None:
     made = [record(litellm_call_id=None, id=None, startTime=1_795_000_000.0 + second) for second in range(3)]
     batch = decode(made)
-    assert len(set(batch.objects("call_id"))) == 3
+    assert len(set(batch.ids("call_id"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_without_any_call_id_each_attempt_is_a_request() -> None:
     ],
 )
 def test_what_makes_an_attempt_another_one(change: dict[str, Any], new: bool) -> None:
-    first, second = decode([record(), record(**change)]).objects("event_id")
-    assert (first != second) is new
+    first, second = decode([record(), record(**change)]).ids("event_id")
+    assert bool(first != second) is new
 
 
 @pytest.mark.parametrize("column", sorted(ALL_COLUMNS))

@@ -78,13 +78,13 @@ def test_a_fallback_is_one_request_of_two_attempts_in_either_order(backwards: bo
     batch = decode(b"".join(lines("slp")[::order]))
     truth = Counter(record["litellm_call_id"] for record in records("slp"))
     attempts = defaultdict(list)
-    for row, call in enumerate(batch.objects("call_id")):
+    for row, call in enumerate(batch.ids("call_id")):
         attempts[call].append(row)
     assert len(attempts) == len(truth) == 253
     pairs = [rows for rows in attempts.values() if len(rows) == 2]
     assert len(pairs) == 5
     for pair in pairs:
-        assert len({batch.objects("event_id")[row] for row in pair}) == 2
+        assert len({batch.ids("event_id")[row] for row in pair}) == 2
         assert {(batch.objects("outcome")[row], batch.objects("settled")[row]) for row in pair} == {
             ("failure", False),
             ("success", True),
@@ -94,14 +94,14 @@ def test_a_fallback_is_one_request_of_two_attempts_in_either_order(backwards: bo
 
 def test_a_record_that_stands_twice_is_one_attempt() -> None:
     batch = decode(b"".join(lines("slp-redacted")))
-    events = batch.objects("event_id")
+    events = batch.ids("event_id")
     assert lines("slp-redacted")[15] == lines("slp-redacted")[45]
     assert events[15] == events[45]
     assert len(set(events)) == len(events) - 1
 
 
 def test_every_attempt_has_an_id_of_its_own() -> None:
-    events = decode(b"".join(lines("slp"))).objects("event_id")
+    events = decode(b"".join(lines("slp"))).ids("event_id")
     assert len(set(events)) == len(events)
 
 
