@@ -351,6 +351,7 @@ class LineWriter:
         self._queue: deque[tuple[int, bytes]] = deque()
         self._queued = 0  # bytes, those that are just being written included
         self._seq = 0
+        self._records = 0  # given, written or not; other lines have numbers too
         self._written = 0  # the last number on disk
         self._unsaid: dict[str, int] = {}
         self._wake = threading.Event()
@@ -382,6 +383,7 @@ class LineWriter:
                 self._drop("queue_full")
                 return False
             self._say_drops()
+            self._records += 1
             self._append("attempt", b'"record":' + record + extra)
         self._wake.set()
         if self.urgent and self._patience > 0:
@@ -430,6 +432,7 @@ class LineWriter:
 
     def _drop(self, reason: str) -> None:
         self._seq += 1
+        self._records += 1
         self._board.offered(self._seq)
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         self._unsaid[reason] = self._unsaid.get(reason, 0) + 1
@@ -475,6 +478,7 @@ class LineWriter:
             self._look_after_file(time.time())
             self._fill()
             self._write()
+            self._report()  # a disk that is only slow may never let this end
         self._report()
         if now >= self._next_clean:
             self._next_clean = now + 60
@@ -609,6 +613,7 @@ class LineWriter:
             "host": socket.gethostname(),
             "started": round(self._started, 3),
             "updated": round(now, 3),
+            "records": self._records,
             "offered": self._seq,
             "written": self._written,
             "dropped": self.dropped,

@@ -136,6 +136,33 @@ def test_a_slow_disk_does_not_slow_the_callback(make_hook: MakeHook, folder: Pat
     assert len(attempts(folder)) == 51
 
 
+def test_a_disk_that_is_only_slow_does_not_silence_the_health_file(make_hook: MakeHook, disk: Disk) -> None:
+    """Or the writer would look stuck, for as long as records come faster than they can be written."""
+    hook = make_hook()
+    assert writer_of(hook).flush(5)
+    before = _health(hook)["updated"]
+    disk.delay = 0.3
+    deadline = time.monotonic() + 20
+    while _health(hook)["updated"] < before + 3 and time.monotonic() < deadline:
+        log(hook, record())
+        assert writer_of(hook)._queued, "there is always something to write"
+        time.sleep(0.01)
+    assert _health(hook)["updated"] >= before + 3
+    disk.delay = 0
+
+
+def test_the_health_file_tells_records_from_other_lines(make_hook: MakeHook, disk: Disk) -> None:
+    hook = make_hook(queue_bytes=20_000)
+    assert writer_of(hook).flush(5)
+    disk.room = 0
+    for _ in range(100):
+        log(hook, record())
+    writer_of(hook).drop("unencodable")
+    until(lambda: _health(hook)["records"] == 101)
+    assert 0 < sum(_health(hook)["dropped"].values()) < 101
+    assert _health(hook)["offered"] > 101, "the line that told the start has a number too"
+
+
 def test_a_folder_that_cannot_be_made_is_tried_again(make_hook: MakeHook, folder: Path) -> None:
     folder.write_text("a file where the folder should be")
     hook = make_hook()
