@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from exporters.samples import Table
 from exporters.signals.state import SignalState
-from exporters.sources import Source, Status
+from exporters.sources import Report, Source, Status
+from exporters.sources.health import DROPS, STATES
 from spec.model import HealthMetric
 
-_GAUGES = (
+_GAUGES: Final = (
     "tocsin_source_up",
     "tocsin_unread_bytes",
     "tocsin_newest_event_timestamp_seconds",
     "tocsin_feed_lag_seconds",
     "tocsin_feed_recent_gaps",
 )
-_SPOOL = "tocsin_spool_bytes"
+_SPOOL: Final = "tocsin_spool_bytes"
+_WRITERS: Final = "tocsin_hook_writers"
+_HOOK_GAUGES: Final = (
+    "tocsin_hook_troubled_writers",
+    "tocsin_hook_queue_bytes",
+    "tocsin_hook_report_age_seconds",
+)
+_GIVEN: Final = "records"  # among the numbers of a writer, beside its reasons to drop some
 
 
 class Feeds:
@@ -27,27 +37,37 @@ class Feeds:
     def __init__(self, sources: Mapping[str, Source], state: SignalState) -> None:
         self._sources = sources
         self._state = state
-        self._before: dict[str, Status] = {}
+        self._before = {name: Status(name) for name in sources}
 
     def count(self, now: float) -> None:
         """Add what sources have counted since the last time."""
         for name, source in self._sources.items():
-            status, before = source.status(), self._before.get(name)
-            health = self._state.health
-            health.add("tocsin_bytes_lost_total", (name,), status.bytes_lost - (before.bytes_lost if before else 0))
-            for kind, count in status.rotations.items():
-                fresh = count - (before.rotations.get(kind, 0) if before else 0)
-                health.add("tocsin_rotations_total", (name, kind), fresh)
+            status, before = source.status(), self._before[name]
+            self._grown("tocsin_bytes_lost_total", (name,), status.bytes_lost, before.bytes_lost)
             for metric, counts, earlier in (
-                ("tocsin_http_requests_total", status.answers, before.answers if before else {}),
-                ("tocsin_http_refused_total", status.refused, before.refused if before else {}),
+                ("tocsin_rotations_total", status.rotations, before.rotations),
+                ("tocsin_http_requests_total", status.answers, before.answers),
+                ("tocsin_http_refused_total", status.refused, before.refused),
+                ("tocsin_hook_reports_refused_total", status.reports_refused, before.reports_refused),
             ):
                 for kind, count in counts.items():
-                    health.add(metric, (name, kind), count - earlier.get(kind, 0))
-            too_long = status.lines_too_long - (before.lines_too_long if before else 0)
-            self._state.reject(name, "too_long", too_long, now=now)
+                    self._grown(metric, (name, kind), count, earlier.get(kind, 0))
+            self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
+            if status.writers is not None and status.writers is not before.writers:
+                self._count_told(name, status.writers)
             self._count_gaps(name, status, now)
             self._before[name] = status
+
+    def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
+        self._state.health.add(metric, labels, count - before)
+
+    def _count_told(self, name: str, writers: Sequence[Report]) -> None:
+        """What writers were given and have dropped, of which the log cannot tell when it cannot be written."""
+        told = ((report.writer, {_GIVEN: report.records or 0, **report.dropped}) for report in writers)
+        fresh = self._state.writers.told.fresh(name, told)
+        self._state.health.add("tocsin_hook_records_total", (name,), fresh.pop(_GIVEN, 0))
+        for reason in DROPS:
+            self._state.health.add("tocsin_hook_records_dropped_total", (name, reason), fresh[reason])
 
     def _count_gaps(self, name: str, status: Status, now: float) -> None:
         writers, health = self._state.writers, self._state.health
@@ -67,6 +87,19 @@ class Feeds:
         spools = {name: status.spool_bytes for name, status in self._before.items() if status.spool_bytes is not None}
         sizes = np.array(list(spools.values()), np.float64)
         yield Table(_SPOOL, "gauge", metrics[_SPOOL].help, ("source",), [(name,) for name in spools], sizes)
+        yield from self._hook_tables(metrics)
+
+    def _hook_tables(self, metrics: Mapping[str, HealthMetric]) -> Iterator[Table]:
+        writers = {name: status.writers for name, status in self._before.items() if status.writers is not None}
+        states = [Counter(report.state for report in reports) for reports in writers.values()]
+        keys = [(name, state) for name in writers for state in STATES]
+        counts = np.array([[found[state] for state in STATES] for found in states], np.float64).ravel()
+        yield Table(_WRITERS, "gauge", metrics[_WRITERS].help, ("source", "state"), keys, counts)
+
+        rows = np.array([_of_hook(reports) for reports in writers.values()], np.float64).reshape(-1, len(_HOOK_GAUGES))
+        names = [(name,) for name in writers]
+        for place, metric in enumerate(_HOOK_GAUGES):
+            yield Table(metric, "gauge", metrics[metric].help, ("source",), names, rows[:, place])
 
     def _gauges(self, name: str, now: float) -> tuple[float, ...]:
         status, newest = self._before[name], self._state.newest.get(name, 0.0)
@@ -74,3 +107,11 @@ class Feeds:
         lag = now - newest if waiting > 0 and newest else 0.0
         gaps = self._state.writers.recent(name, now)
         return float(status.up), float(status.unread_bytes), newest, max(0.0, lag), float(gaps)
+
+
+def _of_hook(reports: Sequence[Report]) -> tuple[float, ...]:
+    """What `_HOOK_GAUGES` say of all writers of a source."""
+    troubled = sum(report.troubled for report in reports)
+    queued = sum(report.queue_bytes for report in reports)
+    age = max((report.age for report in reports if report.lives), default=0.0)
+    return float(troubled), float(queued), age

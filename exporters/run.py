@@ -21,6 +21,7 @@ from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
 from exporters.sources import Source
 from exporters.sources.file import FileTail
+from exporters.sources.health import HookHealth
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.spool import Spool
@@ -135,6 +136,7 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
             start_at=config.start_at,
             follow_symlinks=config.follow_symlinks,
         )
+            hooks=HookHealth(name, config.paths),
     if config.token_file is None:
         raise ValueError(f"source {name}: no token_file")
     tokens = read_tokens(config.token_file)

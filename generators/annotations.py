@@ -264,8 +264,9 @@ def _silent(spec: Spec, rule: AlertRule, heartbeat: Heartbeat) -> Iterator[Part]
     signal, *others = (spec.signals[name] for _, name in signals_of(rule.alert))
     yield Value("humanizeDuration" if heartbeat.age else "humanize")
     limit = duration(rule.value) if heartbeat.age else number(rule.value)
-    yield Fixed(f"{' old' if heartbeat.age else ''}; the alert is at {_OVER[rule.op].format(limit)}, or when nothing ")
-    yield Fixed(f"tells{' (+Inf)' if heartbeat.age else ''}. {signal.help}")
+    missing = "" if rule.labels else f", or when nothing tells{' (+Inf)' if heartbeat.age else ''}"
+    yield Fixed(f"{' old' if heartbeat.age else ''}; the alert is at {_OVER[rule.op].format(limit)}{missing}. ")
+    yield Fixed(signal.help)
     for other in others:
         least, window = number(heartbeat.least), duration(heartbeat.window)
         yield Fixed(f" Meanwhile at least {least} within {window} of: {other.help}")

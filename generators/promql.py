@@ -27,8 +27,11 @@ def selector(metric: str, matchers: Iterable[tuple[str, str]] = ()) -> str:
 
 def aggregation(series: Series) -> str:
     """Instances and partitions merged: ``max by (actor, tenant) (llm_jailbreak_hits)``."""
-    by = f" by ({', '.join(series.labels)})" if series.labels else ""
-    return f"{series.aggregate}{by} ({selector(series.metric, series.matchers)})"
+    return f"{series.aggregate}{_by(series)} ({selector(series.metric, series.matchers)})"
+
+
+def _by(series: Series) -> str:
+    return f" by ({', '.join(series.labels)})" if series.labels else ""
 
 
 def recordings(rule: AlertRule) -> dict[str, str]:
@@ -44,7 +47,7 @@ def recordings(rule: AlertRule) -> dict[str, str]:
 
 def growth(series: Series, window: float) -> str:
     """How much a counter grew: ``sum (increase(requests_total[10m]))``."""
-    return f"{series.aggregate} (increase({selector(series.metric, series.matchers)}[{duration(window)}]))"
+    return f"{series.aggregate}{_by(series)} (increase({selector(series.metric, series.matchers)}[{duration(window)}]))"
 
 
 def baseline_recordings(rule: AlertRule, history: History) -> dict[str, str]:
@@ -96,12 +99,14 @@ def _above_limit(rule: AlertRule, history: History, value: str) -> str:
 
 def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat) -> str:
     compared = f"{rule.op} {number(rule.value)}"
-    value = f"time() - {rule.record}" if heartbeat.age else rule.record
-    missing = f"absent({rule.record}) * Inf" if heartbeat.age else f"absent({rule.record}) - 1"
-    silent = f"{value} {compared} or {missing} {compared}"
+    silent = f"time() - {rule.record} {compared}" if heartbeat.age else f"{rule.record} {compared}"
+    if not rule.labels:
+        missing = f"absent({rule.record}) * Inf" if heartbeat.age else f"absent({rule.record}) - 1"
+        silent = f"{silent} or {missing} {compared}"
     if heartbeat.busy is None:
         return silent
-    return f"({silent}) and {heartbeat.busy.record} >= {number(heartbeat.least)}"
+    silent = silent if rule.labels else f"({silent})"
+    return f"{silent} and {heartbeat.busy.record} >= {number(heartbeat.least)}"
 
 
 def worst(rule: AlertRule) -> str:

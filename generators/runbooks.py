@@ -172,9 +172,12 @@ def _when(spec: Spec, rule: AlertRule) -> str:
         text += f" As a share of: {others[0].help} At least {number(rule.min_denominator)} of those are needed."
     if signal.window:
         text += f" Within {signal.window}."
-    if rule.labels:
-        text += f" For each {' and '.join(f'`{label}`' for label in rule.labels)}."
+    text += _for_each(rule)
     return text + (f" Has to stay so for {duration(rule.hold)}." if rule.hold else "")
+
+
+def _for_each(rule: AlertRule) -> str:
+    return f" For each {' and '.join(f'`{label}`' for label in rule.labels)}." if rule.labels else ""
 
 
 def _above_baseline(history: History) -> str:
@@ -187,10 +190,11 @@ def _above_baseline(history: History) -> str:
 
 def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat, signal: Signal, others: list[Signal]) -> str:
     limit = duration(rule.value) if heartbeat.age else number(rule.value)
-    text = f"when it is {'old, ' if heartbeat.age else ''}{_OP[rule.op]} {limit}, or missing. What: {signal.help}"
+    missing = "" if rule.labels else ", or missing"
+    text = f"when it is {'old, ' if heartbeat.age else ''}{_OP[rule.op]} {limit}{missing}. What: {signal.help}"
     for other in others:
         text += f" And at least {number(heartbeat.least)} within {duration(heartbeat.window)} of: {other.help}"
-    return f"{text} Has to stay so for {duration(rule.hold)}."
+    return f"{text}{_for_each(rule)} Has to stay so for {duration(rule.hold)}."
 
 
 def _amount(value: float, signal: Signal) -> str:

@@ -132,11 +132,11 @@ class _View:
         return metric in self._tables
 
     def selected(self, series: Series) -> dict[Key, float]:
-        """The series before they are merged, by all their labels."""
+        """The series before they are merged, by the labels that are kept and then by all of them."""
         table = self._tables.get(series.metric)
         if table is None:
             return {}
-        keys, values = merged(table, replace(series, labels=table.labels))
+        keys, values = merged(table, replace(series, labels=(*series.labels, *table.labels)))
         return dict(zip(keys, values.tolist(), strict=True))
 
     def values(self, metric: str) -> dict[Key, float]:
@@ -297,7 +297,7 @@ class _BaselineWatch(_Watch):
 
 
 class _HeartbeatWatch(_Watch):
-    """A rule that is true without a series too."""
+    """A rule that without labels is true without a series too."""
 
     def __init__(self, rule: AlertRule, heartbeat: Heartbeat) -> None:
         super().__init__(rule)
@@ -305,15 +305,22 @@ class _HeartbeatWatch(_Watch):
         self._growth = Growth(heartbeat.window)
 
     def _true(self, t: float, view: _View) -> list[tuple[Key, float]]:
-        heartbeat, (_, values) = self._heartbeat, view.vector(self.rule.series)
-        value = heartbeat.missing
-        if len(values):
-            value = t - float(values[0]) if heartbeat.age else float(values[0])
+        heartbeat, (keys, values) = self._heartbeat, view.vector(self.rule.series)
+        beats = dict(zip(keys, (t - values if heartbeat.age else values).tolist(), strict=True))
+        if not beats and not self.rule.labels:
+            beats = {(): heartbeat.missing}
         if heartbeat.busy is not None:
-            grown = self._growth.take(t, view.selected(heartbeat.busy))
-            if grown is None or grown < heartbeat.least:
-                return []
-        return [((), value)] if self._over(value, self.rule.value) else []
+            busy = self._busy(t, heartbeat.busy, view)
+            beats = {key: value for key, value in beats.items() if busy.get(key, -np.inf) >= heartbeat.least}
+        return [(key, value) for key, value in beats.items() if self._over(value, self.rule.value)]
+
+    def _busy(self, t: float, counter: Series, view: _View) -> dict[Key, float]:
+        """How much the counter of each member grew, as far as that is known."""
+        members: dict[Key, float] = {}
+        for key, grown in self._growth.take(t, view.selected(counter)).items():
+            member = key[: len(counter.labels)]
+            members[member] = members.get(member, 0.0) + grown
+        return members
 
     def steady(self, view: _View, fixed: Collection[str]) -> bool:
         heartbeat, metric = self._heartbeat, self.rule.series.metric

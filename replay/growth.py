@@ -21,14 +21,14 @@ _NEAR: Final = 1.1
 
 
 class Growth:
-    """The growth of all series of a counter together, over a window in seconds."""
+    """The growth of each series of a counter, over a window in seconds."""
 
     def __init__(self, window: float) -> None:
         self.window = window
         self._series: dict[Key, deque[Sample]] = {}
 
-    def take(self, t: float, now: Mapping[Key, float]) -> float | None:
-        """What a scrape at `t` says of each series; how much they grew in (t - window, t], None when nobody knows."""
+    def take(self, t: float, now: Mapping[Key, float]) -> dict[Key, float]:
+        """What a scrape at `t` says of each series; how much those grew in (t - window, t] of which that is known."""
         for key, value in now.items():
             self._series.setdefault(key, deque()).append((t, value))
         for key, samples in list(self._series.items()):
@@ -36,8 +36,11 @@ class Growth:
                 samples.popleft()
             if not samples:
                 del self._series[key]
-        grown = [increase(list(samples), t - self.window, t) for samples in self._series.values() if len(samples) > 1]
-        return sum(grown) if grown else None
+        return {
+            key: increase(list(samples), t - self.window, t)
+            for key, samples in self._series.items()
+            if len(samples) > 1
+        }
 
     @property
     def empty(self) -> bool:

@@ -6,7 +6,8 @@ The meaning of an `AlertRule` at time t, for each member of its labels:
 2. The compared value is the series, or series / denominator where the denominator is at least `min_denominator`.
 3. With a `lookback`, the compared value is the greatest one (the least for ``<`` and ``<=``) in (t - lookback, t].
 4. It is compared with `value`; with a `baseline`, with the member's limit at t, which is at least `value`.
-5. A `heartbeat` that has no series compares true as well. With `busy`, nothing is true unless it grew enough.
+5. A `heartbeat` without labels that has no series compares true as well; of one with labels, nobody could say which
+   one is missing. With `busy`, nothing is true unless it grew enough, for a heartbeat with labels that of the member.
 6. The alert is pending from when it compares true, and fires when it has been for `hold`.
 
 The limit of a baseline, at the newest multiple g of its `step` that is not after t: `samples` are what step 1 gave at
@@ -98,7 +99,8 @@ class History:
 class Heartbeat:
     """How an absence alert reads its series. `age`: it is a Unix time, and what is compared is how long ago that was.
 
-    `busy` is a counter that has to grow by `least` or more within `window` seconds; its record is of that growth.
+    `busy` is a counter that has to grow by `least` or more within `window` seconds; its record is of that growth. It
+    has the labels of the heartbeat.
     """
 
     age: bool
@@ -220,10 +222,11 @@ def heartbeat_of(spec: Spec, when: Absence) -> Heartbeat:
     age = bool(when.older_than)
     if not when.busy:
         return Heartbeat(age)
-    busy = signal_series(when.busy, spec.signals[when.busy])
-    busy = replace(busy, labels=(), aggregate="sum")
+    signal = spec.signals[when.busy]
+    labels = names.signal_labels(signal)
+    busy = replace(signal_series(when.busy, signal), labels=labels, aggregate="sum")
     operation = f"increase{Duration(when.older_than)}"
-    record = names.recording_rule((), busy.metric, busy.matchers, operation)
+    record = names.recording_rule(labels, busy.metric, busy.matchers, operation)
     return Heartbeat(age, replace(busy, record=record), when.busy_at_least, float(when.older_than))
 
 

@@ -149,7 +149,8 @@ class Absence(Entry, frozen=True, tag="absence", tag_field="technique"):
     """A heartbeat is missing or stands still: it is below `below`, or it is a Unix time older than `older_than`.
 
     With `busy`, only while that counter, which somebody else keeps, grew by `busy_at_least` or more within
-    `older_than`: so that silence alone never alerts.
+    `older_than`: so that silence alone never alerts. A heartbeat with groups needs a counter by the same field, and one
+    that has gone altogether is not missed.
     """
 
     signal: str

@@ -30,6 +30,8 @@ STATIC_LABELS: Final = (
 
 SIGNAL_PREFIX: Final = "llm_"
 HEALTH_PREFIX: Final = "tocsin_"
+HOOK_PREFIX: Final = "tocsin_hook_"
+"""Of what the hook in a gateway says of itself: Tocsin passes it on, by another way than the log."""
 ANSWERED_SUFFIX: Final = "_answered"
 HISTOGRAM_SUFFIXES: Final = ("_bucket", "_sum", "_count")
 

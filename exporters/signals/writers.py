@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporters.batch import FeedNotes, Loss, Run
+from exporters.signals.told import Told
 
 GRACE: Final = 30.0
 """Seconds after which missing lines are lost, if nothing waits to be read."""
@@ -35,12 +36,14 @@ class _Writer:
 class Writers:
     """Who has written which numbers. Time is in Unix seconds.
 
-    `lost` and `gaps` are totals by source, taken over by whoever shows them.
+    `lost` and `gaps` are totals by source, taken over by whoever shows them; `told` adds up what writers say of
+    themselves.
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
         self.gaps = dict.fromkeys(sources, 0)
         self.lost = dict.fromkeys(sources, 0)
+        self.told = Told()
         self._recent: dict[str, deque[float]] = {source: deque() for source in sources}
         self._known: dict[tuple[str, str], _Writer] = {}
 
@@ -83,6 +86,7 @@ class Writers:
                 for (source, writer), known in self._known.items()
             ],
             "recent": {source: list(times) for source, times in self._recent.items()},
+            "told": self.told.save(),
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
@@ -93,6 +97,8 @@ class Writers:
         for source, times in data["recent"].items():
             if source in self._recent:
                 self._recent[source] = deque(times, MOST_MISSING)
+        if "told" in data:  # states of earlier versions have none
+            self.told.load(data["told"])
 
     # ------------------------------------------------------------------------------------------------ inside
     def _meet(self, source: str, writer: str, last: int, now: float) -> _Writer:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from exporters.sources.chunk import Chunk
+from exporters.sources.health import Report
 from exporters.sources.status import Status
 
-__all__ = ["Chunk", "Source", "Status"]
+__all__ = ["Chunk", "Report", "Source", "Status"]
 
 
 class Source(Protocol):

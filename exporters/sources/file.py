@@ -37,6 +37,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from exporters.sources.chunk import Chunk
+from exporters.sources.health import HookHealth
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.status import Status
 from exporters.sources.tracked import ReplacedError, TrackedFile
@@ -58,7 +59,8 @@ class FileTail:
     is used, once such a line is met); `chunk_bytes` the usual chunk; `rescan_every` the time between looks at the
     patterns; after `expire_after` the position of a vanished file is forgotten, and before that when there are more
     than `max_gone`; `max_open` is how many plain files are kept open. The others, those that changed longest ago, are
-    opened when they change; what is unread of them when they are deleted is lost, and counted.
+    opened when they change; what is unread of them when they are deleted is lost, and counted. `hooks` looks at what
+    the writers of the log say of themselves; None: nobody does.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class FileTail:
         start_at: Literal["end", "beginning"] = "end",
         follow_symlinks: bool = False,
         max_line: int = 8 * 1024 * 1024,
-        chunk_bytes: int = 512 * 1024,
+        chunk_bytes: int = 1024 * 1024,
         rescan_every: float = 1.0,
         grace: float = 30.0,
         expire_after: float = 7 * 86400.0,
         max_gone: int = 1000,
         max_open: int = 256,
+        hooks: HookHealth | None = None,
     ) -> None:
         if not 0 < chunk_bytes <= max_line:
             raise ValueError(f"chunk_bytes ({chunk_bytes}) must be positive and at most max_line ({max_line})")
@@ -95,6 +98,7 @@ class FileTail:
         self._max_line = max_line
         self._chunk_bytes = chunk_bytes
         self._grace = grace
+        self._hooks = hooks
         self._buffer = bytearray(max_line)
         self._sequence = 0
         self._turn = 0
@@ -108,6 +112,8 @@ class FileTail:
         valid until the next step of the iterator. One iterator at a time.
         """
         self._watch.look(now)
+        if self._hooks is not None:
+            self._hooks.look(now)
         return self._chunks(budget_bytes, now)
 
     def positions(self) -> dict[str, Position]:
@@ -150,6 +156,8 @@ class FileTail:
             rotations=dict(counters.rotations),
             errors=dict(counters.errors),
             problems=tuple(problems)[:_SHOWN_PROBLEMS],
+            writers=self._hooks.reports if self._hooks else None,
+            reports_refused=dict(self._hooks.refused) if self._hooks else {},
         )
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from exporters.sources.health import Report
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -16,23 +18,27 @@ class Status:
     `partial_lines` are the last lines that wait for their newline, `partial_bytes` their length so far.
     `bytes_lost` were seen and vanished before they could be read; `lines_too_long` were skipped, `bytes_skipped` long
     in all; `errors` counts by kind: ``open``, ``read``, ``gzip``.
-    A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`.
+    A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`. One
+    whose log a hook may write has `writers`, what each writer says of itself (None: nobody has looked), and
+    `reports_refused`, looks that gave nothing, by reason.
     """
 
     source: str
-    up: bool
-    reason: str
-    unread_bytes: int
-    files: int
-    open_files: int
-    partial_lines: int
-    partial_bytes: int
-    bytes_lost: int
-    bytes_skipped: int
-    lines_too_long: int
+    up: bool = False
+    reason: str = ""
+    unread_bytes: int = 0
+    files: int = 0
+    open_files: int = 0
+    partial_lines: int = 0
+    partial_bytes: int = 0
+    bytes_lost: int = 0
+    bytes_skipped: int = 0
+    lines_too_long: int = 0
     rotations: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     answers: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     spool_bytes: int | None = None
+    writers: tuple[Report, ...] | None = None
+    reports_refused: Mapping[str, int] = field(default_factory=dict)

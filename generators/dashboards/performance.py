@@ -142,7 +142,7 @@ BOARD: Final = board(
         platform.first_chunk,
         by_provider,
         slow_share,
-        health.lag,
+        sized(health.lag, 8),
         saved,
         platform.slow,
     ),

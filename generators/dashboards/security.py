@@ -61,6 +61,18 @@ def tool_calls(ask: Ask) -> Panel:
 
 _VERDICTS: Final = "llm_guardrail_verdicts_total"
 
+
+def sources(ask: Ask) -> Panel:
+    """Whether anything is deaf."""
+    return panels.timeseries(
+        "Sources that can be read",
+        "1 when a source can be read, else 0.",
+        [Query(ask.signal("source_up"), "{{source}}")],
+        width=8,
+        most=1,
+    )
+
+
 BOARD: Final = board(
     "security",
     "What guardrails and other controls did, what they did not see, and which accounts push against them.",
@@ -91,7 +103,14 @@ BOARD: Final = board(
             "Gaps in feeds, by source",
             "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records nobody has watched",
         ),
-        health.records,
+        sized(health.records, 8),
         worst_over_time("newest_event", "Age of the newest event", "How long ago the newest event happened"),
+        sized(health.given, 8),
+        worst_over_time(
+            "hook_trouble",
+            "Hooks in trouble, by source",
+            "Worker processes of gateways that cannot write their log, are stuck, or have lately dropped a record",
+        ),
+        sources,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
+from spec import names
 from spec.checks.base import Gravity, Issue
 from spec.duration import Duration
 from spec.errors import Path
@@ -85,7 +86,7 @@ class AbsenceIsOfHeartbeats:
             when, path = alert.when, ("alerts", name, "when")
             if not isinstance(when, Absence):
                 continue
-            yield from _heartbeat(spec.signals.get(when.signal), (*path, "signal"))
+            yield from _heartbeat(spec.signals.get(when.signal), when, (*path, "signal"))
             if bool(when.older_than) == bool(when.below):
                 yield Issue("expected one of `below` and `older_than`", path)
             elif not when.below >= 0:
@@ -99,7 +100,7 @@ class AbsenceIsOfHeartbeats:
                 yield Issue(text, ("alerts", name, "for"))
 
 
-def _heartbeat(signal: Signal | None, path: Path) -> Iterator[Issue]:
+def _heartbeat(signal: Signal | None, when: Absence, path: Path) -> Iterator[Issue]:
     if signal is None:
         return
     if own_stream(signal):
@@ -107,9 +108,9 @@ def _heartbeat(signal: Signal | None, path: Path) -> Iterator[Issue]:
         yield Issue(text, path)
     elif signal.measure == "counter":
         yield Issue("found a counter, expected a gauge", path)
-    if signal.by:
+    if signal.by and not when.busy:
         text = f"found a signal by {signal.by}, expected one without groups: nobody knows which one is missing"
-        yield Issue(text, path)
+        yield Issue(f"{text}; of those that are there, a threshold with `op: <` tells", path)
 
 
 def _busy(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
@@ -119,8 +120,17 @@ def _busy(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
         yield Issue(text, (*path, "busy"))
     if when.busy and not when.older_than:
         yield Issue("found a counter, expected it only with `older_than`, in which it has to grow", (*path, "busy"))
-    if busy is not None and (busy.stream != "external" or busy.measure != "counter"):
-        text = "expected a signal of the stream `external` that measures a `counter`: Tocsin's own stand still with it"
+    if busy is not None and not _by_others(busy):
+        text = f"expected a signal that measures a `counter`, of the stream `external` or over {names.HOOK_PREFIX}*"
+        yield Issue(f"{text}: what Tocsin counts itself stands still with it", (*path, "busy"))
+    signal = spec.signals.get(when.signal)
+    if busy is not None and signal is not None and busy.by != signal.by:
+        text = f"found a signal by {busy.by or 'nothing'}, expected by {signal.by or 'nothing'}, as the heartbeat"
         yield Issue(text, (*path, "busy"))
     if when.busy and not when.busy_at_least >= 1:
         yield Issue(f"found {when.busy_at_least:g}, expected 1 or more", (*path, "busy_at_least"))
+
+
+def _by_others(signal: Signal) -> bool:
+    """Whether it is a counter that goes on when Tocsin hears nothing."""
+    return signal.measure == "counter" and (signal.stream == "external" or signal.metric.startswith(names.HOOK_PREFIX))

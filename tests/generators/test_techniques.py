@@ -53,6 +53,11 @@ def absence(settings: Document | None = None, hold: str = "5m", **when: Any) -> 
     return overlay({"TocsinStateNotSaved": {"for": hold, "when": plain | when}}, settings)
 
 
+def by_source(settings: Document | None = None, hold: str = "5m", **when: Any) -> Document:
+    """The shipped alert on a heartbeat of each source."""
+    return {"settings": settings or {}, "alerts": {"TocsinSourceSilent": {"for": hold, "when": when}}}
+
+
 GONE = overlay({"TocsinDown": {"when": {"technique": "absence", "signal": "exporter_up", "below": 1}}})
 
 
@@ -106,6 +111,17 @@ def test_a_heartbeat_is_old_or_missing_while_there_is_something_to_tell(tmp_path
     )
 
 
+def test_a_heartbeat_of_each_source_is_old_while_that_source_is_given_something(tmp_path: Path) -> None:
+    document = rules_of(spec_with(tmp_path, by_source()))
+    assert rule_named(document, "TocsinSourceSilent")["expr"] == (
+        "time() - source:tocsin_newest_event_timestamp_seconds:max > 900"
+        " and source:tocsin_hook_records_total:increase15m >= 20"
+    )
+    assert rule_named(document, "source:tocsin_hook_records_total:increase15m")["expr"] == (
+        "sum by (source) (increase(tocsin_hook_records_total[15m]))"
+    )
+
+
 def test_a_heartbeat_below_its_value_or_missing(tmp_path: Path) -> None:
     document = rules_of(spec_with(tmp_path, GONE))
     assert rule_named(document, "TocsinDown")["expr"] == (
@@ -113,7 +129,11 @@ def test_a_heartbeat_below_its_value_or_missing(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("changed", [baseline(cold_start="floor_only"), absence(), GONE], ids=["base", "age", "gone"])
+@pytest.mark.parametrize(
+    "changed",
+    [baseline(cold_start="floor_only"), absence(), by_source(), GONE],
+    ids=["base", "age", "by source", "gone"],
+)
 def test_our_checks_find_nothing(tmp_path: Path, changed: Document) -> None:
     spec = spec_with(tmp_path, changed)
     metrics = {metric.name: metric for metric in catalogue(spec, expand_histograms=True)}
@@ -132,6 +152,9 @@ def test_pages_say_what_is_compared(tmp_path: Path) -> None:
     page = runbooks.generate(spec_with(tmp_path, absence()))["runbooks/TocsinStateNotSaved.md"]
     assert "when it is old, more than 15m, or missing. What: Something read. And at least 20 within 15m of: " in page
     assert "      older_than: 15m\n      busy_at_least: 20\n" in page
+    page = runbooks.generate(spec_with(tmp_path, by_source()))["runbooks/TocsinSourceSilent.md"]
+    assert "when it is old, more than 15m. What: When the newest event that Tocsin read from a source happened." in page
+    assert "as the hook itself says. For each `source`. Has to stay so for 5m." in page
 
 
 @pytest.mark.parametrize(
@@ -219,6 +242,9 @@ def test_a_wrong_cold_start_fails_its_tests(real_server: RealServer, tmp_path: P
         ("TocsinStateNotSaved", absence(older_than="5m", busy_at_least=7, hold="1m")),
         ("TocsinStateNotSaved", absence(settings={"time_scale": 15})),
         ("TocsinStateNotSaved", absence(settings={"scrape_interval": "30s", "evaluation_interval": "10s"})),
+        ("TocsinSourceSilent", by_source()),
+        ("TocsinSourceSilent", by_source(older_than="5m", busy_at_least=7, hold="1m")),
+        ("TocsinSourceSilent", by_source(settings={"time_scale": 15})),
         ("TocsinDown", GONE),
         ("TocsinDown", GONE | {"settings": {"time_scale": 15}}),
     ],
@@ -242,6 +268,11 @@ def test_heartbeats_pass_their_tests(real_server: RealServer, tmp_path: Path, fa
         ("TocsinStateNotSaved", absence(), "seconds:max > 900", "seconds:max > 1200"),
         ("TocsinStateNotSaved", absence(), "seconds:max > 900", "seconds:max > 600"),
         ("TocsinStateNotSaved", absence(), "max (tocsin_newest", "min (tocsin_newest"),
+        ("TocsinSourceSilent", by_source(), " and source:tocsin_hook_records_total:increase15m >= 20", ""),
+        ("TocsinSourceSilent", by_source(), "and source:tocsin_hook", "and on () source:tocsin_hook"),
+        ("TocsinSourceSilent", by_source(), "by (source) (tocsin_newest", "(tocsin_newest"),
+        ("TocsinSourceSilent", by_source(), "increase15m >= 20", "increase15m >= 21.5"),
+        ("TocsinSourceSilent", by_source(), "seconds:max > 900", "seconds:max > 1200"),
     ],
 )
 def test_a_wrong_heartbeat_fails_its_tests(

@@ -319,6 +319,41 @@ def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:
         ([(30.0, 10.0), (45.0, 11.0)], 0.0, 60.0, 2.5),  # half a step before, a whole one after
         ([(30.0, 0.0), (45.0, 1.0)], 0.0, 60.0, 2.0),  # it was never below 0
         ([(0.0, 50.0), (15.0, 52.0), (30.0, 3.0), (45.0, 4.0)], 0.0, 45.0, 6.0),  # reset
+BY_SOURCE = {
+    "series": Series("beat", (), ("source",), "max", "source:beat:max"),
+    "labels": ("source",),
+    "op": ">",
+    "value": 100.0,
+    "heartbeat": Heartbeat(True, Series("given", (), ("source",), "sum", "source:given:increase100s"), 20.0, 100.0),
+}
+
+
+def test_each_heartbeat_with_labels_is_judged_by_its_own_counter() -> None:
+    """One is old and has much to tell, one is fresh, one is old and has little to tell, one is missing."""
+
+    def at(place: int) -> list[Table]:
+        given = {"deaf": 3.0 * place, "lively": 3.0 * place, "idle": 0.1 * place, "gone": 3.0 * place}
+        beat = {"deaf": 0.0, "lively": TICK * place, "idle": 0.0}
+        return [gauge(beat, "beat", "source"), gauge(given, "given", "source")]
+
+    evaluator, found = Evaluator([heartbeat(**BY_SOURCE)]), list[Episode]()
+    for place in range(20):
+        found += evaluator.step(TICK * (place + 1), at(place))
+    assert [(episode.labels, episode.fired_at) for episode in found] == [({"source": "deaf"}, 110.0)]
+
+
+def test_the_series_of_a_counter_are_added_up_for_each_member() -> None:
+    """A quarter of enough by each of five workers, and by each of three."""
+    beat = gauge({"five": 0.0, "three": 0.0}, "beat", "source")
+    keys = [(name, f"{number}") for name, count in (("five", 5), ("three", 3)) for number in range(count)]
+    found = list[Episode]()
+    evaluator = Evaluator([heartbeat(**BY_SOURCE)])
+    for place in range(20):
+        given = Table("given", "counter", "", ("source", "worker"), keys, np.full(len(keys), 0.5 * place))
+        found += evaluator.step(TICK * (place + 1), [beat, given])
+    assert [episode.labels for episode in found] == [{"source": "five"}]
+
+
     ],
 )
 def test_growth_as_prometheus_estimates_it(
@@ -352,6 +387,7 @@ OVERLAY: dict[str, Any] = {
                      "history": "25m", "min_history": "10m", "cold_start": "floor_only"},
         },
         "LLMProviderFailing": {
+    "health": {"beat_by_source": {"type": "gauge", "labels": ["source"], "help": "h"}},
             "for": "1m", "summary": "x", "incident": "slow_service",
             "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1,
                      "history": "20m", "min_history": "5m"},
@@ -364,8 +400,15 @@ OVERLAY: dict[str, Any] = {
         "TocsinDown": {"for": "2m", "when": {"technique": "absence", "signal": "exporter_up", "below": 1}},
     },
 }  # fmt: skip
-TRIED = ("LLMSlowResponses", "LLMProviderFailing", "TocsinStateNotSaved", "TocsinDown")
+        "newest_event_by_source": {"metric": "beat_by_source"},  # so that these sources do not make the log above fresh
+TRIED = ("LLMSlowResponses", "LLMProviderFailing", "TocsinStateNotSaved", "TocsinDown", "TocsinSourceSilent")
+BY = {"TocsinSourceSilent": "source"}
 Course = list[float | None]
+        "TocsinSourceSilent": {
+            "for": "2m",
+            "when": {"technique": "absence", "signal": "newest_event_by_source", "older_than": "10m",
+                     "busy": "hook_records", "busy_at_least": 15},
+        },
 
 
 def courses(chance: random.Random) -> dict[tuple[str, str, str], Course]:
@@ -381,17 +424,25 @@ def courses(chance: random.Random) -> dict[tuple[str, str, str], Course]:
         ("llm_attempts_by_model", "model", model): course([None, 0.0, 1.0, 3.0, 6.0, 9.0, 20.0], 14) for model in "abc"
     }
     found["up", "job", "tocsin"] = course([1.0, 1.0, 1.0, 0.0, None], 8)
-    seen = 0.0
-    beat = found["tocsin_newest_event_timestamp_seconds", "source", "log"] = []
-    for place, alive in enumerate(course([1.0, 0.0, 0.0, None], 20)):
+    found["tocsin_newest_event_timestamp_seconds", "source", "log"] = _beat(course([1.0, 0.0, 0.0, None], 20))
+    found["gateway_requests_total", "route", "/chat"] = _counter(course([0.0, 1.0, 2.0, 3.0, None], 15))
+    for source in "abc":
+        found["beat_by_source", "source", source] = _beat(course([1.0, 0.0, 0.0, None], 20))
+        found["tocsin_hook_records_total", "source", source] = _counter(course([0.0, 1.0, 2.0, 3.0, None], 15))
+    return found
+
+
+def _beat(course: Course) -> Course:
+    """The time, while it is 1; the last one, while it is 0."""
+    seen, beat = 0.0, list[float | None]()
+    for place, alive in enumerate(course):
         seen = MINUTE * place if alive else seen
         beat.append(None if alive is None else seen)
     total, counter = 0.0, list[float | None]()
-    for grows in course([0.0, 1.0, 2.0, 3.0, None], 15):
-        total = total + grows if grows is not None else 0.0  # a restart
+    for grows in course:
+        total = total + grows if grows is not None else 0.0
         counter.append(None if grows is None else total)
-    found["gateway_requests_total", "route", "/chat"] = counter
-    return found
+    return counter
 
 
 def _half_open(text: str) -> str:
@@ -406,6 +457,11 @@ def _half_open(text: str) -> str:
 def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict[str, list[set[str]]]:
     """The members that fire at each minute, by alert, in the evaluator."""
     rules = [_shortened(rule) for rule in compile_alerts(spec) if rule.name in TRIED]
+    return beat
+
+
+def _counter(course: Course) -> Course:
+    """Grows by so much each minute; after it was away it begins anew."""
     evaluator, firing = Evaluator(rules), dict[tuple[str, str], Episode]()
     out: dict[str, list[set[str]]] = {name: [] for name in TRIED}
     for place in range(LENGTH):
@@ -417,7 +473,7 @@ def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict
         for episode in evaluator.step(
             MINUTE * place, [gauge(values, name, label) for (name, label), values in metrics.items()]
         ):
-            member = (episode.rule.name, episode.labels.get("model", ""))
+            member = (episode.rule.name, "".join(episode.labels.values()))
             if episode.resolved_at is None:
                 firing[member] = episode
             else:
@@ -469,7 +525,9 @@ def _unit_test(
         {
             "eval_time": f"{place}m",
             "alertname": alert,
-            "exp_alerts": [{"exp_labels": {"model": member} if member else {}} for member in sorted(members)],
+            "exp_alerts": [
+                {"exp_labels": {BY.get(alert, "model"): member} if member else {}} for member in sorted(members)
+            ],
         }
         for alert, times in expected.items()
         for place, members in enumerate(times)

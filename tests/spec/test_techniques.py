@@ -29,7 +29,9 @@ READ = {"category": "security", "layer": "control", "anomaly": "system", "help":
 SIGNALS = {
     "newest": READ | {"stream": "health", "measure": "gauge", "metric": "tocsin_snapshot_timestamp_seconds"},
     "served": READ | {"stream": "external", "measure": "counter", "metric": "gateway_requests_total"},
+    "read": READ | {"stream": "health", "measure": "counter", "metric": "tocsin_records_read_total"},
 }
+BY_SOURCE = ABSENCE | {"signal": "newest_event_by_source", "busy": "hook_records"}
 
 
 def spec_with(
@@ -55,7 +57,9 @@ def compiled(spec: Spec) -> AlertRule:
     return next(rule for rule in compile_alerts(spec) if rule.name == "LLMSlowResponses")
 
 
-@pytest.mark.parametrize("when", [BASELINE, ABSENCE, {"technique": "absence", "signal": "exporter_up", "below": 1}])
+@pytest.mark.parametrize(
+    "when", [BASELINE, ABSENCE, BY_SOURCE, {"technique": "absence", "signal": "exporter_up", "below": 1}]
+)
 def test_sound_ones_pass(tmp_path: Path, when: dict[str, Any]) -> None:
     spec = spec_with(tmp_path, when)
     for check in (BaselinesAreSound(), AbsenceIsOfHeartbeats(), NoThresholdOnCounters(), FoldNeedsGroups()):
@@ -89,13 +93,21 @@ def test_a_baseline_that_cannot_be_right(
     [
         ({"signal": "guardrail_failures"}, {}, "when.signal", "found what events add up to, which is missing when"),
         ({"signal": "served"}, {}, "when.signal", "found a counter, expected a gauge"),
-        ({"signal": "feed_lag"}, {}, "when.signal", "found a signal by source, expected one without groups"),
+        (
+            {"signal": "feed_lag", "older_than": 0, "busy": "", "below": 1},
+            {},
+            "when.signal",
+            "found a signal by source, expected one without groups: nobody knows which one is missing",
+        ),
+        ({"signal": "feed_lag"}, {}, "when.busy", "found a signal by nothing, expected by source, as the heartbeat"),
+        ({"busy": "hook_records"}, {}, "when.busy", "found a signal by source, expected by nothing, as the heartbeat"),
+        ({"busy": "read"}, {}, "when.busy", "expected a signal that measures a `counter`, of the stream `external` or"),
         ({"below": 1}, {}, "when", "expected one of `below` and `older_than`"),
         ({"older_than": 0, "busy": ""}, {}, "when", "expected one of `below` and `older_than`"),
         ({"older_than": 0, "busy": "", "below": -1}, {}, "when.below", "found -1, expected more than 0"),
         ({"older_than": 0, "below": 1}, {}, "when.busy", "found a counter, expected it only with `older_than`"),
         ({"busy": ""}, {}, "when.busy", "found nothing, expected a counter of somebody else"),
-        ({"busy": "exporter_up"}, {}, "when.busy", "expected a signal of the stream `external` that measures"),
+        ({"busy": "exporter_up"}, {}, "when.busy", "expected a signal that measures a `counter`, of"),
         ({"busy_at_least": 0}, {}, "when.busy_at_least", "found 0, expected 1 or more"),
         ({}, {"one_shot": True}, "one_shot", "found true, expected false: a heartbeat is missing until it is there"),
         ({}, {"hold": "0m"}, "for", "found 0s, expected some time: a restart, too, is a while without heartbeat"),
@@ -155,6 +167,15 @@ def test_a_heartbeat_by_its_age(tmp_path: Path) -> None:
     assert (rule.heartbeat.age, rule.heartbeat.least, rule.heartbeat.window) == (True, 20.0, 600.0)
     assert rule.heartbeat.busy.record == "global:gateway_requests_total:increase10m"
     assert rule.heartbeat.busy.labels == ()
+
+
+def test_a_heartbeat_of_each_source_and_what_that_source_is_given(tmp_path: Path) -> None:
+    rule = compiled(spec_with(tmp_path, BY_SOURCE))
+    assert (rule.labels, rule.series.labels) == (("source",), ("source",))
+    assert rule.heartbeat is not None
+    assert rule.heartbeat.busy is not None
+    assert rule.heartbeat.busy.labels == ("source",)
+    assert rule.heartbeat.busy.record == "source:tocsin_hook_records_total:increase10m"
 
 
 def test_a_heartbeat_by_its_value(tmp_path: Path) -> None:

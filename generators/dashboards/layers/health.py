@@ -17,7 +17,7 @@ def lag(ask: Ask) -> Panel:
         "Reading behind, by source",
         "How far reading is behind the log. Alerts come late by as much. The dashed line is the alert's threshold.",
         [Query(ask.signal("feed_lag"), "{{source}}")],
-        width=8,
+        width=6,
         unit="s",
         limit=ask.limit("feed_lag"),
         levels=up_to(ask.limit("feed_lag")),
@@ -30,7 +30,7 @@ def unread(ask: Ask) -> Panel:
         "Bytes that wait to be read, by source",
         "Shrinking: a backlog that is being read, wait. Growing: the log is written faster than it is read.",
         [Query(ask.gauge("sum", "tocsin_unread_bytes", by=["source"]), "{{source}}")],
-        width=8,
+        width=6,
         unit="bytes",
         levels=((None, LINE),),
     )
@@ -46,10 +46,25 @@ def records(ask: Ask) -> Panel:
             Query(ask.rate("tocsin_records_read_total"), "read"),
             Query(f"{rejected} > 0", "rejected: {{reason}}"),
         ],
-        width=8,
+        width=6,
         unit="short",
         shade=WATCH,
         colours={"read": WELL},
+    )
+
+
+def given(ask: Ask) -> Panel:
+    """Whether what the gateway records arrives."""
+    return panels.timeseries(
+        "Given to hooks, and read",
+        "Records per second that gateways gave to their hooks, as these say beside the log, and records read, by "
+        "source. Where the first goes on without the second, a log is not written or not read. A source without a hook "
+        "is given none.",
+        [
+            Query(ask.signal("hook_records"), "{{source}}: given"),
+            Query(ask.rate("tocsin_records_read_total", by=["source"]), "{{source}}: read"),
+        ],
+        width=6,
     )
 
 
@@ -160,4 +175,52 @@ def folded(ask: Ask) -> Panel:
     )
 
 
-PANELS = (lag, unread, records, memory, rejected, hidden, saved, newest, gaps, lost, folded)
+def unreadable(ask: Ask) -> Panel:
+    """Whether anything cannot be read."""
+    return panels.stat(
+        "Sources unreadable",
+        "Sources that cannot be read now; the exporter's log says why.",
+        [Query(f"count({ask.signal('source_up')} < 1) or vector(0)", "sources")],
+        width=4,
+        steps=((None, WELL), (1, HARM)),
+    )
+
+
+def troubled(ask: Ask) -> Panel:
+    """Whether a gateway can write its log."""
+    return panels.stat(
+        "Hooks in trouble",
+        "Worker processes of gateways that cannot write their log, are stuck, or have dropped a record within the last "
+        "minute.",
+        [Query(f"sum({ask.signal('hook_trouble')})", "writers")],
+        width=4,
+        steps=up_to(ask.limit("hook_trouble"), WELL),
+        no_value="no hook",
+    )
+
+
+def writers(ask: Ask) -> Panel:
+    """Who writes, and who should."""
+    return panels.stat(
+        "Hooks: worker processes by state",
+        "Stuck: the process lives, but says nothing new. Dead: it ended without a word; the next one in its folder "
+        "tells what was lost. Unreadable: what it says cannot be used.",
+        [Query(ask.gauge("sum", "tocsin_hook_writers", by=["state"]), "{{state}}")],
+        width=12,
+        each={
+            "running": ((None, PLAIN), (1, WELL)),
+            "stopping": ((None, PLAIN),),
+            "stopped": ((None, PLAIN),),
+            "stuck": ((None, PLAIN), (1, HARM)),
+            "dead": ((None, PLAIN), (1, WATCH)),
+            "unreadable": ((None, PLAIN), (1, WATCH)),
+        },
+        no_value="no hook",
+    )
+
+
+PANELS = (
+    *(lag, unread, records, given),
+    *(memory, rejected, hidden, saved, newest, gaps, lost),
+    *(folded, unreadable, troubled, writers),
+)

@@ -1,0 +1,293 @@
+"""What the writers of a hook say of themselves, beside the log that they write.
+
+A hook in a gateway (exporters/hooks) has one writer in each worker process. Beside its log each keeps a small file of
+fixed size, ``litellm-WRITER.health.json``, which it writes anew in place every second, and whose lock it holds while
+its process lives. On a full or failing disk no line can be written, so this file is all that can still speak.
+
+Anybody who may write to the folder can put anything there. So few files are looked at, only regular ones, without
+following links or waiting, and little of each; what cannot be used is counted by reason. A file that is read while it
+is written may show parts of both; so it is read until two looks agree, and numbers never go back.
+
+Whether a process lives is asked of its lock, which means to take it for a moment. A writer that begins, or one that
+tells what a dead one has lost, must never find it taken by us. So it is asked only of a writer that has been silent for
+`STALE` seconds, and never again once the lock was free: nobody takes the lock of a writer that has ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import glob
+import itertools
+import logging
+import math
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+log = logging.getLogger("tocsin")
+
+LOOK_EVERY: Final = 2.0
+"""Seconds between two looks at the files."""
+MOST_FILES: Final = 256
+"""Files that are looked at; what a folder has beyond them is counted as refused."""
+LARGEST: Final = 16 * 1024
+"""Bytes of a file; the hook's have 1,024."""
+STALE: Final = 15.0
+"""Seconds without news after which a writer that should live is no longer believed to."""
+LATELY: Final = 60.0
+"""Seconds for which a writer that has dropped a record is in trouble."""
+
+DROPS: Final = ("queue_full", "unencodable", "error", "other")
+"""Why writers drop records; what else they may say is ``other``."""
+STATES: Final = ("running", "stopping", "stopped", "stuck", "dead", "unreadable")
+"""``stopping``: told to end. ``stopped``: ended in order. ``stuck``: its process lives, but it says nothing new.
+``dead``: ended without a word. ``unreadable``: what it says cannot be used."""
+REFUSALS: Final = ("not_a_file", "too_large", "damaged", "io", "too_many")
+"""Why a file says nothing."""
+
+_PATTERN: Final = "litellm-*.health.json"
+_NAME: Final = re.compile(r"litellm-([0-9A-Za-z]{1,64})\.health\.json")
+_LIVING: Final = frozenset(("running", "stopping", "stuck"))
+_TRIES: Final = 3
+_SHOWN: Final = 200  # characters of a text in our log
+
+State = Literal["running", "stopping", "stopped", "stuck", "dead", "unreadable"]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class _Said(msgspec.Struct, frozen=True, gc=False):
+    """The file's content, as far as it is needed. `records` is not there in files of the first hooks."""
+
+    v: Literal[1]
+    writer: str
+    state: Literal["running", "stopping", "stopped"]
+    updated: Annotated[float, msgspec.Meta(ge=0)]
+    dropped: dict[str, _Count]
+    queue_bytes: _Count
+    trouble: str
+    records: _Count | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Said)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one writer is. Numbers count since its process began, and are those that it said last.
+
+    `records` are those that it was given, None when it does not say; `dropped` are counted by `DROPS`. `age` is how
+    many seconds ago it said something new. `troubled`: it cannot write, or it has lately dropped a record.
+    """
+
+    writer: str
+    state: State
+    records: int | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    queue_bytes: int = 0
+    age: float = 0.0
+    troubled: bool = False
+
+    @property
+    def lives(self) -> bool:
+        """Whether its process does, as far as is known, so that it should say something each second."""
+        return self.state in _LIVING
+
+
+@dataclass(slots=True)
+class _Writer:
+    """What is remembered of a writer between two looks. Times are in Unix seconds, by our clock."""
+
+    changed: float
+    said: _Said | None = None
+    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DROPS, 0))
+    dropped_at: float = -math.inf
+    unlocked: bool = False
+    state: State | None = None
+    trouble: str = ""
+
+
+class HookHealth:
+    """The health files in the folders of a source's `patterns`, looked at now and then.
+
+    `reports` is None before the first look; `refused` counts looks at files that gave nothing, by `REFUSALS`.
+    """
+
+    def __init__(self, source: str, patterns: Sequence[str]) -> None:
+        folders = dict.fromkeys(str(Path(pattern).parent) for pattern in patterns)
+        self.reports: tuple[Report, ...] | None = None
+        self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
+        self._source = source
+        self._patterns = tuple(f"{folder}/{_PATTERN}" for folder in folders)
+        self._writers: dict[str, _Writer] = {}
+        self._looked = -math.inf
+
+    def look(self, now: float) -> None:
+        """Look again, if the last look is long enough ago. `now` is in Unix seconds, and may go back."""
+        if 0 <= now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        found = dict.fromkeys(itertools.chain.from_iterable(map(_matching, self._patterns)))
+        chosen = list(itertools.islice(found, MOST_FILES))
+        self.refused["too_many"] += len(found) - len(chosen)
+        reports = [report for path in chosen if (report := self._look_at(path, now)) is not None]
+        self._writers = {path: writer for path, writer in self._writers.items() if path in found}
+        self.reports = tuple(reports)
+
+    # ------------------------------------------------------------------------------------------------ one file
+    def _look_at(self, path: str, now: float) -> Report | None:
+        """What a file says; None when it has gone, or is no file of a writer."""
+        name = _NAME.fullmatch(path.rpartition("/")[2])
+        try:
+            # A look before it is opened, as opening alone can have effects, of a device for instance.
+            if name is None or not stat.S_ISREG(os.lstat(path).st_mode):
+                self.refused["not_a_file"] += 1
+                return None
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:  # another writer has removed it
+            return None
+        except OSError as error:
+            if name is None or error.errno == errno.ELOOP:  # it became a link just now
+                self.refused["not_a_file"] += 1
+                return None
+            self.refused["io"] += 1
+            return self._judge(path, name[1], None, now)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):  # it was replaced just now
+                self.refused["not_a_file"] += 1
+                return None
+            return self._judge(path, name[1], file, now)
+        finally:
+            os.close(file)
+
+    def _judge(self, path: str, name: str, file: int | None, now: float) -> Report:
+        said = None if file is None else self._read(file, name)
+        writer = self._writers.get(path)
+        if writer is None:
+            # Its clock tells how long ago that was, if it is ours; later on it is enough that there is something new.
+            writer = self._writers[path] = _Writer(min(now, said.updated) if said else now)
+            if said:
+                self._take(writer, said)
+        elif said is not None and (writer.said is None or said.updated != writer.said.updated):
+            if self._take(writer, said):
+                writer.dropped_at = now
+            writer.changed, writer.unlocked = now, False
+        writer.changed = min(writer.changed, now)  # the clock was set back
+        state = self._state(writer, file, now)
+        lives = state in _LIVING
+        trouble = writer.said.trouble if writer.said and lives else ""
+        self._tell(writer, name, state, trouble)
+        lately = 0 <= now - writer.dropped_at < LATELY
+        return Report(
+            writer=name,
+            state=state,
+            records=writer.said.records if writer.said else None,
+            dropped=dict(writer.dropped),
+            queue_bytes=writer.said.queue_bytes if writer.said and lives else 0,
+            age=now - writer.changed,
+            troubled=state == "stuck" or (lives and (bool(trouble) or lately)),
+        )
+
+    def _read(self, file: int, name: str) -> _Said | None:
+        """The content, None when it cannot be used; that is counted, but for a file that is still empty."""
+        try:
+            data = os.pread(file, LARGEST + 1, 0)
+            for _ in range(_TRIES):
+                again = os.pread(file, LARGEST + 1, 0)
+                if again == data:
+                    break
+                data = again
+        except OSError:
+            self.refused["io"] += 1
+            return None
+        if not data:
+            return None
+        if len(data) > LARGEST:
+            self.refused["too_large"] += 1
+            return None
+        try:
+            said = _DECODER.decode(data)
+        except (ValueError, RecursionError):
+            said = None
+        if said is None or said.writer != name:
+            self.refused["damaged"] += 1
+            return None
+        return said
+
+    @staticmethod
+    def _take(writer: _Writer, said: _Said) -> bool:
+        """Remember what is said; whether there are new drops."""
+        dropped: Counter[str] = Counter()
+        for reason, count in said.dropped.items():
+            dropped[reason if reason in DROPS else "other"] += count
+        more = any(count > writer.dropped[reason] for reason, count in dropped.items())
+        writer.dropped = {reason: max(before, dropped[reason]) for reason, before in writer.dropped.items()}
+        if writer.said is not None and said.records is not None:
+            said = msgspec.structs.replace(said, records=max(said.records, writer.said.records or 0))
+        writer.said = said
+        return more
+
+    @staticmethod
+    def _state(writer: _Writer, file: int | None, now: float) -> State:
+        said, silent = writer.said, now - writer.changed >= STALE
+        if said is not None and (said.state == "stopped" or not silent):
+            return said.state
+        if silent and not writer.unlocked and file is not None:
+            if _locked(file):
+                return "stuck"
+            writer.unlocked = True
+        if said is None:
+            return "unreadable"
+        return "stopped" if said.state == "stopping" and not said.queue_bytes else "dead"
+
+    # ------------------------------------------------------------------------------------------------ our log
+    def _tell(self, writer: _Writer, name: str, state: State, trouble: str) -> None:
+        """Say in the log what has changed, once."""
+        if state != writer.state:
+            if state in ("stuck", "dead", "unreadable"):
+                log.warning("source %s: the hook's writer %s is %s", self._source, name, _MEANING[state])
+            elif writer.state in ("stuck", "unreadable"):
+                log.info("source %s: the hook's writer %s speaks again", self._source, name)
+            writer.state = state
+        if trouble != writer.trouble:
+            if trouble:
+                log.warning("source %s: the hook's writer %s cannot write: %s", self._source, name, _printable(trouble))
+            elif state in _LIVING:
+                log.info("source %s: the hook's writer %s writes again", self._source, name)
+            writer.trouble = trouble
+
+
+_MEANING: Final = {
+    "stuck": f"stuck: its process lives, but it has said nothing new for {STALE:g} seconds",
+    "dead": "dead: its process ended without a word; the next one in that folder tells what was lost",
+    "unreadable": "unreadable: its health file cannot be used",
+}
+
+
+def _matching(pattern: str) -> Sequence[str]:
+    return glob.glob(pattern, recursive=True)  # noqa: PTH207 - as the log files are found
+
+
+def _locked(file: int) -> bool:
+    """Whether somebody holds the lock; ours is given back at once."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks, where no writer can hold one
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def _printable(text: str) -> str:
+    """One line of plain characters, however it was made."""
+    shown = text[:_SHOWN].encode("unicode_escape").decode("ascii")
+    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
