@@ -9,6 +9,7 @@ import msgspec
 
 from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
+from exporters.exporter import BUDGET, TOGETHER
 from exporters.expose import Exposition
 from exporters.gateways import gateway
 from exporters.process import settle
@@ -18,8 +19,6 @@ from spec import Spec, load_spec
 
 NOW = 1_800_000_000.0
 """After every line of the logs."""
-BUDGET = 4 * 1024 * 1024
-
 
 def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
@@ -44,9 +43,9 @@ def five_metrics() -> Engine:
 
 def read_whole(path: Path, worker: Engine) -> int:
     """Read a file to its end; the number of bytes."""
-    tail = FileTail("gw", [str(path)], start_at="beginning", chunk_bytes=1 << 20)
+    tail = FileTail("gw", [str(path)], start_at="beginning")
     total = 0
-    while size := worker.feed("gw", (chunk.data for chunk in tail.read(BUDGET, now=NOW)), now=NOW):
+    while size := worker.feed("gw", (chunk.data for chunk in tail.read(BUDGET, now=NOW)), now=NOW, most=TOGETHER):
         total += size
     tail.close()
     return total

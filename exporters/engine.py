@@ -51,10 +51,11 @@ class Engine:
         """The content rules that are looked for."""
         return self._scanner.rules if self._scanner is not None else ()
 
-    def feed(self, source: str, chunks: Iterable[Raw], *, now: float) -> int:
-        """Decode chunks of a source one after the other, and count them together; how many bytes they were.
+    def feed(self, source: str, chunks: Iterable[Raw], *, now: float, most: int | None = None) -> int:
+        """Decode chunks of a source and count them together; how many bytes they were.
 
-        Each chunk's bytes are needed only until the next one is asked for, and its texts no longer than that.
+        No further chunk is asked for once there are `most` attempts. Each chunk's bytes are needed only until the next
+        one is asked for, and its texts no longer than that.
         """
         size, rows = 0, 0
         batches: list[EventBatch] = []
@@ -65,6 +66,8 @@ class Engine:
             batch.detach()
             batches.append(batch)
             size, rows = size + len(data), rows + batch.size
+            if most is not None and rows >= most:
+                break
         if batches:
             self.state.take(EventBatch.joined(batches), detections, now=now)
         return size

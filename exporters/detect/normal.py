@@ -36,8 +36,10 @@ def normal(text: str) -> bytes:
 
 def joined(texts: Iterable[str]) -> bytes:
     """Each of `texts` as by `normal`, and a NUL behind it."""
-    parts = [plain(text).encode("utf-8", "replace") for text in texts]
-    data = b"\0".join([*(part.replace(b"\0", b" ") if b"\0" in part else part for part in parts), b""])
+    parts = [text if text.isascii() else plain(text) for text in texts]
+    data = "\0".join([*parts, ""]).encode("utf-8", "replace")
+    if data.count(b"\0") > len(parts):
+        data = "\0".join([*(part.replace("\0", " ") for part in parts), ""]).encode("utf-8", "replace")
     return _squeezed(data)
 
 
