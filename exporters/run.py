@@ -135,8 +135,8 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
             positions=positions_of(saved, name),
             start_at=config.start_at,
             follow_symlinks=config.follow_symlinks,
-        )
             hooks=HookHealth(name, config.paths),
+        )
     if config.token_file is None:
         raise ValueError(f"source {name}: no token_file")
     tokens = read_tokens(config.token_file)

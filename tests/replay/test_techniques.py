@@ -299,26 +299,6 @@ def test_it_ends_when_the_gateway_has_nothing_more_to_tell() -> None:
     assert 180.0 <= episode[1] <= 200.0
 
 
-def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:
-    up = [gauge({"tocsin": 1.0}, "beat", "job")]
-    assert Evaluator([heartbeat()]).steady(up, ("beat",))
-    assert not Evaluator([heartbeat()]).steady(up, ())
-    assert Evaluator([heartbeat()]).steady([], ())
-    waiting = Evaluator([heartbeat(**AGE)])
-    assert waiting.steady([], ())
-    assert not waiting.steady([served(1.0)], ())
-    waiting.step(10.0, [served(1.0)])
-    assert not waiting.steady([], ())  # what it grew by is still within the window
-
-
-@pytest.mark.parametrize(
-    ("samples", "start", "end", "grown"),
-    [
-        ([(15.0 * place, 5.0 + place) for place in range(5)], 0.0, 60.0, 4.0),
-        ([(15.0 * place, 5.0 + place) for place in range(1, 5)], 0.0, 60.0, 4.0),  # 3 between the samples, and one
-        ([(30.0, 10.0), (45.0, 11.0)], 0.0, 60.0, 2.5),  # half a step before, a whole one after
-        ([(30.0, 0.0), (45.0, 1.0)], 0.0, 60.0, 2.0),  # it was never below 0
-        ([(0.0, 50.0), (15.0, 52.0), (30.0, 3.0), (45.0, 4.0)], 0.0, 45.0, 6.0),  # reset
 BY_SOURCE = {
     "series": Series("beat", (), ("source",), "max", "source:beat:max"),
     "labels": ("source",),
@@ -354,6 +334,26 @@ def test_the_series_of_a_counter_are_added_up_for_each_member() -> None:
     assert [episode.labels for episode in found] == [{"source": "five"}]
 
 
+def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:
+    up = [gauge({"tocsin": 1.0}, "beat", "job")]
+    assert Evaluator([heartbeat()]).steady(up, ("beat",))
+    assert not Evaluator([heartbeat()]).steady(up, ())
+    assert Evaluator([heartbeat()]).steady([], ())
+    waiting = Evaluator([heartbeat(**AGE)])
+    assert waiting.steady([], ())
+    assert not waiting.steady([served(1.0)], ())
+    waiting.step(10.0, [served(1.0)])
+    assert not waiting.steady([], ())  # what it grew by is still within the window
+
+
+@pytest.mark.parametrize(
+    ("samples", "start", "end", "grown"),
+    [
+        ([(15.0 * place, 5.0 + place) for place in range(5)], 0.0, 60.0, 4.0),
+        ([(15.0 * place, 5.0 + place) for place in range(1, 5)], 0.0, 60.0, 4.0),  # 3 between the samples, and one
+        ([(30.0, 10.0), (45.0, 11.0)], 0.0, 60.0, 2.5),  # half a step before, a whole one after
+        ([(30.0, 0.0), (45.0, 1.0)], 0.0, 60.0, 2.0),  # it was never below 0
+        ([(0.0, 50.0), (15.0, 52.0), (30.0, 3.0), (45.0, 4.0)], 0.0, 45.0, 6.0),  # reset
     ],
 )
 def test_growth_as_prometheus_estimates_it(
@@ -367,6 +367,7 @@ MINUTE = 60.0
 LENGTH = 90
 OVERLAY: dict[str, Any] = {
     "settings": {"scrape_interval": "1m", "evaluation_interval": "1m", "baseline_step": "1m"},
+    "health": {"beat_by_source": {"type": "gauge", "labels": ["source"], "help": "h"}},
     "external": {"gateway_requests_total": {"help": "h", "exporter": "gateway", "labels": ["route"]}},
     "signals": {
         "attempts_by_model": {"window": "2m"},
@@ -379,15 +380,20 @@ OVERLAY: dict[str, Any] = {
             "category": "security", "layer": "control", "anomaly": "system", "help": "h",
             "stream": "external", "measure": "counter", "metric": "gateway_requests_total",
         },
+        "newest_event_by_source": {"metric": "beat_by_source"},  # so that these sources do not make the log above fresh
     },
     "alerts": {
+        "TocsinSourceSilent": {
+            "for": "2m",
+            "when": {"technique": "absence", "signal": "newest_event_by_source", "older_than": "10m",
+                     "busy": "hook_records", "busy_at_least": 15},
+        },
         "LLMSlowResponses": {
             "for": "2m", "summary": "x",
             "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1.5,
                      "history": "25m", "min_history": "10m", "cold_start": "floor_only"},
         },
         "LLMProviderFailing": {
-    "health": {"beat_by_source": {"type": "gauge", "labels": ["source"], "help": "h"}},
             "for": "1m", "summary": "x", "incident": "slow_service",
             "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1,
                      "history": "20m", "min_history": "5m"},
@@ -400,15 +406,9 @@ OVERLAY: dict[str, Any] = {
         "TocsinDown": {"for": "2m", "when": {"technique": "absence", "signal": "exporter_up", "below": 1}},
     },
 }  # fmt: skip
-        "newest_event_by_source": {"metric": "beat_by_source"},  # so that these sources do not make the log above fresh
 TRIED = ("LLMSlowResponses", "LLMProviderFailing", "TocsinStateNotSaved", "TocsinDown", "TocsinSourceSilent")
 BY = {"TocsinSourceSilent": "source"}
 Course = list[float | None]
-        "TocsinSourceSilent": {
-            "for": "2m",
-            "when": {"technique": "absence", "signal": "newest_event_by_source", "older_than": "10m",
-                     "busy": "hook_records", "busy_at_least": 15},
-        },
 
 
 def courses(chance: random.Random) -> dict[tuple[str, str, str], Course]:
@@ -438,6 +438,11 @@ def _beat(course: Course) -> Course:
     for place, alive in enumerate(course):
         seen = MINUTE * place if alive else seen
         beat.append(None if alive is None else seen)
+    return beat
+
+
+def _counter(course: Course) -> Course:
+    """Grows by so much each minute; after it was away it begins anew."""
     total, counter = 0.0, list[float | None]()
     for grows in course:
         total = total + grows if grows is not None else 0.0
@@ -457,11 +462,6 @@ def _half_open(text: str) -> str:
 def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict[str, list[set[str]]]:
     """The members that fire at each minute, by alert, in the evaluator."""
     rules = [_shortened(rule) for rule in compile_alerts(spec) if rule.name in TRIED]
-    return beat
-
-
-def _counter(course: Course) -> Course:
-    """Grows by so much each minute; after it was away it begins anew."""
     evaluator, firing = Evaluator(rules), dict[tuple[str, str], Episode]()
     out: dict[str, list[set[str]]] = {name: [] for name in TRIED}
     for place in range(LENGTH):
