@@ -91,15 +91,15 @@ def _alert(body: Mapping[str, Any]) -> PagedAlert:
 class CaptureReceiver:
     """An HTTP server on loopback that accepts every JSON POST and remembers it, as a pager would.
 
-    As a context manager it listens from entry to exit.
+    As a context manager it listens from entry to exit, on `port`, or on a free one if that is 0.
     """
 
     MAX_BODY_BYTES = 16 * 1024 * 1024
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._deliveries: list[Delivery] = []
         self._arrived = threading.Condition()
-        self._server = _HttpServer((_LOOPBACK, 0), functools.partial(_Handler, self._accept))
+        self._server = _HttpServer((_LOOPBACK, port), functools.partial(_Handler, self._accept))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property

@@ -1,0 +1,83 @@
+"""The pager in a terminal."""
+
+from __future__ import annotations
+
+import io
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from exercises import listen
+from exercises.demo.screen import Screen
+from exercises.receiver import Delivery
+from exercises.servers import free_port
+
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "LLMSpendBurst", "tocsin_severity": "high", "owner": "security", "confidence": "high"},
+    "annotations": {
+        "summary": "a-1 (web) spends unusually much",
+        "description": "60 within 1h. Answered by the model: none.",
+        "runbook_url": "https://wiki.example.org/LLMSpendBurst.md",
+        "dashboard_url": "https://grafana.example.org/d/tocsin-overview",
+    },
+    "startsAt": "2026-03-01T10:00:00Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+}
+WEBHOOK = {
+    "version": "4",
+    "groupKey": "{}:{}",
+    "status": "firing",
+    "receiver": "tocsin/pager-security",
+    "groupLabels": {"incident_key": "cost_abuse/a-1"},
+    "alerts": [ALERT],
+}
+
+
+def told(path: str, body: object) -> str:
+    out = io.StringIO()
+    listen.tell(Screen(out, {}), Delivery(path, body, 0.0))
+    return out.getvalue()
+
+
+def test_a_page_is_shown_with_its_runbook() -> None:
+    text = told("/webhook/pager-security", WEBHOOK)
+    assert "PAGE to pager-security (webhook)" in text
+    assert "Alert      LLMSpendBurst (confidence high)" in text
+    assert "Runbook    https://wiki.example.org/LLMSpendBurst.md" in text
+
+
+def test_the_end_of_one_is_a_line() -> None:
+    over = {**WEBHOOK, "status": "resolved", "alerts": [{**ALERT, "status": "resolved"}]}
+    assert told("/webhook/pager-security", over).startswith("Over, told to pager-security (webhook)")
+
+
+@pytest.mark.parametrize("body", [{}, [], "text", {"version": "4", "groupKey": "", "alerts": []}])
+def test_anything_else_is_said(body: object) -> None:
+    assert told("/webhook/\x1b[2J", body) == "Something else came to /webhook/\\x1b[2J\n"
+
+
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
+        listen.main(["--port", str(taken.getsockname()[1])])
+    assert "cannot be used: " in str(ended.value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_posted_is_printed_until_it_is_stopped(number: signal.Signals) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "exercises.listen", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert f"http://127.0.0.1:{port}/webhook/NAME" in process.stdout.readline()
+        requests.post(f"http://127.0.0.1:{port}/webhook/pager-security", json=WEBHOOK, timeout=10)
+        begun = time.monotonic()
+        while "Dashboard" not in process.stdout.readline():
+            assert time.monotonic() - begun < 20
+        process.send_signal(number)
+        assert process.wait(20) == 0
