@@ -5,6 +5,7 @@ Pure: a step is a time and the tables of a scrape. Evaluations have to be in asc
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -81,15 +82,24 @@ class Evaluator:
         view = _View(tables)
         return [episode for watch in self._watches for episode in watch.step(t, view)]
 
-    def steady(self, tables: Iterable[Table], fixed: Collection[str]) -> bool:
-        """Whether no comparison can change its result as long as no value rises; `fixed` metrics do not even fall."""
+    def steady_until(self, tables: Iterable[Table], fixed: Collection[str]) -> float:
+        """Up to when steps need not be taken for what they see, as long as no value rises above those of the last step.
+
+        `tables` are those of the last step; `fixed` metrics do not even fall. -Inf: a comparison may change its result
+        at any time; +Inf: none ever will. Otherwise the last step that is not after that time has to see it afresh.
+        """
         view = _View(tables)
-        return all(watch.steady(view, fixed) for watch in self._watches)
+        until = math.inf
+        for watch in self._watches:
+            until = min(until, watch.steady_until(view, fixed))
+            if until == -math.inf:
+                break
+        return until
 
     @property
-    def settled(self) -> bool:
-        """Whether the comparisons of the last step, if they go on as they are, change nothing any more."""
-        return all(watch.settled for watch in self._watches)
+    def due(self) -> float:
+        """When the next alert begins or ends if the comparisons of the last step go on as they are; +Inf: none does."""
+        return min((watch.due for watch in self._watches), default=math.inf)
 
 
 class _View:
@@ -247,7 +257,10 @@ class _Watch:
             member.episode = Episode(rule, labels, t, member.value, member.answered, peaks=member.peaks)
             yield member.episode
 
-    def steady(self, view: _View, fixed: Collection[str]) -> bool:
+    def steady_until(self, view: _View, fixed: Collection[str]) -> float:
+        return math.inf if self._steady(view, fixed) else -math.inf
+
+    def _steady(self, view: _View, fixed: Collection[str]) -> bool:
         rule = self.rule
         over = view.vector(rule.series)[1]
         metrics = [series.metric for series in (rule.series, rule.denominator) if series is not None]
@@ -260,8 +273,13 @@ class _Watch:
         return zero or (rule.op in (">=", ">") and not self._over(over, rule.value).any())
 
     @property
-    def settled(self) -> bool:
-        return all(member.episode is not None and member.last == self._now for member in self._members.values())
+    def due(self) -> float:
+        return min(map(self._due_of, self._members.values()), default=math.inf)
+
+    def _due_of(self, member: _Member) -> float:
+        begins = member.since + self.rule.hold if member.episode is None else math.inf
+        ends = member.last + self._latch if member.last < self._now else math.inf
+        return min(begins, ends)
 
 
 class _BaselineWatch(_Watch):
@@ -290,10 +308,12 @@ class _BaselineWatch(_Watch):
         otherwise = self.rule.value if self._floor_only else np.inf
         return [(key, value) for key, value in most.items() if value >= limits.get(key, otherwise)]
 
-    def steady(self, view: _View, fixed: Collection[str]) -> bool:
-        """While everything is 0, and was within the look-back: what changes otherwise changes the history too."""
-        zero = not view.vector(self.rule.series)[1].any()
-        return zero and not any(any(earlier.values()) for _, earlier in self._recent)
+    def steady_until(self, view: _View, fixed: Collection[str]) -> float:
+        """For ever at 0, as nothing changes then; below every limit until the history takes its next sample."""
+        highest = max((value for _, earlier in self._recent for value in earlier.values()), default=0.0)
+        if highest >= self.rule.value:
+            return -math.inf
+        return self._past.next if highest > 0 else math.inf
 
 
 class _HeartbeatWatch(_Watch):
@@ -322,7 +342,7 @@ class _HeartbeatWatch(_Watch):
             members[member] = members.get(member, 0.0) + grown
         return members
 
-    def steady(self, view: _View, fixed: Collection[str]) -> bool:
+    def _steady(self, view: _View, fixed: Collection[str]) -> bool:
         heartbeat, metric = self._heartbeat, self.rule.series.metric
         if heartbeat.busy is not None:
             return not view.has(heartbeat.busy.metric) and self._growth.empty

@@ -36,9 +36,14 @@ class Past:
         step = self._history.step
         newest = math.floor((t + _INSTANT) / step)
         first = math.ceil((t - _INSTANT) / step) if self._newest is None else self._newest + 1
-        for place in range(first, newest + 1):
+        for place in range(max(first, newest - self._size + 1), newest + 1):  # of a long gap, what is remembered
             self._sample(place, now if place * step > t - _INSTANT else self._before)
         self._newest, self._before = newest, now
+
+    @property
+    def next(self) -> float:
+        """When the next sample is taken."""
+        return math.inf if self._newest is None else (self._newest + 1) * self._history.step
 
     def limits(self, keys: Iterable[Key]) -> Iterator[tuple[Key, float]]:
         """The limit of each of the members that has one now."""

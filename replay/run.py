@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -27,13 +27,25 @@ from spec import AlertRule, Spec, compile_alerts
 
 Progress = Callable[[float], None]
 """Is told which part of the logs is done, from 0 to 1."""
-Watcher = Callable[[float, Sequence[Table]], None]
-"""Is shown what the alerts look at, at each step that is taken; between two of them nothing changes."""
 
 SOURCE: Final = "log"
 """The name of the one source that all logs are: a record that stands in two of them counts once."""
 _SETTLED: Final = 4
 """Steps after which a scrape without new records has nothing held back: counters are held for two, peaks for three."""
+_INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
+
+
+class Watcher(Protocol):
+    """Is shown what the alerts look at, at each step that is taken; between two of them values may only fall."""
+
+    def __call__(self, now: float, tables: Sequence[Table]) -> None:
+        """Take in the scrape at `now`, in Unix seconds."""
+        ...
+
+    @property
+    def due(self) -> float:
+        """When it wants to see the next one although nothing was recorded; +Inf: it need not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,9 @@ def replay(
 ) -> Outcome:
     """Run `logs` through an engine made by `replay_engine`, which is used up by it.
 
-    It ends with the last record, or with `until_quiet` when no alert can change any more. With `leap`, stretches in
-    which nothing can change are stepped over; the outcome is the same.
+    It ends with the last record, or with `until_quiet` when no alert can change any more. With `leap`, steps that can
+    change nothing are left out: the next one is that of a record, of a sample that a baseline keeps, or of an alert
+    that begins or ends by the clock. The outcome is the same.
 
     Raises:
         LogError: a log cannot be read.
@@ -125,27 +138,29 @@ class _Replay:
             return Outcome(self._events, self._rejected, self._blocked, ())
         first = step = math.ceil(self._next / self._interval)
         tables: list[Table] = []
-        steady, unfed = False, 0
+        unfed, steady = 0, -math.inf
         while True:
             now = step * self._interval
-            if self._feed(now):
-                steady, unfed = False, 0
-            else:
-                unfed += 1
+            unfed = 0 if self._feed(now) else unfed + 1
             # The last steps before a record are taken in any case, so that the scrape that sees it is an ordinary one.
-            steps_left = math.ceil(self._next / self._interval) - step if self._next < math.inf else math.inf
-            if not (leap and steady and steps_left > _SETTLED):
-                tables = [*self._engine.state.watch(now, self._counters), *self._healthy]
-                if self._watcher is not None:
-                    self._watcher(now, tables)
-                steady = unfed >= _SETTLED and self._evaluator.steady(tables, _HEALTHY.keys())
+            coming = math.ceil(self._next / self._interval) - _SETTLED if self._next < math.inf else math.inf
+            known = leap and unfed and step < min(coming, self._unseen(steady))
+            if not known:
+                tables = self._scrape(now)
             self._episodes += [episode for episode in self._evaluator.step(now, tables) if episode.resolved_at is None]
-            over = self._next == math.inf
-            if over and (not until_quiet or (steady and self._evaluator.settled)):
-                break
+            if not known:
+                steady = self._evaluator.steady_until(tables, _HEALTHY.keys()) if unfed >= _SETTLED else -math.inf
+            if coming == math.inf:
+                if not until_quiet or (steady == math.inf and self._evaluator.due == math.inf):
+                    break
+                if steady < math.inf:  # so that it ends at the very step from which on nothing changes
+                    steady = -math.inf
             step += 1
-            if leap and steady and self._evaluator.settled and steps_left > _SETTLED:
-                step = max(step, step - 1 + int(steps_left) - _SETTLED)
+            if leap:
+                target = min(coming, self._unseen(steady), self._step_of(self._evaluator.due - 2 * _INSTANT))
+                step = int(target) if target > step else step
+        if known:
+            self._scrape(now)  # a watcher sees how it ended
         return Outcome(
             self._events,
             self._rejected,
@@ -154,6 +169,21 @@ class _Replay:
             first * self._interval,
             step * self._interval,
         )
+
+    def _scrape(self, now: float) -> list[Table]:
+        tables = [*self._engine.state.watch(now, self._counters), *self._healthy]
+        if self._watcher is not None:
+            self._watcher(now, tables)
+        return tables
+
+    def _unseen(self, steady: float) -> float:
+        """The step up to which nobody has to see a scrape, when nothing changes up to the time `steady`."""
+        due = math.inf if self._watcher is None else self._watcher.due
+        return self._step_of(min(steady, due) + _INSTANT)
+
+    def _step_of(self, time: float) -> float:
+        """The last step that is not after a time."""
+        return time if math.isinf(time) else math.floor(time / self._interval)
 
     @property
     def _next(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -14,7 +15,7 @@ MOST: Final = 480
 
 
 class History:
-    """Is shown every scrape of a replay (`replay.run.Watcher`). `width` are the seconds of a stretch."""
+    """Is shown the scrapes of a replay (`replay.run.Watcher`). `width` are the seconds of a stretch."""
 
     def __init__(self, spec: Spec) -> None:
         self.width = float(spec.settings.scrape_interval)
@@ -24,6 +25,7 @@ class History:
         self._values: dict[str, dict[int, float]] = {name: {} for name in self._signals.values()}
         self._first: int | None = None
         self._last = 0
+        self._any = False  # whether the last scrape had a value
 
     def __call__(self, now: float, tables: Sequence[Table]) -> None:
         """Take in a scrape."""
@@ -34,13 +36,20 @@ class History:
         while self._last - self._first >= MOST:
             self._halve()
             place = int(now // self.width)
+        self._any = False
         for table in tables:
             name = self._signals.get(table.name)
             if name is not None and len(table.values):
                 values = self._values[name]
                 value = float(table.values.max())
+                self._any = self._any or value > 0
                 if value and value > values.get(place, 0.0):
                     values[place] = value
+
+    @property
+    def due(self) -> float:
+        """The start of the next stretch: of values that only fall, the first one there is its greatest."""
+        return (self._last + 1) * self.width if self._any else math.inf
 
     def _halve(self) -> None:
         self.width *= 2

@@ -1,5 +1,6 @@
 """The evaluator: each technique by example, and all of them against the words of `spec.ir` taken literally."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -260,23 +261,33 @@ def test_what_is_called_steady_does_not_change_while_values_only_fall(
 
     evaluator = Evaluator([tried])
     for place, tables in enumerate(falling):
-        if evaluator.steady(tables, ()):
+        if evaluator.steady_until(tables, ()) == math.inf:
             assert all(fires(later) == fires(tables) for later in falling[place:])
 
 
 def test_fixed_metrics_and_counters_are_steady_whatever_their_value() -> None:
     evaluator = Evaluator([rule()])
     high = {("a",): 5.0}
-    assert not evaluator.steady([gauge("m", ("who",), high)], ())
-    assert evaluator.steady([gauge("m", ("who",), high)], ("m",))
-    assert evaluator.steady([gauge("m", ("who",), high, "counter")], ())
+    assert evaluator.steady_until([gauge("m", ("who",), high)], ()) == -math.inf
+    assert evaluator.steady_until([gauge("m", ("who",), high)], ("m",)) == math.inf
+    assert evaluator.steady_until([gauge("m", ("who",), high, "counter")], ()) == math.inf
 
 
-def test_settled_is_when_nothing_is_pending_or_latched() -> None:
+def test_due_is_when_what_is_pending_begins_or_what_is_latched_ends() -> None:
     evaluator = Evaluator([rule(hold=10.0, lookback=20.0)])
     high = [gauge("m", ("who",), {("a",): 5.0})]
-    settled = [evaluator.settled]
+    due = [evaluator.due]
     for t, tables in ((10.0, high), (20.0, high), (30.0, []), (40.0, [])):  # pending, fires, is latched, is over
         evaluator.step(t, tables)
-        settled.append(evaluator.settled)
-    assert settled == [True, False, True, False, True]
+        due.append(evaluator.due)
+    assert due == [math.inf, 20.0, math.inf, 40.0, math.inf]
+
+
+def test_what_is_pending_on_its_look_back_may_end_before_it_begins() -> None:
+    evaluator = Evaluator([rule(hold=50.0, lookback=20.0), rule(hold=12.0, lookback=20.0)])
+    evaluator.step(10.0, [gauge("m", ("who",), {("a",): 5.0})])
+    assert evaluator.due == 22.0
+    evaluator.step(15.0, [])
+    assert evaluator.due == 22.0
+    evaluator.step(25.0, [])
+    assert evaluator.due == 30.0

@@ -3,19 +3,23 @@
 import gzip
 import io
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import tocsin
+from exporters.samples import Table
 from replay import LogError, Outcome, replay, replay_engine
 from replay.command import Progress
+from replay.html.history import History
 from spec import load_spec
+from spec.lookup import own_stream
 from tests.support.litellm_lines import blocked, line, record, refused
 
 START = 1_790_000_010.0  # a multiple of the scrape interval
@@ -200,17 +204,29 @@ def test_a_shared_key_has_no_account(tmp_path: Path) -> None:
 
 
 attacks = st.tuples(
-    st.integers(0, 6 * 3600), st.sampled_from(["quiet", "guess", "fail", "reject", "many"]), st.integers(1, 60)
+    st.integers(0, 18 * 3600),
+    st.sampled_from(["quiet", "guess", "fail", "reject", "many", "spend"]),
+    st.integers(1, 60),
 )
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(attacks, min_size=1, max_size=4))
+@given(plan=st.lists(attacks, min_size=1, max_size=6), interval=st.sampled_from(["60s", "28s"]))
+@example([(0, "guess", 20), (9000, "spend", 20), (30_000, "spend", 30), (60_000, "guess", 20)], "28s")
+@example([(0, "fail", 60), (3000, "spend", 9), (40_000, "spend", 12)], "60s")
 def test_stepping_over_stretches_without_change_changes_nothing(
-    tmp_path: Path, plan: list[tuple[int, str, int]]
+    tmp_path: Path, plan: list[tuple[int, str, int]], interval: str
 ) -> None:
-    # Times are divided, so that hours with all their steps take a second.
-    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"settings": {"time_scale": 4, "scrape_interval": "60s"}}))
+    # Times are divided, so that hours with all their steps take a second; baselines know enough after an hour.
+    judged: dict[str, Any] = {"when": {"history": "6h", "min_history": "1h", "deviations": 2}, "for": "10m"}
+    overlay = {
+        "settings": {"time_scale": 4, "scrape_interval": interval},
+        "alerts": {
+            "LLMSpendAboveBaseline": {**judged, "when": {**judged["when"], "floor": 3}},
+            "LLMTokensAboveBaseline": {**judged, "when": {**judged["when"], "floor": 200}},
+        },
+    }
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
     spec = load_spec(tmp_path / "overlay.yaml")
     rows: list[bytes] = []
     for place, (offset, what, count) in enumerate(sorted(plan)):
@@ -224,15 +240,50 @@ def test_stepping_over_stretches_without_change_changes_nothing(
                 rows += failing(at, count, 1)
             case "reject":
                 rows += [*quiet(at, 1, 1), *[b"{oops\n"] * (2 * count)]
+            case "spend":
+                rows += [line(record(at + 15 * n, f"s-{at}-{n}", response_cost=0.01 * count)) for n in range(30)]
             case _:
                 rows += [line(record(at, f"m-{at}-{n}", model=f"model-{n % 9}")) for n in range(10 * count)]
     log = write(tmp_path, rows)
-    found = [
-        replay(replay_engine(spec, scan_content=False), [log], leap=leap, until_quiet=True) for leap in (False, True)
-    ]
-    assert alerts(found[0]) == alerts(found[1])
-    assert [episode.value for episode in found[0].episodes] == [episode.value for episode in found[1].episodes]
-    assert (found[0].events, found[0].rejected) == (found[1].events, found[1].rejected)
+    histories = [History(spec), History(spec)]
+    plain, leaping, watched = (
+        replay(replay_engine(spec, scan_content=False), [log], leap=leap, until_quiet=True, watcher=watcher)
+        for leap, watcher in ((False, histories[0]), (True, None), (True, histories[1]))
+    )
+    assert plain == leaping == watched
+    for name in spec.signals:
+        if own_stream(spec.signals[name]):
+            assert histories[0].course(name) == histories[1].course(name), name
+
+
+def test_a_log_with_few_records_takes_few_steps(tmp_path: Path) -> None:
+    # Each record stands in windows of up to an hour, of which a baseline takes twelve samples.
+    count = Steps()
+    log = write(tmp_path, quiet(START, 48, 7200))
+    outcome = replay(replay_engine(SPEC, scan_content=False), [log], watcher=count)
+    assert (outcome.events, outcome.end) == (48, START + 47 * 7200)
+    assert count.steps < 48 * (2 * 5 + 12 + 2)
+
+
+def test_a_watcher_sees_how_it_ended(tmp_path: Path) -> None:
+    count = Steps()
+    log = write(tmp_path, guesses(START + 1, 10, 3))  # the alert ends by the clock, long after the last value
+    outcome = replay(replay_engine(SPEC, scan_content=False), [log], until_quiet=True, watcher=count)
+    assert count.last == outcome.end == outcome.episodes[1].resolved_at
+
+
+class Steps:
+    """Counts scrapes, and asks for none."""
+
+    due = math.inf
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.last = 0.0
+
+    def __call__(self, now: float, tables: Sequence[Table]) -> None:
+        self.steps += 1
+        self.last = now
 
 
 # -------------------------------------------------------------------------------------------------- as a command

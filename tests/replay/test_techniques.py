@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -202,32 +203,51 @@ def test_baselines_are_what_the_words_say(
     assert sorted(fired(tried, every, begin), key=str) == sorted(naive(tried, every, begin), key=str)
 
 
-@given(stretches=runs, rest=st.integers(0, 40), value=st.sampled_from([0.0, None]))
+fine = st.dictionaries(st.sampled_from("ab"), st.integers(0, 16).map(float))
+
+
+@given(
+    stretches=st.lists(st.tuples(st.integers(1, 8), fine), min_size=1, max_size=12),
+    falling=st.lists(st.tuples(st.integers(1, 20), fine), min_size=1, max_size=8),
+    begin=st.sampled_from([0.0, 10.0, 25.0]),
+    hold=st.sampled_from([0.0, 20.0]),
+    zeros=st.booleans(),
+)
 def test_what_is_called_steady_can_be_stepped_over(
-    stretches: list[tuple[int, dict[str, float]]], rest: int, value: float | None
+    stretches: list[tuple[int, dict[str, float]]],
+    falling: list[tuple[int, dict[str, float]]],
+    begin: float,
+    hold: float,
+    zeros: bool,
 ) -> None:
-    """Nothing that fires later depends on whether steps at 0 were taken."""
-    tried = baseline(5.0, 20.0, 0.0, deviations=1.0, floor_only=True)
+    """Nothing that fires then or later depends on whether steps were taken at which values only fell."""
+    tried = baseline(10.0, 20.0, hold, deviations=1.0, floor_only=True)
     before = [values for ticks, values in stretches for _ in range(ticks)]
-    quiet = [gauge({} if value is None else dict.fromkeys("ab", value))]
+    quiet, least = list[dict[str, float]](), before[-1]
+    for ticks, lower in falling:
+        least = {who: min(had, lower.get(who, 0.0)) for who, had in least.items() if zeros or lower.get(who)}
+        quiet += [least] * ticks
     outcomes = []
     for leap in (False, True):
         evaluator, found = Evaluator([tried]), list[Episode]()
-        place = 0
-        for place, values in enumerate(before):
-            found += evaluator.step(TICK * place, [gauge(values)])
-        steady = False
-        for back in range(rest, -1, -1):
-            place += 1
-            if leap and steady and evaluator.settled and back:
+        until = -math.inf
+        for place, values in enumerate([*before, *quiet, *before]):
+            now = begin + TICK * place
+            fell = len(before) <= place < len(before) + len(quiet)
+            if leap and fell and now + TICK <= min(until, evaluator.due):
                 continue
-            steady = evaluator.steady(quiet, ())
-            found += evaluator.step(TICK * place, quiet)
-        for values in before:
-            place += 1
-            found += evaluator.step(TICK * place, [gauge(values)])
+            found += evaluator.step(now, [gauge(values)])
+            until = evaluator.steady_until([gauge(values)], ())
         outcomes.append([(e.labels["who"], e.fired_at, e.resolved_at) for e in found])
     assert outcomes[0] == outcomes[1]
+
+
+def test_below_every_limit_is_steady_until_the_next_sample_and_zero_for_ever() -> None:
+    evaluator, untils = Evaluator([baseline(10.0, 20.0)]), list[float]()
+    for place, value in enumerate((10.0, 9.0, 9.0, 0.0, 0.0, 0.0)):
+        evaluator.step(100.0 + TICK * place, [gauge({"a": value})])
+        untils.append(evaluator.steady_until([gauge({"a": value})], ()))
+    assert untils == [-math.inf, -math.inf, 150.0, 150.0, math.inf, math.inf]
 
 
 # ------------------------------------------------------------------------------------------------------ heartbeats
@@ -336,14 +356,14 @@ def test_the_series_of_a_counter_are_added_up_for_each_member() -> None:
 
 def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:
     up = [gauge({"tocsin": 1.0}, "beat", "job")]
-    assert Evaluator([heartbeat()]).steady(up, ("beat",))
-    assert not Evaluator([heartbeat()]).steady(up, ())
-    assert Evaluator([heartbeat()]).steady([], ())
+    assert Evaluator([heartbeat()]).steady_until(up, ("beat",)) == math.inf
+    assert Evaluator([heartbeat()]).steady_until(up, ()) == -math.inf
+    assert Evaluator([heartbeat()]).steady_until([], ()) == math.inf
     waiting = Evaluator([heartbeat(**AGE)])
-    assert waiting.steady([], ())
-    assert not waiting.steady([served(1.0)], ())
+    assert waiting.steady_until([], ()) == math.inf
+    assert waiting.steady_until([served(1.0)], ()) == -math.inf
     waiting.step(10.0, [served(1.0)])
-    assert not waiting.steady([], ())  # what it grew by is still within the window
+    assert waiting.steady_until([], ()) == -math.inf  # what it grew by is still within the window
 
 
 @pytest.mark.parametrize(

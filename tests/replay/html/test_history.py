@@ -38,6 +38,23 @@ def test_memory_is_bounded_and_each_stretch_has_its_greatest_value(steps: list[t
     assert (now - shown[0][0]) / history.width <= MOST + 1
 
 
+@given(st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 9)), min_size=1, max_size=60))
+def test_of_values_that_only_fall_the_scrapes_that_are_due_are_enough(steps: list[tuple[int, int]]) -> None:
+    every, few = History(SPEC), History(SPEC)
+    now = 1_795_000_005.0
+    for wait, number in steps:
+        now += STEP
+        for history in (every, few):
+            history(now, scrape(float(number)))
+        for place in range(wait):
+            now, value = now + STEP, max(0.0, number - place / 400)
+            every(now, scrape(value))
+            if now > few.due - STEP:
+                few(now, scrape(value))
+    few(now, scrape(0.0))  # the last one is always shown
+    assert every.course("spend_by_actor") == few.course("spend_by_actor")
+
+
 def test_what_is_not_a_signal_is_left_out() -> None:
     history = History(SPEC)
     history(0.0, [Table("up", "gauge", "", ("job",), [("tocsin",)], np.ones(1))])
