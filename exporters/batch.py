@@ -63,8 +63,7 @@ IDENTITY_COLUMNS = ("actor", "key", "source_range")
 SIDE_TABLES = ("tool_calls", "guardrails")
 """Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""
 
-_NEWLINE = ord("\n")
-_PIECE = 1 << 16  # octets looked through at once
+_PIECE = 1 << 16  # bytes looked through at once
 
 ALL_COLUMNS = frozenset(NUMBER_COLUMNS + ID_COLUMNS + OBJECT_COLUMNS + SIDE_TABLES)
 """Everything that an adapter can be asked for, content aside."""
@@ -167,13 +166,17 @@ class Detection:
 def line_ends(data: Raw) -> npt.NDArray[np.intp]:
     """Where the newlines of `data` are.
 
-    Piece by piece: a mask as large as a chunk is mapped anew each time, and the faults of its pages cost as much as
-    decoding the chunk.
+    Searched for piece by piece: what is as large as a chunk is mapped anew each time, and the faults of its pages cost
+    as much as decoding the chunk.
     """
-    octets = np.frombuffer(data, np.uint8)
-    pieces = range(0, len(octets), _PIECE)
-    found = [at + np.flatnonzero(octets[at : at + _PIECE] == _NEWLINE) for at in pieces]
-    return np.concatenate(found) if found else np.zeros(0, np.intp)
+    ends: list[int] = []
+    for start in range(0, len(data), _PIECE):
+        piece = bytes(data[start : start + _PIECE])
+        end = piece.find(b"\n")
+        while end >= 0:
+            ends.append(start + end)
+            end = piece.find(b"\n", end + 1)
+    return np.array(ends, np.intp)
 
 
 class RawLines(Sequence[bytes]):

@@ -52,7 +52,8 @@ _OPERATIONS: Final = {
     "text_completion": "text_completion",
     "transcription": "audio",
 }
-_FROM_ERRORS: Final = frozenset(("error_class", "settled", "verdict", "actor"))
+_OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
+_FROM_ERRORS: Final = _OF_FAILURES | {"actor"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), instants.parse)
@@ -95,6 +96,8 @@ class LiteLLM:
         self._decoder = FeedDecoder(prune(Record, paths), _REPAIRS)
         inner = {path.partition(".")[2] for path in paths if path.startswith("metadata.")}
         self._nobody = prune(Metadata, frozenset(inner))() if inner else None
+        of_all = self._columns - _OF_FAILURES
+        self._of_callers = content or any("metadata." in path for column in of_all for path in COLUMN_PATHS[column])
         self._operations = Memo(_operation, 1_024)
         self._names = Memo(short, 16_384)
         self._keys = Memo(_key)
@@ -127,7 +130,7 @@ class LiteLLM:
         self._identities(batch, fields, callers, np.where(np.isnan(start), end, start))
         self._dimensions(batch, fields, callers)
         if want & _FROM_ERRORS:
-            self._errors(batch, fields, callers, failed)
+            self._errors(batch, fields, failed)
         if "verdict" in want or "guardrails" in want:
             self._verdicts(batch, fields, failed)
         if "actor" in want:
@@ -140,9 +143,9 @@ class LiteLLM:
         return batch
 
     def _callers(self, fields: Fields) -> Fields:
-        """The metadata's fields, unknown where a record has none."""
+        """The metadata's fields, unknown where a record has none; none at all if only those of failures are needed."""
         nobody = self._nobody
-        if nobody is None:
+        if nobody is None or not self._of_callers:
             return {}
         return transposed([nobody if caller is None else caller for caller in fields["metadata"]], type(nobody))
 
@@ -198,19 +201,20 @@ class LiteLLM:
         if "source_range" in want:
             columns["source_range"] = [*map(self._ranges.__getitem__, fields["requester_ip_address"])]
 
-    def _errors(self, batch: EventBatch, fields: Fields, callers: Fields, failed: list[int]) -> None:
+    def _errors(self, batch: EventBatch, fields: Fields, failed: list[int]) -> None:
         classes = ["none"] * batch.size
         settled = [True] * batch.size
         for row in failed:
             error = fields["error_information"][row] or _UNTOLD
-            known = callers["user_api_key_user_id"][row] or callers["user_api_key_alias"][row]
+            caller = fields["metadata"][row] or self._nobody
+            known = caller.user_api_key_user_id or caller.user_api_key_alias
             failure = Failure(
                 _word(error.error_class),
                 _word(error.normalized_error),
                 _word(error.error_code),
                 _word(error.error_rate_limit_category),
                 _word(error.error_rate_limit_type),
-                bool(known or (callers["user_api_key_hash"][row] and error.llm_provider not in _NO_PROVIDER)),
+                bool(known or (caller.user_api_key_hash and error.llm_provider not in _NO_PROVIDER)),
                 stage_of_block(fields["guardrail_information"][row]),
             )
             classes[row], settled[row] = self._classes[failure]
