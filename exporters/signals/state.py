@@ -84,7 +84,8 @@ class SignalState:
         self.seen = Recent(horizon)
         self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
         self.writers = Writers(sources)
-        self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event
+        self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event, counted or seen before
+        self._repeated: dict[str, float] = {}  # the same of attempts seen before, until their batch is taken
         self._counts_requests = "requests" in self.families.measures
         self._side_tables = {table_of(family) for family in spec.families.values()} | {
             signal.stream for signal in self.signals.signals.values()
@@ -117,6 +118,7 @@ class SignalState:
         if places is None:
             return batch
         self.health.add("tocsin_records_duplicate_total", (batch.source,), batch.size - len(places))
+        self._repeated[batch.source] = float(batch.numbers("time").max())
         return batch.rows(places.tolist())
 
     def take(self, batch: EventBatch, detections: Sequence[Detection], *, now: float) -> None:
@@ -135,14 +137,19 @@ class SignalState:
             self.writers.take(batch.source, batch.notes, now)
             for reason, count in batch.notes.drops.items():
                 self.health.add("tocsin_feed_drops_told_total", (batch.source, reason), count)
+        # A source whose attempts another one tells of first is not silent.
+        self._hear(batch.source, min(self._repeated.pop(batch.source, 0.0), now))
         if not batch.size:
             return
         stated = batch.numbers("time")
         if ahead := int(np.count_nonzero(stated > now + SKEW)):
             self.health.add("tocsin_records_future_total", (batch.source,), ahead)
         times = np.minimum(stated, now)
-        self.newest[batch.source] = max(self.newest.get(batch.source, 0.0), float(times.max()))
+        self._hear(batch.source, float(times.max()))
         self._take_attempts(batch, times, detections, now)
+
+    def _hear(self, source: str, time: float) -> None:
+        self.newest[source] = max(self.newest.get(source, 0.0), time)
 
     def _take_attempts(self, batch: EventBatch, times: Floats, detections: Sequence[Detection], now: float) -> None:
         table = self.families.tables[EVENTS]

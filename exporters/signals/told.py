@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 MOST_WRITERS: Final = 4_096
@@ -17,7 +17,8 @@ class Told:
     until then is not counted: nobody was there. Later ones count from 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Collection[str]) -> None:
+        self._sources = frozenset(sources)
         self._met: set[str] = set()
         self._known: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -47,6 +48,8 @@ class Told:
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
-        """Take back a snapshot."""
-        self._met = set(data["met"])
-        self._known = {(source, writer): dict(numbers) for source, writer, numbers in data["known"]}
+        """Take back a snapshot, of the sources that there still are."""
+        self._met = set(self._sources.intersection(data["met"]))
+        self._known = {
+            (source, writer): dict(numbers) for source, writer, numbers in data["known"] if source in self._sources
+        }

@@ -43,7 +43,7 @@ class Writers:
     def __init__(self, sources: Sequence[str]) -> None:
         self.gaps = dict.fromkeys(sources, 0)
         self.lost = dict.fromkeys(sources, 0)
-        self.told = Told()
+        self.told = Told(sources)
         self._recent: dict[str, deque[float]] = {source: deque() for source in sources}
         self._known: dict[tuple[str, str], _Writer] = {}
 

@@ -107,6 +107,21 @@ def test_the_same_attempts_by_both_feeds_count_once(rig: Rig) -> None:
     assert sum(duplicates) == 35 and duplicates[0] >= 5
 
 
+def test_a_source_whose_attempts_come_by_another_way_first_is_not_silent(rig: Rig) -> None:
+    now = time.time()
+    records = [record(now - 30 + number, f"call-{number}") for number in range(10)]
+    rig.write()  # an empty log
+    assert rig.post(*records) == 200
+    assert rig.attempts() == 10
+    rig.write(*records)
+    rig.write(record(now + 3600, "call-9"))  # what is dated ahead is of now, as everywhere
+    assert rig.attempts() == 10
+    rig.exporter.scrape()
+    newest = shown(rig.exporter.scrape())["tocsin_newest_event_timestamp_seconds"]
+    assert newest["hook",] == now - 21
+    assert now <= newest["file",] <= time.time()
+
+
 def test_posts_that_were_answered_are_counted_after_a_kill_and_only_once(rig: Rig) -> None:
     now = time.time()
     rig.post(*[record(now, f"first-{number}") for number in range(10)])
