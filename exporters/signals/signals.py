@@ -243,9 +243,7 @@ class Signals:
             crossed = tracker.take(groups.tolist(), rows.times[things].tolist(), answered, now)
         elif isinstance(tracker, DistinctTracker):
             values = rows.columns[signal.field]
-            seen = [values[place] for place in things.tolist()]
-            pairs = dict(zip(zip(groups.tolist(), seen, strict=True), rows.times[things].tolist(), strict=True))
-            crossed = tracker.take(pairs, now)
+            crossed = tracker.take(groups, [values[place] for place in things.tolist()], rows.times[things], now)
         for alert in crossed:
             self._crossed(alert)
 

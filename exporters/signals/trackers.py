@@ -205,21 +205,26 @@ class DistinctTracker(_Rare):
         super().__init__(name, signal, limits, keep=keep, peaks=peaks)
         self._groups: dict[int, Distinct] = {}
         self._sole: dict[int, str] = {}
-        self._seen: dict[int, float] = {}  # when the sole value was seen last
+        self._seen: Floats = np.zeros(0)  # by row, when the sole value was seen last; means nothing without one
         self._one_is_news = any(limit.value <= 1 for limit in limits)
 
-    def take(self, seen: Mapping[tuple[int, str | None], float], now: float) -> Iterator[str]:
-        """Take in who has which value, and when last; the alerts whose limit was crossed, once for each group."""
-        sole, times = self._sole, self._seen
-        for (row, value), time in seen.items():
-            if value is None:
-                continue
-            known = sole.get(row)
-            if known == value:
-                if time > times[row]:
-                    times[row] = time
-            elif known is None and row not in self._groups and not self._one_is_news:
-                sole[row], times[row] = value, time
+    def take(self, rows: Ints, values: Sequence[str | None], times: Floats, now: float) -> Iterator[str]:
+        """Take in who had which value, and when; the alerts whose limit was crossed, once for each group."""
+        size = int(rows.max(initial=-1)) + 1
+        if size > len(self._seen):
+            self._seen = np.concatenate([self._seen, np.zeros(size - len(self._seen) + len(self._seen) // 8)])
+        sole = self._sole.get
+        pairs = zip(rows.tolist(), values, strict=True)
+        other = [place for place, (row, value) in enumerate(pairs) if sole(row) != value]
+        usual = np.ones(len(rows), np.bool_)
+        usual[other] = False
+        np.maximum.at(self._seen, rows[usual], times[usual])
+        news = {
+            (int(rows[place]), value): float(times[place]) for place in other if (value := values[place]) is not None
+        }
+        for (row, value), time in news.items():
+            if row not in self._groups and row not in self._sole and not self._one_is_news:
+                self._sole[row], self._seen[row] = value, time
             else:
                 yield from self._add(row, value, time, now)
 
@@ -228,7 +233,7 @@ class DistinctTracker(_Rare):
         if distinct is None:
             distinct = self._groups[row] = Distinct()
             if row in self._sole:
-                distinct.add(self._seen.pop(row), self._sole.pop(row), self.window, self.cap)
+                distinct.add(float(self._seen[row]), self._sole.pop(row), self.window, self.cap)
         self._touched[row] = now
         last = distinct.last.get(value)
         if last is not None and last <= time < last + self.window / SLICES:
@@ -243,8 +248,8 @@ class DistinctTracker(_Rare):
         for row in self._idle_groups(now):
             self._groups.pop(row, None)
         counted = [(row, group.count(reference, self.window)) for row, group in self._groups.items()]
-        rows = np.fromiter(self._seen, np.int64, len(self._seen))
-        times = np.fromiter(self._seen.values(), np.float64, len(self._seen))
+        rows = np.fromiter(self._sole, np.int64, len(self._sole))
+        times = self._seen[rows]
         alone = rows[(times <= reference) & (times > reference - self.window)]
         rows = np.concatenate([alone, np.array([row for row, count in counted if count], np.int64)])
         several = np.array([count for _, count in counted if count], np.float64)
@@ -253,13 +258,13 @@ class DistinctTracker(_Rare):
     def forget(self, row: int) -> None:
         """A group was evicted."""
         super().forget(row)
-        for kept in (self._groups, self._touched, self._sole, self._seen):
+        for kept in (self._groups, self._touched, self._sole):
             kept.pop(row, None)
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
         seen = [[row, self._touched[row], *group.save()] for row, group in self._groups.items()]
-        sole = [list(self._sole), list(self._sole.values()), list(self._seen.values())]
+        sole = [list(self._sole), list(self._sole.values()), self._seen[list(self._sole)].tolist()]
         return {**super().save(), "seen": seen, "sole": sole}
 
     def load(self, data: Mapping[str, Any]) -> None:
@@ -268,7 +273,9 @@ class DistinctTracker(_Rare):
         for row, touched, *saved in data["seen"]:
             self._groups[row], self._touched[row] = Distinct.load(saved), touched
         rows, values, times = data["sole"]
-        self._sole, self._seen = dict(zip(rows, values, strict=True)), dict(zip(rows, times, strict=True))
+        self._sole = dict(zip(rows, values, strict=True))
+        self._seen = np.zeros(max(rows, default=-1) + 1)
+        self._seen[rows] = times
 
 
 class FlowTracker(Tracker):

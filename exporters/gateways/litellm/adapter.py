@@ -95,7 +95,7 @@ class LiteLLM:
             paths |= CONTENT_PATHS
         self._decoder = FeedDecoder(prune(Record, paths), _REPAIRS)
         inner = {path.partition(".")[2] for path in paths if path.startswith("metadata.")}
-        self._nobody = prune(Metadata, frozenset(inner))() if inner else None
+        self._nobody = prune(Metadata, frozenset(inner))()
         of_all = self._columns - _OF_FAILURES
         self._of_callers = content or any("metadata." in path for column in of_all for path in COLUMN_PATHS[column])
         self._operations = Memo(_operation, 1_024)
@@ -144,9 +144,9 @@ class LiteLLM:
 
     def _callers(self, fields: Fields) -> Fields:
         """The metadata's fields, unknown where a record has none; none at all if only those of failures are needed."""
-        nobody = self._nobody
-        if nobody is None or not self._of_callers:
+        if not self._of_callers:
             return {}
+        nobody = self._nobody
         return transposed([nobody if caller is None else caller for caller in fields["metadata"]], type(nobody))
 
     def _identities(self, batch: EventBatch, fields: Fields, callers: Fields, began: Floats) -> None:
