@@ -39,6 +39,7 @@ from typing import Literal
 from exporters.sources.chunk import Chunk
 from exporters.sources.health import HookHealth
 from exporters.sources.identity import Position, load_positions
+from exporters.sources.readers import buffer_of
 from exporters.sources.status import Status
 from exporters.sources.tracked import ReplacedError, TrackedFile
 from exporters.sources.watch import Watch
@@ -99,7 +100,7 @@ class FileTail:
         self._chunk_bytes = chunk_bytes
         self._grace = grace
         self._hooks = hooks
-        self._buffer = bytearray(max_line)
+        self._buffer = buffer_of(max_line)
         self._sequence = 0
         self._turn = 0
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporters.sources.chunk import Chunk
+from exporters.sources.readers import buffer_of
 from exporters.sources.records import BodyError, lines_of, unpack
 from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
 from exporters.sources.status import Status
@@ -114,7 +115,7 @@ class HttpSource:
         self.max_line = max_line
         self.room = _Room(max(IN_FLIGHT, max_body))
         self._tokens = tokens
-        self._buffer = bytearray(max_line)
+        self._buffer = buffer_of(max_line)
         self._sequence = 0
         self._counts = threading.Lock()
         self._answers = dict.fromkeys(_CODES, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 import zlib
@@ -11,6 +12,9 @@ from typing import Protocol
 _RAW_READ = 16 * 1024  # compressed bytes read at once
 _RAW_LEAST = 4 * _RAW_READ  # compressed bytes that one call may consume, however few bytes it asks for
 _GZIP = 31  # zlib's window bits for "gzip header expected"
+
+Buffer = bytearray | mmap.mmap
+"""What is read into, again and again."""
 
 
 class Reader(Protocol):
@@ -40,6 +44,11 @@ class Reader(Protocol):
     def close(self) -> None:
         """Close the file."""
         ...
+
+
+def buffer_of(size: int) -> mmap.mmap:
+    """A buffer whose memory is taken page by page, as far as it is used: the longest line hardly ever comes."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def open_regular(path: str) -> tuple[int, os.stat_result]:

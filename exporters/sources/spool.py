@@ -17,9 +17,11 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
+
+from exporters.sources.readers import Buffer
 
 SEGMENT: Final = 16 * 1024 * 1024
 """Bytes after which a new segment is begun."""
@@ -69,7 +71,7 @@ class Spool:
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._sizes = {int(path.stem): _whole_lines(path) for path in sorted(folder.glob(f"*{_SUFFIX}")) if _ours(path)}
+        self._sizes = {number: _size(path) for number, path in segments(folder).items()}
         self._taken = sum(self._sizes.values())
         self._at = self._saved = position or SpoolPosition()
         self._newest = max([*self._sizes, self._at.segment])
@@ -175,7 +177,7 @@ class Spool:
             self._path(self._newest).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------------ reading
-    def read(self, budget: int, buffer: bytearray, chunk: int) -> Iterator[tuple[SpoolPosition, int, memoryview]]:
+    def read(self, budget: int, buffer: Buffer, chunk: int) -> Iterator[tuple[SpoolPosition, int, memoryview]]:
         """New lines, about `budget` bytes of them: where they begin, the offset behind them, and the bytes.
 
         At most `chunk` bytes at once, or a line as long as `buffer`. They are taken when they are given out, and valid
@@ -203,7 +205,7 @@ class Spool:
             budget -= length
             yield at, at.offset + length, memoryview(buffer)[:length].toreadonly()
 
-    def _fill(self, at: SpoolPosition, end: int, buffer: bytearray, chunk: int) -> int:
+    def _fill(self, at: SpoolPosition, end: int, buffer: Buffer, chunk: int) -> int:
         """Read whole lines; how many bytes they are, 0 if there are none."""
         try:
             file = os.open(self._path(at.segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -275,18 +277,38 @@ class Spool:
         return self._folder / f"{number:012d}{_SUFFIX}"
 
 
+def folder_of(state_folder: Path, source: str) -> Path:
+    """Where the spool of a source is."""
+    return state_folder / "spool" / source
+
+
+def segments(folder: Path) -> dict[int, Path]:
+    """The segments of the spool in `folder` by their numbers, ascending.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    found = {int(path.stem): path for path in folder.iterdir() if _ours(path)}
+    return {number: found[number] for number in sorted(found)}
+
+
 def _ours(path: Path) -> bool:
-    return path.stem.isascii() and path.stem.isdigit() and path.is_file() and not path.is_symlink()
+    named = path.suffix == _SUFFIX and path.stem.isascii() and path.stem.isdigit()
+    return named and path.is_file() and not path.is_symlink()
 
 
-def _whole_lines(path: Path) -> int:
-    """Where the last whole line of a segment ends; a torn one behind it was acknowledged to nobody."""
+def _size(path: Path) -> int:
     with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - _STEP)
-            file.seek(start)
-            if found := file.read(end - start).rfind(b"\n") + 1:
-                return start + found
-            end = start
+        return whole_lines(file)
+
+
+def whole_lines(segment: BinaryIO) -> int:
+    """Where the last whole line of a segment ends; a torn one behind it was acknowledged to nobody."""
+    end = segment.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - _STEP)
+        segment.seek(start)
+        if found := segment.read(end - start).rfind(b"\n") + 1:
+            return start + found
+        end = start
     return 0

@@ -8,7 +8,7 @@ from typing import Literal
 
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
-from exporters.sources.readers import Reader, open_reader, peek
+from exporters.sources.readers import Buffer, Reader, open_reader, peek
 
 Verdict = Literal["open", "same", "other", "short"]
 
@@ -263,7 +263,7 @@ class TrackedFile:
             self.size = self.offset + max(0, self.look[0] - (self.reader.raw if self.reader else 0))
 
     # ------------------------------------------------------------------------------------------------ reading
-    def compare(self, buffer: bytearray, share: int) -> tuple[int, Verdict]:
+    def compare(self, buffer: Buffer, share: int) -> tuple[int, Verdict]:
         """One step of the trial: read towards the position, and compare there. Returns the cost and the verdict so far.
 
         ``short``: the stream ends or breaks before the position.
@@ -294,7 +294,7 @@ class TrackedFile:
         self._measure()
         return cost, "same"
 
-    def step(self, buffer: bytearray, share: int, max_line: int, counters: Counters, *, final: bool) -> Step:
+    def step(self, buffer: Buffer, share: int, max_line: int, counters: Counters, *, final: bool) -> Step:
         """Read about `share` bytes on, and put the whole lines among them at the front of `buffer`.
 
         A line that is longer than `share` is read whole, up to `max_line` bytes; a longer one is skipped. If `final`,
@@ -338,7 +338,7 @@ class TrackedFile:
         self._conclude(reader, whole, size - end, counters)
         return Step(length, start, self.offset, max(size, reader.raw - raw, 1))
 
-    def _skip(self, buffer: bytearray, size: int, counters: Counters) -> int:
+    def _skip(self, buffer: Buffer, size: int, counters: Counters) -> int:
         """How many of the bytes read are to be passed over."""
         if self.skip == "hole":
             zeros = size - len(buffer[:size].lstrip(b"\0"))
@@ -351,7 +351,7 @@ class TrackedFile:
         counters.bytes_skipped += length or size
         return length or size
 
-    def _advance(self, buffer: bytearray, length: int, reader: Reader) -> None:
+    def _advance(self, buffer: Buffer, length: int, reader: Reader) -> None:
         self.tail = _tail(self.tail, buffer, length)
         self.offset += length
         reader.release(self.offset)
@@ -380,7 +380,7 @@ class TrackedFile:
             self._forget_tail()
 
 
-def _tail(tail: bytes, buffer: bytearray, length: int) -> bytes:
+def _tail(tail: bytes, buffer: Buffer, length: int) -> bytes:
     """The last kilobyte of `tail` and the first `length` bytes of `buffer`."""
     last = bytes(memoryview(buffer)[max(0, length - COVERED) : length])
     return last if len(last) == COVERED else (tail + last)[-COVERED:]
