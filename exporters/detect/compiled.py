@@ -21,7 +21,10 @@ import msgspec
 log = logging.getLogger("tocsin")
 
 MANY = 20
-"""From so many expressions on, another process compiles: it costs a third of a second to start."""
+"""From so many expressions on, another process compiles: it costs a third of a second to start.
+
+What is kept on disk is always compiled there, as the pages of the compiler alone are 4 MB.
+"""
 
 _MODE = hyperscan.HS_MODE_BLOCK
 _MOST_SECONDS = 300.0
@@ -48,7 +51,8 @@ def compiled(expressions: Sequence[Expression], cache: Path | None = None) -> hy
     asked = repr((version("hyperscan"), list(expressions))).encode()
     database = None if cache is None else _read(cache, asked)
     if database is None:
-        data = _made_elsewhere(expressions) if len(expressions) >= MANY else _made(expressions)
+        elsewhere = cache is not None or len(expressions) >= MANY
+        data = _made_elsewhere(expressions) if elsewhere else _made(expressions)
         database = _loaded(data)
         if cache is not None:
             _write(cache, _seal(asked, data) + data)
