@@ -17,6 +17,7 @@ import numpy as np
 
 from exporters.engine import Engine
 from exporters.feeds import Feeds
+from exporters.process import trim
 from exporters.samples import Table
 from exporters.sources import Source
 from exporters.state import StateFolder
@@ -116,6 +117,7 @@ class Exporter:
         self._saved = now
         for name, source in self._sources.items():
             source.saved(positions[name])
+        trim()  # of what a backlog, a scrape or this save took
         self._duration = time.perf_counter() - begun
 
     def close(self) -> None:

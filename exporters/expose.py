@@ -26,17 +26,18 @@ class Exposition:
     def __init__(self) -> None:
         self._known: dict[str, tuple[_Keys, list[str]]] = {}
 
-    def render(self, tables: Iterable[Table], *, openmetrics: bool = False, more: str = "") -> bytes:
-        """The exposition of `tables`. `more` is text of the same format, put behind them."""
-        parts: list[str] = []
+    def render(self, tables: Iterable[Table], *, openmetrics: bool = False) -> bytes:
+        """The exposition of `tables`."""
+        parts: list[bytes] = []
         for table in tables:
             family = table.name.removesuffix("_total") if openmetrics and table.type == "counter" else table.name
             help_text = table.help.replace("\\", "\\\\").replace("\n", "\\n")
             if openmetrics:
                 help_text = help_text.replace('"', '\\"')
-            parts += (f"# HELP {family} {help_text}", f"# TYPE {family} {table.type}", *self._lines(table))
-        parts.append(more + "# EOF\n" if openmetrics else more)
-        return "\n".join(parts).encode()
+            head = f"# HELP {family} {help_text}\n# TYPE {family} {table.type}"
+            parts.append("\n".join((head, *self._lines(table))).encode())  # so the lines of one table exist at a time
+        parts.append(b"# EOF\n" if openmetrics else b"")
+        return b"\n".join(parts)
 
     def _lines(self, table: Table) -> Iterable[str]:
         if not len(table.keys):

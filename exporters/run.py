@@ -15,7 +15,7 @@ from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
 from exporters.gateways import gateway
-from exporters.process import settle
+from exporters.process import prepare, settle
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
@@ -24,7 +24,7 @@ from exporters.sources.file import FileTail
 from exporters.sources.health import HookHealth
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position, load_positions
-from exporters.sources.spool import Spool
+from exporters.sources.spool import Spool, folder_of
 from exporters.state import StateFolder
 from spec import Spec, load_spec
 
@@ -82,6 +82,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         ValueError: the key of the pseudonyms is none, or a token cannot be used.
         OSError: the address cannot be listened on, or a file that is named cannot be read.
     """
+    prepare()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -141,7 +142,7 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
         raise ValueError(f"source {name}: no token_file")
     tokens = read_tokens(config.token_file)
     position = position_of((saved or {}).get(name))
-    spool = Spool(folder / "spool" / name, limit=config.spool_bytes, position=position)
+    spool = Spool(folder_of(folder, name), limit=config.spool_bytes, position=position)
     try:
         return HttpSource(name, config.address, tokens, spool, max_body=config.max_body_bytes)
     except OSError:

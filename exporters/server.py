@@ -14,12 +14,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-
 from exporters.exporter import Exporter
 from exporters.expose import OPENMETRICS, TEXT, Exposition
+from exporters.process import process_tables
 from exporters.web import BoundedHandler, BoundedServer
 
 log = logging.getLogger("tocsin")
@@ -44,8 +41,6 @@ class MetricsServer:
         self._exporter = exporter
         self._exposition = Exposition()
         self._render = threading.Lock()
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
         routes = {"/metrics": self._metrics, "/-/healthy": self._healthy, "/-/ready": self._ready}
         self._server = _Server(address, routes)
         self._server.start()
@@ -62,11 +57,8 @@ class MetricsServer:
     def _metrics(self, accept: str) -> tuple[HTTPStatus, str, bytes]:
         openmetrics = "application/openmetrics-text" in accept
         with self._render:  # one after the other: what is shown later is never less
-            tables = self._exporter.scrape()
-            generate = generate_openmetrics if openmetrics else generate_latest
-            process: bytes = generate(self._registry)
-            more = process.decode().removesuffix("# EOF\n")
-            body = self._exposition.render(tables, openmetrics=openmetrics, more=more)
+            tables = [*self._exporter.scrape(), *process_tables()]
+            body = self._exposition.render(tables, openmetrics=openmetrics)
         return HTTPStatus.OK, OPENMETRICS if openmetrics else TEXT, body
 
     def _healthy(self, _accept: str) -> tuple[HTTPStatus, str, bytes]:
