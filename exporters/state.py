@@ -1,15 +1,18 @@
 """The state file: everything the exporter must not forget, in one file that is whole or absent.
 
-Written to a temporary file, synced, and renamed; the one before stays beside it. See docs/adr/0001.
+Written to a temporary file, synced, and renamed; the one before stays beside it. See docs/adr/0001. It is written and
+read in pieces, so that a save does not take as much memory again as the state.
 """
 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -19,6 +22,7 @@ VERSION = 1
 _MAGIC = b"TOCSIN-STATE\n"
 _HEAD = len(_MAGIC) + 4 + 8  # magic, version, checksum
 _ARRAY = 1  # msgpack extension type
+_MAP32, _ARRAY32, _EXT32 = b"\xdf", b"\xdd", b"\xc9"  # msgpack's first bytes of what has a length of four
 
 
 class StateError(Exception):
@@ -71,17 +75,16 @@ class StateFolder:
         Raises:
             OSError: it could not be written; the last state is still whole.
         """
-        content = encode(data)
         draft = self.path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
+            size = _write(file, data)
             file.flush()
             os.fsync(file.fileno())
         if self.path.exists():
             self.path.replace(self.previous)
         draft.replace(self.path)
         os.fsync(self._folder)  # or power loss could bring the one before back
-        return len(content)
+        return size
 
     def load(self) -> Loaded:
         """Read the newest state.
@@ -104,8 +107,22 @@ class StateFolder:
 
 def encode(data: dict[str, Any]) -> bytes:
     """Plain data and numpy arrays as bytes with a version and a checksum."""
-    body = msgspec.msgpack.encode(data, enc_hook=_array)
-    return b"".join((_MAGIC, VERSION.to_bytes(4, "big"), xxhash.xxh3_64_digest(body), body))
+    file = io.BytesIO()
+    _write(file, data)
+    return file.getvalue()
+
+
+def _write(file: BinaryIO, data: dict[str, Any]) -> int:
+    """As `encode`, from the start of a file on; how many bytes that is. Raises OSError."""
+    file.write(_MAGIC + VERSION.to_bytes(4, "big") + bytes(8))
+    checksum, size = xxhash.xxh3_64(), _HEAD
+    for piece in _pieces(data):
+        checksum.update(piece)
+        file.write(piece)
+        size += len(piece)
+    file.seek(_HEAD - 8)
+    file.write(checksum.digest())
+    return size
 
 
 def decode(content: bytes) -> dict[str, Any]:
@@ -121,18 +138,32 @@ def decode(content: bytes) -> dict[str, Any]:
     if version > VERSION:
         text = f"the state was written by a newer version (format {version}, this one reads up to {VERSION})"
         raise StateError(f"{text}; run that version, or move the state away to start afresh")
-    body = content[_HEAD:]
+    body = memoryview(content)[_HEAD:]
     if xxhash.xxh3_64_digest(body) != content[_HEAD - 8 : _HEAD]:
         raise ValueError("the state file's checksum is wrong")
     data: dict[str, Any] = msgspec.msgpack.decode(body, ext_hook=_from_extension)
     return data
 
 
-def _array(value: object) -> msgspec.msgpack.Ext:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"a {type(value).__name__} cannot be saved")
-    head = msgspec.msgpack.encode([value.dtype.str, list(value.shape)])
-    return msgspec.msgpack.Ext(_ARRAY, len(head).to_bytes(4, "big") + head + np.ascontiguousarray(value).tobytes())
+def _pieces(value: object) -> Iterator[bytes | memoryview]:
+    """The msgpack of plain data. Dictionaries and lists of them are taken apart, and no array is copied."""
+    if isinstance(value, dict):
+        yield _MAP32 + len(value).to_bytes(4, "big")
+        for key, item in value.items():
+            yield msgspec.msgpack.encode(key)
+            yield from _pieces(item)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield _ARRAY32 + len(value).to_bytes(4, "big")
+        for item in value:
+            yield from _pieces(item)
+    elif isinstance(value, np.ndarray):
+        head = msgspec.msgpack.encode([value.dtype.str, list(value.shape)])
+        flat = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        yield _EXT32 + (4 + len(head) + len(flat)).to_bytes(4, "big") + bytes([_ARRAY])
+        yield len(head).to_bytes(4, "big") + head
+        yield flat.data
+    else:
+        yield msgspec.msgpack.encode(value)
 
 
 def _from_extension(code: int, content: memoryview) -> object:

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,24 @@ from exporters.state import StateError, StateFolder, decode, encode
 
 def test_plain_data_and_arrays_come_back() -> None:
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([2**64 - 1], np.uint64), "c": np.zeros((0, 4))}
-    back = decode(encode({"arrays": arrays, "names": ["x", None], "pending": [[1, 2.5, 3]]}))
+    data = {"arrays": arrays, "names": ["x", None], "pending": [[1, 2.5, 3]], "each": [{"a": arrays["a"].T}, {}]}
+    back = decode(encode(data))
     for name, array in arrays.items():
         assert back["arrays"][name].dtype == array.dtype
         assert back["arrays"][name].tolist() == array.tolist()
+    assert [each["a"].tolist() for each in back["each"][:1]] == [arrays["a"].T.tolist()]
     back["arrays"]["a"][0, 0] = 9  # what comes back can be written to
     assert (back["names"], back["pending"]) == (["x", None], [[1, 2.5, 3]])
+
+
+def test_a_save_takes_little_memory_beside_the_state(tmp_path: Path) -> None:
+    folder, data = StateFolder(tmp_path), {"signals": [{"sum": np.ones((1000, 1000))} for _ in range(8)]}
+    tracemalloc.start()
+    size = folder.save(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size == folder.path.stat().st_size > 64_000_000
+    assert peak < 1_000_000
 
 
 def test_a_first_start_finds_nothing(tmp_path: Path) -> None:
