@@ -36,7 +36,9 @@ class Field(Entry, frozen=True):
     """
 
     help: str
+    """What it is, in a sentence."""
     ecs: str
+    """Its name in Elastic's Common Schema, or the one that events have."""
     cap: int = 0
     top: int = 0
     values: tuple[str, ...] = ()
@@ -50,30 +52,43 @@ class Family(Entry, frozen=True):
     """
 
     help: str
+    """What it counts, in a sentence: the metric's help."""
     type: Literal["counter", "histogram", "gauge"]
+    """What Prometheus takes it for."""
     category: Category
+    """The dashboard that it belongs to."""
     layer: Layer
+    """What it tells of: machines, their platform, the application, the model, or the controls around it."""
     labels: tuple[str, ...] = ()
+    """The fields that it is split by; each has its limit in `fields`."""
     measure: str = ""
     split: dict[str, dict[str, str]] = {}
     buckets: tuple[float, ...] = ()
+    """Upper ends of a histogram's buckets, in the metric's unit."""
     where: dict[str, tuple[str, ...]] = {}
+    """Only what has one of these words in the dimension; several must all hold."""
 
 
 class HealthMetric(Entry, frozen=True):
     """A metric of the bundle's own health (`tocsin_*`) or of the process."""
 
     help: str
+    """What it tells, in a sentence: the metric's help."""
     type: Literal["counter", "gauge"]
+    """What Prometheus takes it for."""
     labels: tuple[str, ...] = ()
+    """The labels that it has."""
 
 
 class ExternalMetric(Entry, frozen=True):
     """A metric that another exporter publishes; named so that rules and panels over it can be checked."""
 
     help: str
+    """What it tells, in a sentence."""
     exporter: str
+    """Who publishes it, such as node_exporter."""
     labels: tuple[str, ...] = ()
+    """The labels of it that rules and panels may use."""
 
 
 class Signal(Entry, frozen=True):
@@ -86,18 +101,26 @@ class Signal(Entry, frozen=True):
     """
 
     help: str
+    """What adds up, in a sentence: the metric's help."""
     category: Category
+    """The dashboard that it belongs to."""
     layer: Layer
+    """What it is a sign of: machines, their platform, the application, the model, or the controls around it."""
     anomaly: Anomaly
+    """What is unusual when it is high: what came in, what went out, somebody's behaviour, or the system."""
     stream: Stream = "events"
+    """What is looked at: attempts (`events`), hits of content rules, tool calls, unreadable records, or a metric."""
     measure: Measure = "count"
     field: str = ""
+    """What is summed, or of what distinct values are counted."""
     where: dict[str, tuple[str, ...]] = {}
     at_least: dict[str, float] = {}
     by: str = ""
     window: Duration = Duration(0)
+    """How far back it adds up, in event time."""
     metric: str = ""
     unit: str = ""
+    """What the value is in, such as tokens or usd; empty for a plain number."""
     answered: bool = False
     no_alert: str = ""
     """Why no alert looks at it, when that is on purpose."""
@@ -108,24 +131,33 @@ class Threshold(Entry, frozen=True, tag="threshold", tag_field="technique"):
     """The signal compares with a value."""
 
     signal: str
+    """The signal that is compared."""
     op: Op = ">="
+    """How the signal has to compare with `value`."""
     value: float = 1.0
+    """From here on it alerts."""
 
 
 class Ratio(Entry, frozen=True, tag="ratio", tag_field="technique"):
     """One signal's share of another, both by the same field, with a floor on the denominator."""
 
     numerator: str
+    """The signal of which the share is taken."""
     denominator: str
+    """The signal that it is a share of."""
     min_denominator: float
+    """Below this no share is told, as one of two says nothing."""
     op: Op = ">="
+    """How the share has to compare with `value`."""
     value: float = 0.0
+    """The share from which on it alerts: 0.5 is half."""
 
 
 class Rule(Entry, frozen=True, tag="rule", tag_field="technique"):
     """One hit of a detection is enough."""
 
     signal: str
+    """The signal of which one hit is enough."""
 
 
 class Baseline(Entry, frozen=True, tag="baseline", tag_field="technique"):
@@ -138,11 +170,13 @@ class Baseline(Entry, frozen=True, tag="baseline", tag_field="technique"):
     """
 
     signal: str
+    """The signal that is compared with its own past."""
     floor: float
     deviations: float = 5.0
     history: Duration = Duration(7 * 86400)
     min_history: Duration = Duration(86400)
     cold_start: Literal["floor_only", "silent"] = "silent"
+    """What happens while less than `min_history` is known."""
 
 
 class Absence(Entry, frozen=True, tag="absence", tag_field="technique"):
@@ -154,6 +188,7 @@ class Absence(Entry, frozen=True, tag="absence", tag_field="technique"):
     """
 
     signal: str
+    """The heartbeat: a gauge or a counter of a health or external metric."""
     below: float = 0.0
     older_than: Duration = Duration(0)
     busy: str = ""
@@ -172,25 +207,41 @@ class Alert(Entry, frozen=True):
     """
 
     severity: SeverityName
+    """How bad: it picks the escalation and the SLA."""
     owner: Owner
+    """Who is asked: it picks whose channels hear."""
     incident: str
+    """What sort of incident it opens: a name in `incidents`."""
     when: When
+    """The condition: a technique and what it needs."""
     summary: str
+    """One line, the title of the page. {actor}, {tenant} and the other labels of the signal are filled in."""
     meaning: str
+    """What has happened, for somebody who was just woken."""
     impact: str
+    """What harm it can do."""
     why: str
     look_at: tuple[str, ...]
     false_positives: tuple[str, ...] = ()
+    """What else can look like it."""
     maturity: Maturity = "stable"
+    """`stable` pages as its severity says, `incubating` goes to chat only, `sandbox` is off."""
     confidence: Literal["low", "medium", "high"] = "medium"
+    """How sure it is that something happened. Only what is `high` is ever acted on without a person."""
     one_shot: bool = False
     for_: Duration = msgspec.field(default=Duration(0), name="for")
+    """How long the condition has to hold before it alerts."""
     enabled: bool = True
+    """`false` switches it off."""
     fold: int = 0
     atlas: tuple[str, ...] = ()
+    """Techniques of MITRE ATLAS, such as AML.T0054."""
     attack: tuple[str, ...] = ()
+    """Techniques of MITRE ATT&CK, such as T1110.001."""
     owasp: tuple[str, ...] = ()
+    """Entries of OWASP's lists, such as LLM01:2025 or ASI03."""
     skip: dict[str, str] = {}
+    """Backends that do not have it, each with the reason."""
 
 
 # ------------------------------------------------------------------------------------------------ how much, who hears
@@ -198,10 +249,15 @@ class Sla(Entry, frozen=True):
     """How soon, counted from the first page."""
 
     acknowledge: Duration
+    """Until somebody says that it is theirs."""
     resolve: Duration
+    """Until it is over."""
     contain: Duration | None = None
+    """Until the harm has stopped."""
     update_every: Duration | None = None
+    """How often who is concerned hears how it stands."""
     review: Duration | None = None
+    """Until it was looked back at."""
 
 
 class Severity(Entry, frozen=True):
@@ -210,16 +266,21 @@ class Severity(Entry, frozen=True):
     order: int
     page: str
     escalation: dict[Owner, str]
+    """The escalation of each owner: a name in `escalations`."""
     sla: Sla
+    """How soon somebody has to act."""
 
 
 class Channel(Entry, frozen=True):
     """A way to reach people. `secret` is the name of a file under the secrets folder; never the secret itself."""
 
     type: Literal["pagerduty", "slack", "email", "webhook"]
+    """What delivers it."""
     secret: str = ""
     target: str = ""
+    """The Slack channel, the mail address, or the address of a webhook, which must hold no secret."""
     pages: bool = False
+    """`true`: it wakes somebody, and counts against the page budget."""
 
 
 class Tier(Entry, frozen=True):
@@ -227,29 +288,38 @@ class Tier(Entry, frozen=True):
 
     after: Duration
     notify: tuple[str, ...]
+    """The channels that hear; naming one again is a new page."""
     unless: Literal["acknowledged", "contained", ""] = ""
+    """The tier stays silent once this is so."""
     during: str = ""
+    """The hours in which it speaks: a name in `calendars`; empty for always."""
 
 
 class Escalation(Entry, frozen=True):
     """Who hears, and who next."""
 
     tiers: tuple[Tier, ...]
+    """The steps, the first at once."""
 
 
 class Calendar(Entry, frozen=True):
     """Hours of the week in a time zone, e.g. office hours."""
 
     timezone: str
+    """A name of the time zone database, such as Europe/Paris."""
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
+    """The days of the week."""
     from_: str = msgspec.field(name="from")
+    """When it begins, such as 08:00."""
     to: str = ""
+    """When it ends, such as 18:00 or 24:00."""
 
 
 class IncidentType(Entry, frozen=True):
     """What sort of incident an alert opens; `entity` is the label that the incident key is built from."""
 
     title: str
+    """Its name for people."""
     entity: str = ""
 
 
@@ -258,18 +328,22 @@ class Settings(Entry, frozen=True):
 
     scrape_interval: Duration
     evaluation_interval: Duration
+    """How often Prometheus evaluates the rules."""
     latch_margin: Duration
     repeat_interval: Duration
     offhours_calendar: str
     page_budget_per_shift: int
     shift: Duration
+    """How long one person is on call; the page budget is for so long."""
     runbook_base_url: str
     dashboard_base_url: str
+    """Where the dashboards are served; the dashboard's id is appended."""
     severity_words: dict[SeverityName, str]
     none_word: str
     secrets_folder: str
     smtp_smarthost: str = "localhost:25"
     smtp_from: str = "tocsin@example.org"
+    """Who e-mails come from, and who logs in to send them."""
     baseline_step: Duration = Duration(300)
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_series: int = 20_000
@@ -280,9 +354,13 @@ class Metadata(Entry, frozen=True):
     """Who keeps the spec, and the editions of the frameworks that it names."""
 
     name: str
+    """What this spec is called."""
     owner: str
+    """Who answers for it."""
     reviewed: str
+    """When it was last looked through: a date, such as 2026-03-01."""
     review_every: Duration
+    """How soon it is to be looked through again."""
     atlas: str
     owasp_llm: str
     owasp_agentic: str

@@ -6,10 +6,14 @@ that exists already says only what differs.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, Final
 
 import msgspec
@@ -20,14 +24,22 @@ from spec.duration import Duration
 Schema = dict[str, Any]
 Note = Callable[[str, str], str]
 """What a key of an entry type means; both by name. "" when nobody said."""
-Words = Mapping[tuple[str, str], tuple[str, ...]]
+Meanings = Mapping[str, str]
+"""Words, each with what it means in a sentence, or ""."""
+Words = Mapping[tuple[str, str], Meanings]
 """Words that are offered for a key of an entry type (or for the items and values in it); others are allowed too."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DURATION_TEXT: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|[smhdw]))+)$",
+    "patternErrorMessage": "Not a duration. Write 30s, 5m, 1h30m or 4d.",  # which editors say instead of the pattern
+}
 DURATION: Final[Schema] = {
-    "anyOf": [{"type": "string", "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|[smhdw]))+)$"}, {"const": 0}],
+    "anyOf": [_DURATION_TEXT, {"const": 0}],
     "description": "A duration, such as 30s, 5m, 1h30m or 4d.",
 }
+_NO_WORDS: Final[Meanings] = {}
 _SCALARS: Final[Mapping[type, Schema]] = {Duration: DURATION, Path: {"type": "string"}}
 _LIMITS: Final = (("ge", "minimum"), ("gt", "exclusiveMinimum"), ("le", "maximum"), ("lt", "exclusiveMaximum"))
 
@@ -36,7 +48,26 @@ def described(doc: str, key: str) -> str:
     """The part of a type's docstring that is about a key: the first clause that names it in backticks; else ""."""
     clauses = re.split(r"(?<=[.;])\s+", " ".join(doc.split()))
     found = next((clause for clause in clauses if f"`{key}`" in clause), "")
-    return found.rstrip(";.") + "." if found else ""
+    return plain_text(found).rstrip(";.") + "." if found else ""
+
+
+@cache
+def remarks(cls: type) -> Mapping[str, str]:
+    """What stands below each attribute of a class in its source, by the attribute's name."""
+    (body,) = (node.body for node in ast.parse(dedent(inspect.getsource(cls))).body if isinstance(node, ast.ClassDef))
+    return {
+        key.target.id: plain_text(remark.value.value)
+        for key, remark in pairwise(body)
+        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name)
+        if isinstance(remark, ast.Expr)
+        and isinstance(remark.value, ast.Constant)
+        and isinstance(remark.value.value, str)
+    }
+
+
+def plain_text(doc: str) -> str:
+    """A docstring as an editor shows it: code in single backticks."""
+    return inspect.cleandoc(doc).replace("``", "`")
 
 
 class Builder:
@@ -47,7 +78,7 @@ class Builder:
         self._note = note
         self._words = words or {}
 
-    def of(self, expected: types.Type, *, partial: bool = False, words: tuple[str, ...] = ()) -> Schema:
+    def of(self, expected: types.Type, *, partial: bool = False, words: Meanings = _NO_WORDS) -> Schema:
         """The schema of a type; `partial`: only what differs, as in an overlay over a value that exists."""
         match expected:
             case types.Metadata():
@@ -67,7 +98,7 @@ class Builder:
             case _:
                 return _scalar(expected, words)
 
-    def _map(self, expected: types.DictType, *, partial: bool, words: tuple[str, ...]) -> Schema:
+    def _map(self, expected: types.DictType, *, partial: bool, words: Meanings) -> Schema:
         value = self.of(expected.value_type, partial=partial, words=words)
         if isinstance(expected.key_type, types.LiteralType):
             keys = dict.fromkeys(map(str, expected.key_type.values), value)
@@ -82,12 +113,12 @@ class Builder:
             return name
         made: Schema = {"type": "object"}
         self.definitions[name] = made
-        doc = inspect.cleandoc(expected.cls.__doc__ or "")
+        doc = plain_text(expected.cls.__doc__ or "")
         if doc:
             made["description"] = doc
         made["properties"] = {}
         if expected.tag_field:
-            made["properties"][expected.tag_field] = {"const": expected.tag}
+            made["properties"][expected.tag_field] = {"const": expected.tag, "description": doc.partition("\n\n")[0]}
         for field in expected.fields:
             made["properties"][field.encode_name] = self._key(expected, field, partial=partial)
         made["additionalProperties"] = not expected.forbid_unknown_fields
@@ -99,12 +130,13 @@ class Builder:
 
     def _key(self, struct: types.StructType, field: types.Field, *, partial: bool) -> Schema:
         cls = struct.cls.__name__
-        schema = dict(self.of(field.type, partial=partial, words=self._words.get((cls, field.encode_name), ())))
-        note = self._note(cls, field.encode_name) or described(struct.cls.__doc__ or "", field.name)
+        schema = dict(self.of(field.type, partial=partial, words=self._words.get((cls, field.encode_name), {})))
+        told = described(struct.cls.__doc__ or "", field.name)
+        note = self._note(cls, field.encode_name) or remarks(struct.cls).get(field.name) or told
         if note:
             schema["description"] = note
         default = plain(field.default) if field.default is not msgspec.NODEFAULT else None
-        if default not in (None, ""):
+        if default not in (None, "") and not partial:  # what holds where nothing is said is the entry's own value
             schema["default"] = default
         return schema
 
@@ -120,7 +152,7 @@ def plain(value: Any) -> Any:
             return value
 
 
-def _scalar(expected: types.Type, words: tuple[str, ...]) -> Schema:
+def _scalar(expected: types.Type, words: Meanings) -> Schema:
     match expected:
         case types.StrType():
             schema: Schema = {"type": "string"}
@@ -128,7 +160,7 @@ def _scalar(expected: types.Type, words: tuple[str, ...]) -> Schema:
                 schema["pattern"] = expected.pattern
             if expected.min_length is not None:
                 schema["minLength"] = expected.min_length
-            return {"anyOf": [{"enum": list(words)}, schema]} if words else schema
+            return {"anyOf": [_offered(words), schema]} if words else schema
         case types.BoolType():
             return {"type": "boolean"}
         case types.IntType():
@@ -138,6 +170,12 @@ def _scalar(expected: types.Type, words: tuple[str, ...]) -> Schema:
         case types.NoneType():
             return {"type": "null"}
     raise TypeError(f"no JSON Schema for {expected}")
+
+
+def _offered(words: Meanings) -> Schema:
+    """Words to choose from; editors show what is said of each beside it."""
+    said = {"enumDescriptions": list(words.values())} if any(words.values()) else {}
+    return {"enum": list(words), **said}
 
 
 def _limits(expected: types.IntType | types.FloatType) -> Schema:

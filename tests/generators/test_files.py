@@ -98,6 +98,7 @@ def test_a_changed_spec_makes_files_stale(folder: Path, tmp_path: Path) -> None:
         ("alert_rules/tocsin.tests.yaml", "different"),
         ("dashboards/tocsin-overview.json", "different"),
         ("dashboards/tocsin-volumetric.json", "different"),
+        ("docs/schema/spec.schema.json", "different"),
         ("runbooks/LLMAlertStorm.md", "different"),
         ("runbooks/LLMSpendBurst.md", "different"),
     ]

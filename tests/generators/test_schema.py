@@ -15,10 +15,10 @@ import tocsin
 from exporters import schema as exporter_schema
 from exporters.config import ExporterConfig, load_config
 from generators import schema
-from spec import SpecError, load_spec
+from spec import SpecError, load_spec, model
 from spec.load import FOLDER
 from spec.model import Spec
-from spec.schema import Builder, described
+from spec.schema import DURATION, Builder, described, remarks
 from spec.source import merged, parse_document, read_document
 
 ROOT = Path(tocsin.__file__).parent
@@ -118,6 +118,25 @@ def test_names_are_offered_with_what_they_are() -> None:
     assert "multiples" in made["$defs"]["PartialSettings"]["properties"]["scrape_interval"]["description"]
 
 
+def test_every_key_of_the_spec_is_explained() -> None:
+    definitions = json.loads(schema.generate(SPEC)[schema.PATH])["$defs"]
+    unexplained = [
+        (name, key)
+        for name, entry in definitions.items()
+        for key, value in entry["properties"].items()
+        if value.get("description", DURATION["description"]) == DURATION["description"]
+    ]
+    assert unexplained == []
+
+
+def test_nothing_is_said_to_be_the_default_of_what_is_shipped() -> None:
+    """What holds in a known entry is what is shipped, and an editor would insert the default."""
+    definitions = json.loads(schema.generate(SPEC)[schema.PATH])["$defs"]
+    partial = [entry for name, entry in definitions.items() if name.startswith("Partial")]
+    assert len(partial) > 5
+    assert [key for entry in partial for key, value in entry["properties"].items() if "default" in value] == []
+
+
 def test_offered_words_are_of_keys_that_exist() -> None:
     builder = Builder()
     builder.of(types.type_info(Spec))
@@ -184,3 +203,9 @@ def test_the_clause_about_a_key_is_its_description() -> None:
         "`a` again: `c`.",
         "",
     ]
+
+
+def test_what_stands_below_a_key_is_its_description() -> None:
+    told = remarks(model.Signal)
+    assert told["no_alert"] == "Why no alert looks at it, when that is on purpose."
+    assert "measure" not in told  # nothing stands below it: the docstring says it
