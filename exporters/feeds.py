@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -13,6 +14,8 @@ from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
 from exporters.sources.health import DROPS, STATES
 from spec.model import HealthMetric
+
+log = logging.getLogger("tocsin")
 
 _GAUGES: Final = (
     "tocsin_source_up",
@@ -28,6 +31,8 @@ _HOOK_GAUGES: Final = (
     "tocsin_hook_queue_bytes",
     "tocsin_hook_report_age_seconds",
 )
+_NOT_YET: Final = ("", "not looked yet")  # reasons of a source that has only just begun
+_SHOWN: Final = 300  # characters of a reason in our log
 _GIVEN: Final = "records"  # among the numbers of a writer, beside its reasons to drop some
 
 
@@ -56,6 +61,7 @@ class Feeds:
             if status.writers is not None and status.writers is not before.writers:
                 self._count_told(name, status.writers)
             self._count_gaps(name, status, now)
+            _tell(status, before)
             self._before[name] = status
 
     def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
@@ -107,6 +113,21 @@ class Feeds:
         lag = now - newest if waiting > 0 and newest else 0.0
         gaps = self._state.writers.recent(name, now)
         return float(status.up), float(status.unread_bytes), newest, max(0.0, lag), float(gaps)
+
+
+def _tell(status: Status, before: Status) -> None:
+    """Say in the log, once, why a source cannot be read, and that it can be again.
+
+    One that is posted to says so itself.
+    """
+    if status.spool_bytes is not None or status.reason == before.reason:
+        return
+    if status.reason not in _NOT_YET:
+        # A reason names files, whose names others choose.
+        shown = status.reason[:_SHOWN].encode("unicode_escape").decode("ascii")
+        log.warning("source %s cannot be read: %s", status.source, shown)
+    elif status.up and before.reason not in _NOT_YET:
+        log.info("source %s is read again", status.source)
 
 
 def _of_hook(reports: Sequence[Report]) -> tuple[float, ...]:
