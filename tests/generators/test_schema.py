@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import msgspec.inspect as types
 import pytest
 from jsonschema import Draft202012Validator
 
-import tocsin
 from exporters import schema as exporter_schema
 from exporters.config import ExporterConfig, load_config
 from generators import schema
@@ -20,8 +18,8 @@ from spec.load import FOLDER
 from spec.model import Spec
 from spec.schema import DURATION, Builder, described, remarks
 from spec.source import merged, parse_document, read_document
+from tests.support import pages
 
-ROOT = Path(tocsin.__file__).parent
 SPEC = load_spec()
 
 
@@ -41,11 +39,6 @@ def plain(text: str) -> Any:
 
 def faults(found: Draft202012Validator, data: Any) -> list[str]:
     return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in found.iter_errors(data)]
-
-
-def blocks(page: str) -> list[str]:
-    """The YAML of a page of the docs."""
-    return re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
 # ---------------------------------------------------------------------------------------------------------- the spec
@@ -146,7 +139,8 @@ def test_offered_words_are_of_keys_that_exist() -> None:
 
 # ------------------------------------------------------------------------------------------------ the configuration
 def test_the_configuration_of_the_docs_is_right() -> None:
-    least, more, *_ = (plain(text) for text in blocks("docs/install.md"))
+    page = (pages.ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    least, more, *_ = (plain(block.text) for block in pages.blocks(page) if block.language == "yaml")
     assert faults(CONFIG, least) == []
     more["state_folder"] = least["state_folder"]
     more["sources"]["web"] |= least["sources"]["web"]
