@@ -23,12 +23,12 @@ import yaml
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 
 from bench.hook import hook
-from bench.lines import fat_lines, lean_lines
+from bench.lines import lean_lines
+from bench.logs import FAT, LEAN, groups, write_logs
 from bench.measure import Figure, cpu_seconds
 from bench.replay import replay_pages
 from bench.work import NOW, engine
 from exercises import servers
-from exporters.exporter import TOGETHER
 from exporters.expose import Exposition
 from exporters.process import settle
 from exporters.samples import Table
@@ -38,11 +38,7 @@ from exporters.signals.rollup import Rollup
 from spec import load_spec
 from spec.model import Family
 
-LEAN, FAT = 200_000, 50_000
-"""Lines of the two logs."""
 ROUNDS = 5
-CHUNK = 1 << 20
-"""Bytes that are read at once, as by the file tail."""
 MTAIL = Path(__file__).parent / "mtail" / "five.mtail"
 
 
@@ -80,7 +76,7 @@ def _against_orjson(path: Path, *, content: bool) -> float:
     worker = engine(load_spec(), content=content)
     settle()
     parsing = working = 0.0
-    for group in _groups(path):
+    for group in groups(path):
         begun = time.process_time()
         for chunk in group:
             for text in chunk.splitlines():
@@ -90,19 +86,6 @@ def _against_orjson(path: Path, *, content: bool) -> float:
         working += time.process_time() - between
         parsing += between - begun
     return working / parsing
-
-
-def _groups(path: Path) -> Iterator[list[bytes]]:
-    """Chunks as a running exporter counts them together."""
-    group: list[bytes] = []
-    with path.open("rb") as file:
-        while data := file.read(CHUNK):
-            group.append(data + file.readline())
-            if sum(chunk.count(b"\n") for chunk in group) >= TOGETHER:
-                yield group
-                group = []
-    if group:
-        yield group
 
 
 def scrape(_folder: Path, rounds: int) -> Iterator[Figure]:
@@ -219,13 +202,6 @@ def _read_count(port: int) -> float:
 BENCHMARKS = (mtail, parser, scrape, memory, visible, replay_pages, hook)
 
 
-def _prepare(folder: Path) -> None:
-    (folder / "empty.jsonl").touch()
-    for name, lines in (("lean", lean_lines(LEAN, 1)), ("fat", fat_lines(FAT, 1))):
-        with (folder / f"{name}.jsonl").open("wb") as file:
-            file.writelines(lines)
-
-
 def _table(figures: Iterable[Figure]) -> str:
     rows = [("figure", "median", "range", "unit", "goal", "", "reference")]
     for figure in figures:
@@ -252,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
         folder = Path(name)
         print(f"bench: writing {LEAN:,} lean and {FAT:,} fat lines", file=sys.stderr)
-        _prepare(folder)
+        write_logs(folder)
         for benchmark in BENCHMARKS:
             if not options.only or benchmark.__name__ in options.only:
                 print(f"bench: {benchmark.__name__}", file=sys.stderr)

@@ -20,6 +20,7 @@ from spec import Spec, load_spec
 NOW = 1_800_000_000.0
 """After every line of the logs."""
 
+
 def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)

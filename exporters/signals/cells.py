@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -105,16 +106,15 @@ class CellTable:
         """
         if len(self._raw) > _RAW_CACHE:
             self._raw.clear()
-        known = self._raw.get
-        found = [known(row, -1) for row in rows]
-        out = np.array(found, np.int64)
-        if -1 in found:
-            unknown = np.flatnonzero(out < 0).tolist()
+        out = np.fromiter(map(self._raw.get, rows, repeat(-1)), np.int64, len(rows))
+        unknown = np.flatnonzero(out < 0).tolist()
+        if unknown:
+            known = np.flatnonzero(out >= 0).tolist()
             admitted = sum(map(len, self._open))
             for place in sorted(unknown, key=lambda place: not proven[place]):  # proof may come later in the batch
                 out[place] = self._resolve_one(rows[place], proven[place])
             if sum(map(len, self._open)) != admitted:  # what was counted as "other" before has a place of its own now
-                for place in np.flatnonzero(np.array(found) >= 0).tolist():
+                for place in known:
                     out[place] = self._resolve_one(rows[place], proven[place])
         return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +33,10 @@ class Groups:
 
     def resolve(self, names: Sequence[str], extra: Callable[[int], str], now: float) -> npt.NDArray[np.int64]:
         """Rows of `names`, made when new with the second label ``extra(i)`` of name i; all are touched at `now`."""
-        known = self.rows.get
-        found = [known(name, -1) for name in names]
-        out = np.array(found, np.int64)
-        if -1 in found:
+        out = np.fromiter(map(self.rows.get, names, repeat(-1)), np.int64, len(names))
+        missing = np.flatnonzero(out < 0).tolist()
+        if missing:
             self._touched[out[out >= 0]] = now  # before anybody makes room for somebody new
-            missing = np.flatnonzero(out < 0).tolist()
             out[missing] = [self._row(names[place], place, extra, now) for place in missing]
         self._touched[out] = now
         return out

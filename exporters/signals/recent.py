@@ -89,8 +89,13 @@ class Recent:
     def new(self, ids: Ids) -> npt.NDArray[np.int64] | None:
         """Remember `ids`; the places of those not seen before, or None when all are new (the usual case)."""
         ids = _held(ids)
-        unique, first = np.unique(ids, return_index=True)
-        places = np.sort(first[~self._contains(unique)])
+        is_new = ~self._contains(ids)
+        ordered = np.sort(ids)
+        if (ordered[1:] == ordered[:-1]).any():
+            first = np.zeros(len(ids), np.bool_)
+            first[np.unique(ids, return_index=True)[1]] = True
+            is_new &= first
+        places = np.flatnonzero(is_new)
         fresh = ids[places]
         while len(fresh):
             if self._young.count >= self.horizon:

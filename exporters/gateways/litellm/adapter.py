@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -176,12 +177,11 @@ class LiteLLM:
     def _dimensions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         want, columns, name = self._columns, batch.columns, self._names.__getitem__
         if "tenant" in want:
-            teams = zip(callers["user_api_key_team_id"], callers["user_api_key_org_id"], strict=True)
-            columns["tenant"] = [name(team or organisation) for team, organisation in teams]
+            teams, organisations = callers["user_api_key_team_id"], callers["user_api_key_org_id"]
+            columns["tenant"] = [*map(name, _either(teams, organisations))]
         if "model" in want:
             # A model that does not exist has no group: then it is the asked name.
-            groups = zip(fields["model_group"], fields["model"], strict=True)
-            columns["model"] = [name(group or model) for group, model in groups]
+            columns["model"] = [*map(name, _either(fields["model_group"], fields["model"]))]
         if "provider" in want:
             columns["provider"] = [*map(name, fields["custom_llm_provider"])]
         if "operation" in want:
@@ -242,12 +242,11 @@ class LiteLLM:
         keys, aliases, teams = (callers[f"user_api_key_{field}"] for field in ("hash", "alias", "team_id"))
         classes, shared = batch.objects("error_class"), self._shared
         actors = [*map(self._names.__getitem__, callers["user_api_key_user_id"])]
-        if None in actors:
-            for row, actor in enumerate(actors):
-                # A key that the gateway has blocked is refused with 403, and nothing but its hash is told.
-                known = actor is None and (classes[row] != "permission" or aliases[row] or teams[row])
-                if known and (key := self._keys[keys[row]]):
-                    actors[row] = f"key:{key}"
+        for row in [row for row, actor in enumerate(actors) if actor is None]:
+            # A key that the gateway has blocked is refused with 403, and nothing but its hash is told.
+            known = classes[row] != "permission" or aliases[row] or teams[row]
+            if known and (key := self._keys[keys[row]]):
+                actors[row] = f"key:{key}"
         if "auth" in classes:
             actors = [None if error == "auth" else actor for actor, error in zip(actors, classes, strict=True)]
         if shared:
@@ -281,6 +280,11 @@ class LiteLLM:
         if self._whole is None:
             self._whole = LiteLLM(ALL_COLUMNS, True, self._shared, self._trusted)
         return flat_record(self._whole.decode(raw, source=""), raw)
+
+
+def _either(usual: Sequence[str | None], otherwise: Sequence[str | None]) -> Sequence[str | None]:
+    """Of each pair the first that says something."""
+    return usual if all(usual) else [one or other for one, other in zip(usual, otherwise, strict=True)]
 
 
 def _operation(call_type: str | None) -> str:
