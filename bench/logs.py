@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.lines import fat_lines, lean_lines
-from exporters.exporter import TOGETHER
+from exporters.exporter import BUDGET, TOGETHER
 
 LEAN: Final = 200_000
 """Lines of ``lean.jsonl``."""
@@ -31,7 +31,7 @@ def groups(path: Path) -> Iterator[list[bytes]]:
     with path.open("rb") as file:
         while data := file.read(CHUNK):
             group.append(data + file.readline())
-            if sum(chunk.count(b"\n") for chunk in group) >= TOGETHER:
+            if sum(chunk.count(b"\n") for chunk in group) >= TOGETHER or sum(map(len, group)) >= BUDGET:
                 yield group
                 group = []
     if group:
