@@ -77,8 +77,7 @@ class Entity:
         """
         if not self.top or len(rows) <= self.top:
             return np.arange(len(rows)), set()
-        bad = np.isin(rows, np.fromiter(violating, np.int64, len(violating)))
-        kept = np.isin(rows, np.fromiter(self.published, np.int64, len(self.published)))
+        bad, kept = self._among(rows, violating), self._among(rows, self.published)
         # The greatest can only be among these: so only these are put in order.
         likely = bad.copy()
         likely[np.argpartition(-values, self.top)[: self.top]] = True
@@ -86,3 +85,9 @@ class Entity:
         order = np.lexsort((rows[places], -values[places], ~(bad & kept)[places], ~bad[places]))
         chosen = places[order[: self.top]]
         return chosen, set(violating) - set(rows[chosen].tolist())
+
+    def _among(self, rows: Ints, some: Collection[int]) -> npt.NDArray[np.bool_]:
+        """For each of `rows`, whether it is one of `some`."""
+        marked = np.zeros(self.groups.size, np.bool_)
+        marked[list(some)] = True
+        return marked[rows]

@@ -18,7 +18,10 @@ Ints = npt.NDArray[np.int64]
 
 
 class Peaks:
-    """One peak for each group, by row. `value` is 0 where there is none; `part` is the answered part of it."""
+    """One peak for each group, by row. `value` is 0 where there is none; `part` is the answered part of it.
+
+    Flows have no answered part, so `part` is one 0 for all rows until a hit was answered.
+    """
 
     __slots__ = ("any", "keep", "part", "served", "value")
 
@@ -26,29 +29,34 @@ class Peaks:
         self.keep = keep
         self.any = False  # whether there may be one
         self.value: Floats = np.zeros(0)
-        self.part: Floats = np.zeros(0)
+        self.part = self._no_parts()
         self.served: Floats = np.zeros(0)  # when it was first shown; +Inf: not yet
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` groups."""
         missing = rows - len(self.value)
         if missing > 0:
-            missing = max(missing, len(self.value) // 2, 16)
+            missing = max(missing, len(self.value) // 8, 16)
             self.value = np.concatenate([self.value, np.zeros(missing)])
-            self.part = np.concatenate([self.part, np.zeros(missing)])
             self.served = np.concatenate([self.served, np.full(missing, np.inf)])
+            parts = self.part.flags.writeable
+            self.part = np.concatenate([self.part, np.zeros(missing)]) if parts else self._no_parts()
 
     def clear(self, row: int) -> None:
         """Forget a group's peak."""
         if row < len(self.value):
-            self.value[row], self.part[row], self.served[row] = 0.0, 0.0, np.inf
+            self._drop(row)
 
     def raise_one(self, row: int, value: float, part: float) -> None:
         """A window of group `row` reached `value`, `part` of it answered."""
         self.grow(row + 1)
         self.any = True
         if value > self.value[row] or (value == self.value[row] and part > self.part[row]):
-            self.value[row], self.part[row], self.served[row] = value, part, np.inf
+            if part and not self.part.flags.writeable:
+                self.part = self.part.copy()
+            if self.part.flags.writeable:
+                self.part[row] = part
+            self.value[row], self.served[row] = value, np.inf
 
     def raise_many(self, rows: Ints, values: Floats) -> None:
         """Windows of many groups; a group may stand more than once in `rows`."""
@@ -70,7 +78,7 @@ class Peaks:
         self.served[ahead] = now  # the clock was set back: or they would stay until it is there again
         over = now - self.served >= self.keep
         if over.any():
-            self.value[over], self.part[over], self.served[over] = 0.0, 0.0, np.inf
+            self._drop(over)
         positive = self.value > 0
         self.any = bool(positive.any())
         self.served[positive & np.isinf(self.served)] = now
@@ -86,4 +94,15 @@ class Peaks:
         if len(rows):
             self.any = True
             self.grow(int(rows.max()) + 1)
-            self.value[rows], self.part[rows], self.served[rows] = data["value"], data["part"], data["served"]
+            if data["part"].any():
+                self.part = np.zeros(len(self.value))
+                self.part[rows] = data["part"]
+            self.value[rows], self.served[rows] = data["value"], data["served"]
+
+    def _no_parts(self) -> Floats:
+        return np.broadcast_to(0.0, len(self.value))
+
+    def _drop(self, rows: int | npt.NDArray[np.bool_]) -> None:
+        self.value[rows], self.served[rows] = 0.0, np.inf
+        if self.part.flags.writeable:
+            self.part[rows] = 0.0

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
-from exporters.signals.cells import CellTable, Floats, Histogram, Ints
+from exporters.signals.cells import CellTable, Floats, Histogram
 from exporters.signals.held import Held
 from spec.model import Family
 
@@ -34,12 +35,12 @@ class Rollup:
         self._own = [label for place, label in enumerate(family.labels) if place != self._split_place]
         self._places = [table.dims.index(label) for label in self._own]
         self._where = [(table.dims.index(label), frozenset(words)) for label, words in family.where.items()]
-        self._maps: Ints = np.zeros((max(1, len(self._split)), 0), np.int64)  # series of each cell, -1: none
+        # Series of each cell, -1: none.
+        self._maps: npt.NDArray[np.int32] = np.zeros((max(1, len(self._split)), 0), np.int32)
         self._closed = {label: tuple(words) for label, words in closed.items() if label in self._own}
         for label, words in family.where.items():
             if label in self._closed:
                 self._closed[label] = tuple(words)
-        self._met: set[tuple[str, ...]] = set()  # own labels of the cells taken in so far
         # Closed labels that combine in few ways are worth a series at 0 for each way, before it happens.
         self._siblings = math.prod(len(words) for words in self._closed.values()) <= _FEW
         self.held = Held(self.width)
@@ -65,7 +66,10 @@ class Rollup:
     def fresh(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
         """The own label values of a cell with these labels, if they need series that are not there yet."""
         values = self._project(labels)
-        return None if values is None or values in self._met else values
+        return None if values is None or self._born(values) else values
+
+    def _born(self, values: tuple[str, ...]) -> bool:
+        return next(self._keys(values)) in self.index  # the others were born with it
 
     def _project(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
         """The own label values of a cell; None when the family is not about it."""
@@ -90,7 +94,6 @@ class Rollup:
 
     def bear(self, values: tuple[str, ...]) -> None:
         """Make the series of fresh label values, and of their siblings."""
-        self._met.add(values)
         for key in (*self._born_with(values), *self._keys(values)):
             self._series(key)
 
@@ -99,11 +102,11 @@ class Rollup:
         known = self._maps.shape[1]
         if known == self.table.size:
             return
-        fresh = np.full((len(self._maps), self.table.size - known), -1, np.int64)
+        fresh = np.full((len(self._maps), self.table.size - known), -1, np.int32)
         for place, labels in enumerate(self.table.labels[known:]):
             values = self._project(labels)
             if values is not None:
-                if values not in self._met:
+                if not self._born(values):
                     self.bear(values)
                 fresh[:, place] = [self._series(key) for key in self._keys(values)]
         self._maps = np.concatenate([self._maps, fresh], axis=1)
