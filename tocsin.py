@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,6 +17,7 @@ from exporters.state import StateError
 from spec import SpecError, compile_alerts
 from spec.checks import run_checks
 from spec.load import load_sourced
+from spec.version import VERSION
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ROOT = Path(__file__).resolve().parent
@@ -417,7 +417,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="tocsin", description="Turns LLM gateway logs into Prometheus security metrics, alerts and pages."
     )
-    parser.add_argument("--version", action="version", version=f"tocsin {version('tocsin')}")
+    parser.add_argument("--version", action="version", version=f"tocsin {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True)
     for add in (_add_check, _add_generate, _add_export, _add_who, _add_replay, _add_tail, _add_metrics, _add_demo):
         add(commands)

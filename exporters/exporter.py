@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from exporters.process import trim
 from exporters.samples import Table
 from exporters.sources import Source
 from exporters.state import StateFolder
+from spec.version import VERSION
 
 BUDGET: Final = 8 * 1024 * 1024
 """Bytes read between two moments at which a scrape may come in, at most: of the most hostile text a second's work."""
@@ -97,7 +97,7 @@ class Exporter:
         for name, value in gauges.items():
             yield Table(name, "gauge", health[name].help, (), [()], np.array([value]))
         build = "tocsin_build_info"
-        yield Table(build, "gauge", health[build].help, ("version",), [(version("tocsin"),)], np.ones(1))
+        yield Table(build, "gauge", health[build].help, ("version",), [(VERSION,)], np.ones(1))
 
     # ------------------------------------------------------------------------------------------------ state
     def _save(self, now: float) -> None:

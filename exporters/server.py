@@ -87,16 +87,16 @@ class _Handler(BoundedHandler):
 
     def serve(self) -> None:
         """Answer a GET."""
-        route = self.server.routes.get(self.path.partition("?")[0])
+        route = self.server.routes.get(self.head.path.partition("?")[0])
         if route is None:
             self.answer(HTTPStatus.NOT_FOUND, b"there are /metrics, /-/healthy and /-/ready\n")
             return
         try:
-            status, kind, body = route(self.headers.get("Accept", ""))
+            status, kind, body = route(self.head.get("Accept"))
         except Exception:
-            log.exception("a request for %s failed", self.path.partition("?")[0])
+            log.exception("a request for %s failed", self.head.path.partition("?")[0])
             status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"see the exporter's log\n"
-        if len(body) >= _LEAST_GZIP and "gzip" in self.headers.get("Accept-Encoding", ""):
+        if len(body) >= _LEAST_GZIP and "gzip" in self.head.get("Accept-Encoding"):
             self.answer(status, gzip.compress(body, compresslevel=1), kind, Content_Encoding="gzip")
         else:
             self.answer(status, body, kind)

@@ -1,14 +1,12 @@
 """A small HTTP server for hostile clients: bounded in threads, in time and in what it reads before it knows the sender.
 
-The standard library's, with its two gaps closed. A socket's timeout holds for each receive, so a client that sends a
-byte now and then keeps a thread for ever: here a deadline holds for all of a request. And a head may be 6 MB long
-there: here it is 32 KiB. One request a connection, and nothing that a client sends is echoed or logged.
+The standard library's server of sockets, with one gap closed: a socket's timeout holds for each receive, so a client
+that sends a byte now and then keeps a thread for ever; here a deadline holds for all of a request. One request a
+connection, a head of 32 KiB at most (`exporters.head`), and nothing that a client sends is echoed or logged.
 """
 
 from __future__ import annotations
 
-import http.client
-import http.server
 import io
 import socket
 import socketserver
@@ -17,6 +15,8 @@ import time
 from abc import ABC, abstractmethod
 from http import HTTPStatus
 from typing import Any, Final
+
+from exporters.head import Head, HeadTooLargeError, NoRequestError, read_head
 
 HEAD_BYTES: Final = 32 * 1024
 """Request line and headers together, at most."""
@@ -28,7 +28,7 @@ _BACKLOG: Final = 128  # connections that the kernel keeps waiting
 Request = socket.socket | tuple[bytes, socket.socket]
 
 
-class BoundedServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
+class BoundedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """At most `at_once` requests are served at the same time; later ones wait in the listen queue.
 
     Raises:
@@ -88,20 +88,15 @@ class BoundedServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class Wire(io.RawIOBase):
-    """A socket under one deadline, and under a limit of bytes until `head_is_read`."""
+    """A socket under one deadline."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         self._connection = connection
-        self._head: int | None = HEAD_BYTES
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
         """Everything from now on has to be over in so many seconds."""
         self._deadline = time.monotonic() + seconds
-
-    def head_is_read(self) -> None:
-        """What follows is the body, whose length others watch."""
-        self._head = None
 
     def _arm(self) -> None:
         left = self._deadline - time.monotonic()
@@ -122,19 +117,10 @@ class Wire(io.RawIOBase):
 
         Raises:
             TimeoutError: the deadline is over.
-            http.client.LineTooLong: the head is too large.
             OSError: the connection broke.
         """
-        view = memoryview(buffer).cast("B")
-        if self._head is not None:
-            if self._head <= 0:
-                raise http.client.LineTooLong("head")
-            view = view[: self._head]
         self._arm()
-        size = self._connection.recv_into(view)
-        if self._head is not None:
-            self._head -= size
-        return size
+        return self._connection.recv_into(buffer)
 
     def write(self, data: Any) -> int:
         """Send all of it. Raises as `readinto`."""
@@ -143,43 +129,42 @@ class Wire(io.RawIOBase):
         return memoryview(data).nbytes
 
 
-class BoundedHandler(http.server.BaseHTTPRequestHandler, ABC):
-    """One request: `patience` seconds for the client to send it, and as many to take the answer."""
+class BoundedHandler(socketserver.BaseRequestHandler, ABC):
+    """One request: `patience` seconds for the client to send it, and as many to take the answer.
+
+    `head` is the request's; its body, if it has any, comes from `body`.
+    """
 
     patience = 10.0
     method = "GET"
-    server_version = "tocsin"
-    sys_version = ""
-    protocol_version = "HTTP/1.1"
+    head: Head
 
     def setup(self) -> None:
         """Put the deadline between the socket and everybody who reads from it."""
-        self.connection = self.request
-        self.wire = Wire(self.connection, self.patience)
-        self.rfile = io.BufferedReader(self.wire, _BUFFER)
-        self.wfile = self.wire  # type: ignore[assignment]
-        self.command, self.requestline, self.request_version = "", "", "HTTP/1.0"
+        self.wire = Wire(self.request, self.patience)
+        self.body = io.BufferedReader(self.wire, _BUFFER)
         self.answered = False
 
     def handle(self) -> None:
         """Read the head, and serve."""
-        self.close_connection = True
         try:
-            self.raw_requestline = self.rfile.readline(HEAD_BYTES)
-            if len(self.raw_requestline) == HEAD_BYTES:
-                raise http.client.LineTooLong("request line")
-            if not self.raw_requestline or not self.parse_request():
+            head = read_head(self.body, HEAD_BYTES)
+            if head is None:
                 return
-            self.wire.head_is_read()
-            if self.command == self.method:
-                self.serve()
-            else:
+            self.head = head
+            if head.method != self.method:
                 self.refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method", Allow=self.method)
+                return
+            if head.newer and head.get("Expect").lower() == "100-continue":  # it waits for this before it sends a body
+                self.wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.serve()
+        except NoRequestError:
+            self.refuse(HTTPStatus.BAD_REQUEST, "request")
+        except HeadTooLargeError:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
         except TimeoutError:
             if not self.answered:
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT, "slow")
-        except http.client.LineTooLong:
-            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
 
     @abstractmethod
     def serve(self) -> None:
@@ -194,32 +179,25 @@ class BoundedHandler(http.server.BaseHTTPRequestHandler, ABC):
     def answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain", **headers: str) -> None:
         """Send an answer; in names of headers ``_`` stands for ``-``."""
         self.answered = True
-        self.request_version = self.protocol_version  # also where none could be read
         self.wire.allow(self.patience)
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the standard library refuses; its texts quote the client, so they are not sent."""
-        status = HTTPStatus(code)
-        self.refuse(status, "head" if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else "request")
+        fields = {
+            "Server": "tocsin",
+            "Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+        self.wire.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+        self.wire.write(body)
 
     def _linger(self) -> None:
         self.wire.allow(LINGER)
-        self.wire.head_is_read()
         buffer = bytearray(64 * 1024)
         try:
-            self.connection.shutdown(socket.SHUT_WR)
+            self.request.shutdown(socket.SHUT_WR)
             while self.wire.readinto(buffer):
                 pass
         except OSError:
             pass
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Requests are no news."""

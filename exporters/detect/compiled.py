@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import hyperscan
@@ -48,7 +47,7 @@ def compiled(expressions: Sequence[Expression], cache: Path | None = None) -> hy
     Raises:
         ValueError: the engine refuses an expression.
     """
-    asked = repr((version("hyperscan"), list(expressions))).encode()
+    asked = repr(list(expressions)).encode()
     database = None if cache is None else _read(cache, asked)
     if database is None:
         elsewhere = cache is not None or len(expressions) >= MANY
@@ -100,7 +99,7 @@ def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
 
 
 def _loaded(data: bytes) -> hyperscan.Database:
-    database = hyperscan.loadb(data, _MODE)  # refuses what was made for another processor
+    database = hyperscan.loadb(data, _MODE)  # refuses what was made for another processor, or by another engine
     database.scratch = hyperscan.Scratch(database)
     return database
 

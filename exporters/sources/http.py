@@ -239,7 +239,7 @@ class _Handler(BoundedHandler):
         source = self.source
         try:
             self._admit()
-            encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+            encoding = self.head.get("Content-Encoding", "identity").lower()
             if encoding not in ("identity", "gzip"):
                 raise _Refused("encoding")
             length = self._length()
@@ -257,16 +257,16 @@ class _Handler(BoundedHandler):
         self.answer(HTTPStatus.OK, b"{}", "application/json")
 
     def _admit(self) -> None:
-        if self.path != PATH:
+        if self.head.path != PATH:
             raise _Refused("path")
-        if not self.source.knows(self.headers.get_all("Authorization", [])):
+        if not self.source.knows(self.head.all("Authorization")):
             raise _Refused("token" if self.source.polite() else "token_rate")
 
     def _length(self) -> int:
-        stated = self.headers.get_all("Content-Length", [])
-        if "Transfer-Encoding" in self.headers or len(stated) != 1:
+        stated = self.head.all("Content-Length")
+        if self.head.all("Transfer-Encoding") or len(stated) != 1:
             raise _Refused("length")
-        text = stated[0].strip()
+        text = stated[0]
         if not (text.isascii() and text.isdigit()):
             raise _Refused("length")
         if len(text) > 18 or int(text) > self.source.max_body:
@@ -275,7 +275,7 @@ class _Handler(BoundedHandler):
 
     def _body(self, length: int) -> bytes:
         try:
-            body = self.rfile.read(length)
+            body = self.body.read(length)
         except ConnectionError:
             raise _Refused("incomplete") from None
         if len(body) < length:

@@ -114,6 +114,13 @@ def test_what_is_no_request_is_refused_and_not_echoed(server: BoundedServer, lin
     assert Handler.refusals == ["request"]
 
 
+def test_a_client_that_waits_before_its_body_is_told_to_go_on(server: BoundedServer) -> None:
+    assert talk(server, b"GET / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n").startswith(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"
+    )
+    assert talk(server, b"GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_another_method_is_refused(server: BoundedServer) -> None:
     assert talk(server, b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").startswith(b"HTTP/1.1 405 ")
 
