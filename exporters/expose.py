@@ -1,13 +1,12 @@
 """The text that Prometheus reads: its own text format 0.0.4, and OpenMetrics 1.0.
 
-The label text of a series is made once and kept as long as the table keeps its list of keys, which the families do; so
-a scrape joins texts that exist with numbers.
+The text of a metric's lines is made once and kept as long as the table keeps its list of keys, which the families do;
+so a scrape puts numbers into a text that exists.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,7 +23,7 @@ class Exposition:
     """Renders tables; one instance for all scrapes, as it remembers label texts."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[_Keys, list[str]]] = {}
+        self._known: dict[str, tuple[_Keys, int, str]] = {}  # of a metric: keys, how many were met, and its template
 
     def render(self, tables: Iterable[Table], *, openmetrics: bool = False) -> bytes:
         """The exposition of `tables`."""
@@ -34,38 +33,46 @@ class Exposition:
             help_text = table.help.replace("\\", "\\\\").replace("\n", "\\n")
             if openmetrics:
                 help_text = help_text.replace('"', '\\"')
-            head = f"# HELP {family} {help_text}\n# TYPE {family} {table.type}"
-            parts.append("\n".join((head, *self._lines(table))).encode())  # so the lines of one table exist at a time
-        parts.append(b"# EOF\n" if openmetrics else b"")
-        return b"\n".join(parts)
+            head = f"# HELP {family} {help_text}\n# TYPE {family} {table.type}\n"
+            parts.append((head + self._lines(table)).encode())
+        if openmetrics:
+            parts.append(b"# EOF\n")
+        return b"".join(parts)
 
-    def _lines(self, table: Table) -> Iterable[str]:
+    def _lines(self, table: Table) -> str:
         if not len(table.keys):
-            return ()
-        prefixes = self._prefixes(table)
-        if table.type != "histogram":
-            return map(operator.add, prefixes, map(repr, table.values.tolist()))
-        counts = np.cumsum(table.values[:, :-1], axis=1)
-        lines = np.concatenate([counts, table.values[:, -1:], counts[:, -1:]], axis=1)
-        return map(operator.add, prefixes, map(repr, lines.ravel().tolist()))
+            return ""
+        values = table.values
+        if table.type == "histogram":
+            counts = np.cumsum(values[:, :-1], axis=1)
+            values = np.concatenate([counts, values[:, -1:], counts[:, -1:]], axis=1).ravel()
+        return self._template(table) % tuple(map(repr, values.tolist()))
 
-    def _prefixes(self, table: Table) -> list[str]:
-        """The text before the number of each line, made for the keys that are new."""
-        keys, prefixes = self._known.get(table.name, (None, []))
+    def _template(self, table: Table) -> str:
+        """The lines with ``%s`` for each number; made of the keys that are new."""
+        keys, met, template = self._known.get(table.name, (None, 0, ""))
         if keys is not table.keys:
-            prefixes = []
-        each = len(table.edges) + 3 if table.type == "histogram" else 1
-        for key in table.keys[len(prefixes) // each :]:
-            prefixes += _histogram_prefixes(table, key) if each > 1 else [f"{table.name}{_labels(table.labels, key)} "]
-        self._known[table.name] = (table.keys, prefixes)
-        return prefixes
+            met, template = 0, ""
+        if met < len(table.keys):
+            lines = _histogram_lines if table.type == "histogram" else _lines
+            template += "".join(line for key in table.keys[met:] for line in lines(table, key))
+            self._known[table.name] = (table.keys, len(table.keys), template)
+        return template
 
 
-def _histogram_prefixes(table: Table, key: tuple[str, ...]) -> list[str]:
-    labels, plain = (*table.labels, "le"), _labels(table.labels, key)
-    bounds = [*map(repr, map(float, table.edges)), "+Inf"]
-    buckets = [f"{table.name}_bucket{_labels(labels, (*key, bound))} " for bound in bounds]
-    return [*buckets, f"{table.name}_sum{plain} ", f"{table.name}_count{plain} "]
+def _lines(table: Table, key: tuple[str, ...]) -> Iterator[str]:
+    yield _line(table.name, table.labels, key)
+
+
+def _histogram_lines(table: Table, key: tuple[str, ...]) -> Iterator[str]:
+    for bound in (*map(repr, map(float, table.edges)), "+Inf"):
+        yield _line(f"{table.name}_bucket", (*table.labels, "le"), (*key, bound))
+    yield _line(f"{table.name}_sum", table.labels, key)
+    yield _line(f"{table.name}_count", table.labels, key)
+
+
+def _line(name: str, labels: tuple[str, ...], key: tuple[str, ...]) -> str:
+    return f"{name}{_labels(labels, key)}".replace("%", "%%") + " %s\n"
 
 
 def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
