@@ -48,7 +48,7 @@ def described(doc: str, key: str) -> str:
     """The part of a type's docstring that is about a key: the first clause that names it in backticks; else ""."""
     clauses = re.split(r"(?<=[.;])\s+", " ".join(doc.split()))
     found = next((clause for clause in clauses if f"`{key}`" in clause), "")
-    return plain_text(found).rstrip(";.") + "." if found else ""
+    return plain_text(found[0].upper() + found[1:]).rstrip(";.") + "." if found else ""
 
 
 @cache

@@ -193,7 +193,7 @@ def test_the_clause_about_a_key_is_its_description() -> None:
     doc = "What.\n\n    `a` is one thing; with `b` there\n    is another. `a` again: `c`."
     assert [described(doc, key) for key in "abcd"] == [
         "`a` is one thing.",
-        "with `b` there is another.",
+        "With `b` there is another.",
         "`a` again: `c`.",
         "",
     ]
