@@ -348,8 +348,8 @@ def _add_tail(commands: _Commands) -> None:
         "tail",
         help="show attempts as they come, and alerts as they would fire",
         description=(
-            "Follows the logs of an exporter's configuration, or log files, and shows one line an attempt. Alerts are "
-            "evaluated as Prometheus would, with no server. The state of an exporter is left alone. Ctrl-C ends it."
+            "Follows the sources of an exporter's configuration, or log files, and shows one line an attempt. Alerts "
+            "are evaluated as Prometheus would, with no server. An exporter is left alone. Ctrl-C ends it."
         ),
         epilog="Exit status: 0 ended by Ctrl-C or SIGTERM, 1 something cannot be read or used, 2 wrong usage.",
     )

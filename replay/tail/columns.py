@@ -53,7 +53,8 @@ COLUMNS: Final = (
     Column("guardrail", 9, 11, 3),
 )
 """All columns but the last one, `detections`, which takes what is left."""
-DETECTIONS: Final = Column("detections", 16, 0, 0)
+DETECTIONS: Final = Column("detections", 16, 24, 0)
+"""Most names of rules fit into the greater width, so it has that before other columns have more than they need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Layout:
         while spare() < 0 and len(columns) > 1:
             last = max(column.rank for column in columns)
             columns = [column for column in columns if column.rank != last]
-        left, sizes = max(spare(), 0), [column.least for column in columns]
+        left, sizes = max(spare() - (DETECTIONS.most - DETECTIONS.least), 0), [column.least for column in columns]
         for place in sorted(range(len(columns)), key=lambda place: -columns[place].rank):
             more = min(columns[place].most - sizes[place], left)
             sizes[place] += more

@@ -25,8 +25,9 @@ from replay.tail.watch import Attempt, CannotFollow, Watch, namer
 from spec import Spec, SpecError, load_spec
 from spec.duration import Duration
 
-PAUSE: Final = 0.1
-"""Seconds between two looks at files that had nothing new."""
+PAUSE: Final = 0.02
+"""Seconds between two looks that found nothing new. What is posted is removed two scrapes later, and of two Prometheus
+servers the scrapes may come close together."""
 
 
 @dataclass(frozen=True, slots=True)

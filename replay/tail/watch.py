@@ -1,4 +1,4 @@
-"""Log files followed by an exporter's engine without its state: new attempts, and what alerts do.
+"""Sources of an exporter followed by its engine without its state: new attempts, and what alerts do.
 
 Nothing is written, and no position of an exporter is read, so this runs beside one.
 """
@@ -9,19 +9,23 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
 
 from exporters.batch import Detection, EventBatch
-from exporters.config import ExporterConfig
+from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
 from exporters.engine import Engine
 from exporters.pseudonyms import Pseudonyms, key_file
 from exporters.run import engine_of
+from exporters.sources import Source
 from exporters.sources.file import FileTail
+from exporters.sources.spool import folder_of
 from replay.evaluate import Episode, Evaluator
 from replay.run import healthy, read_by
+from replay.tail.spool import SpoolTail
 from spec import Spec, compile_alerts
 
 NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd")
@@ -71,12 +75,11 @@ def namer(config: ExporterConfig) -> Callable[[str], str]:
 
 
 class Watch:
-    """Follows the files of a configuration. `close` gives them back.
+    """Follows the sources of a configuration. `close` gives their files back.
 
     `since` in Unix seconds: what ended before is passed over; None: what was there before the start is.
 
     Raises:
-        CannotFollow: there is no source of files.
         SpecError: the content rules cannot be used.
         OSError: the file of canaries cannot be read.
     """
@@ -84,24 +87,14 @@ class Watch:
     def __init__(
         self, config: ExporterConfig, spec: Spec, *, since: float | None, name_of: Callable[[str], str], now: float
     ) -> None:
-        files = {name: source for name, source in config.sources.items() if source.type == "file"}
-        posts = sorted(config.sources.keys() - files.keys())
-        if not files:
-            text = f"found no source of files, only posts ({', '.join(posts)}), which nobody but the exporter sees"
-            raise CannotFollow(f"{text}; expected a source with `paths`, or name a log file instead")
         self._engine: Engine = engine_of(
             config, spec, cache=user_cache() / "rules", name_of=name_of, columns=frozenset(NUMBERS + WORDS)
         )
         self._name_of = name_of
         self._since = since
         self._sources = {
-            name: FileTail(
-                name,
-                source.paths,
-                start_at="end" if since is None else "beginning",
-                follow_symlinks=source.follow_symlinks,
-            )
-            for name, source in files.items()
+            name: _follow(name, source, config.state_folder, start_at="end" if since is None else "beginning")
+            for name, source in config.sources.items()
         }
         rules = compile_alerts(spec)
         self._evaluator = Evaluator(rules)
@@ -111,7 +104,7 @@ class Watch:
         self._step = math.floor(now / self._interval)
         self._rejects: dict[str, Counter[str]] = {name: Counter() for name in self._sources}
         self._said: dict[str, str] = {}
-        self._posts = posts
+        self._posts = [name for name, source in config.sources.items() if source.type == "http" and since is not None]
 
     def attempts(self, now: float) -> Iterator[Attempt]:
         """The attempts that are new, a megabyte or so of them; counted when they are given out."""
@@ -154,7 +147,7 @@ class Watch:
 
     def remarks(self) -> Iterator[str]:
         """What a person should know of the sources and has not been told yet."""
-        yield from (f"{name}: not shown, as only the exporter sees what is posted" for name in self._posts)
+        yield from (f"{name}: older posts are shown as far as the exporter still keeps them" for name in self._posts)
         self._posts = []
         for name, source in self._sources.items():
             reasons = self._rejects[name]
@@ -171,3 +164,9 @@ class Watch:
         """Close all files."""
         for source in self._sources.values():
             source.close()
+
+
+def _follow(name: str, config: SourceConfig, state_folder: Path, *, start_at: Literal["end", "beginning"]) -> Source:
+    if config.type == "http":
+        return SpoolTail(name, folder_of(state_folder, name), start_at=start_at)
+    return FileTail(name, config.paths, start_at=start_at, follow_symlinks=config.follow_symlinks)

@@ -74,6 +74,11 @@ def test_a_narrow_terminal_keeps_what_matters_most() -> None:
         assert set(narrow) < set(wide)
 
 
+@pytest.mark.parametrize("width", [80, 160, 200])
+def test_the_name_of_a_rule_has_room_before_other_columns_have_more_than_they_need(width: int) -> None:
+    assert "override_instructions" in text(attempt("override_instructions"), width)[-1]
+
+
 @given(st.integers(30, 400))
 def test_a_layout_uses_no_more_than_there_is(width: int) -> None:
     layout = Layout.of(width)

@@ -227,14 +227,6 @@ def test_what_cannot_be_read_is_said_once(tmp_path: Path, log: Path) -> None:
     watch.close()
 
 
-def test_posts_are_the_exporters_alone(tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "token").write_text("t" * 40)
-    post = {"gateway": "litellm", "type": "http", "listen": "127.0.0.1:1", "token_file": "token"}
-    config = config_of(tmp_path, sources={"hook": post})
-    assert tocsin.main(["tail", "--config", str(config)]) == 1
-    assert "only posts (hook)" in capsys.readouterr().err
-
-
 def test_a_reader_that_goes_away_ends_it(tmp_path: Path, log: Path) -> None:
     with Tail(tmp_path, "--since", "10m", log) as tail:
         tail.lines(3)
