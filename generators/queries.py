@@ -81,9 +81,10 @@ def firing(alert: str) -> str:
 
 
 def _listed(rule: AlertRule) -> str:
+    value = f"time() - {rule.record}" if rule.heartbeat and rule.heartbeat.age else rule.record
     if not rule.labels:
-        return rule.record
-    return f"{'bottomk' if worst(rule) == 'min' else 'topk'}({SOME}, {rule.record})"
+        return value
+    return f"{'bottomk' if worst(rule) == 'min' else 'topk'}({SOME}, {value})"
 
 
 def _most(expression: str, labels: tuple[str, ...]) -> str:
