@@ -51,6 +51,11 @@ class Slots:
         self.sum[:, rows[fresh], slots[fresh]] = 0
         self.sum[:, rows, slots] += sums
 
+    def set(self, rows: Ints, slots: Ints | Stamps, slices: Stamps, sums: Sums) -> None:
+        """Let slots hold `slices`; of several for one slot the last counts."""
+        self.stamp[rows, slots] = slices
+        self.sum[:, rows, slots] = sums
+
     def clear(self, rows: int | Ints) -> None:
         """Empty rows."""
         self.stamp[rows] = 0
@@ -113,18 +118,17 @@ class Slices:
 
     def _add_to_few(self, row: Ints, piece: Ints, amounts: Sums) -> Bools:
         """As `add`, to rows without a ring; which pairs found a slot."""
-        added = np.zeros(len(row), np.bool_)
-        rank = _ranks(row)
-        for number in range(int(rank.max(initial=-1)) + 1):  # one pair of each row at a time
-            now = np.flatnonzero(rank == number)
-            held, every = self._few.stamp[row[now]], np.arange(len(now))
-            same = held == piece[now, None]
-            known = same.any(axis=1)
-            slot = np.where(known, same.argmax(axis=1), held.argmin(axis=1))
-            fits = known | (held[every, slot] <= piece[now] - self._rings.width)  # empty, or may be forgotten
-            now, slot, fresh = now[fits], slot[fits], ~known[fits]
-            self._few.put(row[now], slot, piece[now], amounts[:, now], fresh)
-            added[now] = True
+        held = self._few.stamp[row]
+        same = held == piece[:, None]
+        slot, fresh = same.argmax(axis=1), ~same.any(axis=1)
+        new = np.flatnonzero(fresh)
+        added = np.ones(len(row), np.bool_)
+        if len(new):  # of the new slices of a row the first takes the oldest slot, and so on
+            rank = _ranks(row[new])
+            oldest = held[new].argsort(axis=1)[np.arange(len(new)), np.minimum(rank, FEW - 1)]
+            forgettable = held[new, oldest] <= piece[new] - self._rings.width  # or empty
+            slot[new], added[new] = oldest, forgettable & (rank < FEW)
+        self._few.put(row[added], slot[added], piece[added], amounts[:, added], fresh[added])
         return added
 
     def _add_to_rings(self, ring: Ints, piece: Ints, amounts: Sums) -> None:
@@ -137,21 +141,21 @@ class Slices:
     # ------------------------------------------------------------------------------------------------ rings
     def _give_rings(self, rows: Ints, *, busy: Ints) -> None:
         """Move `rows`, which have no ring, to rings; those that `busy` rows have stay theirs."""
-        if self._used + len(rows) > len(self._free) + len(self._rings):
+        if self._used - len(self._free) + len(rows) > len(self._rings):
             self._take_rings_back(busy)
+            active = self._used - len(self._free) + len(rows)
+            self._rings.grow(active + active // 2)  # or the next ones would ask for rings back again
         again = min(len(rows), len(self._free))
         fresh = range(self._used, self._used + len(rows) - again)
         ring = np.array([*self._free[:again], *fresh], np.int64)
         del self._free[:again]
         self._used += len(fresh)
         self._rings.grow(self._used)
-        stamp = self._few.stamp[rows]
-        for column in np.argsort(stamp, axis=1).T:  # the newest last: of two slices that share a slot, it stays
-            held = stamp[np.arange(len(rows)), column]
-            there = np.flatnonzero(held)
-            sums = self._few.sum[:, rows[there], column[there]]
-            every = np.ones(len(there), np.bool_)
-            self._rings.put(ring[there], (held % self._rings.width)[there], held[there], sums, every)
+        order = np.argsort(self._few.stamp[rows], axis=1)
+        place, column = np.nonzero(np.take_along_axis(self._few.stamp[rows], order, axis=1))
+        column = order[place, column]  # the newest last: of two slices that share a slot of the ring, it stays
+        held = self._few.stamp[rows[place], column]
+        self._rings.set(ring[place], held % self._rings.width, held, self._few.sum[:, rows[place], column])
         self._few.clear(rows)
         self._ring[rows] = ring + 1
 
