@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generators import panels
-from generators.dashboards.ask import Ask
+from generators.dashboards.ask import Ask, is_
 from generators.dashboards.colours import HARM, LINE, PLAIN, WATCH, WELL, up_to
 from generators.grafana import Query, Steps
 from generators.panels import Panel
@@ -201,20 +201,14 @@ def troubled(ask: Ask) -> Panel:
 
 def writers(ask: Ask) -> Panel:
     """Who writes, and who should."""
+    colours = {"running": WELL, "stopping": PLAIN, "stopped": PLAIN, "stuck": HARM, "dead": WATCH, "unreadable": WATCH}
     return panels.stat(
         "Hooks: worker processes by state",
         "Stuck: the process lives, but says nothing new. Dead: it ended without a word; the next one in its folder "
         "tells what was lost. Unreadable: what it says cannot be used.",
-        [Query(ask.gauge("sum", "tocsin_hook_writers", by=["state"]), "{{state}}")],
+        [Query(f"sum({ask.series('tocsin_hook_writers', is_(state=state))})", state) for state in colours],
         width=12,
-        each={
-            "running": ((None, PLAIN), (1, WELL)),
-            "stopping": ((None, PLAIN),),
-            "stopped": ((None, PLAIN),),
-            "stuck": ((None, PLAIN), (1, HARM)),
-            "dead": ((None, PLAIN), (1, WATCH)),
-            "unreadable": ((None, PLAIN), (1, WATCH)),
-        },
+        each={state: ((None, PLAIN), (1, colour)) for state, colour in colours.items()},
         no_value="no hook",
     )
 
