@@ -22,9 +22,9 @@ from exporters.sources import Source
 from exporters.state import StateFolder
 from spec.version import VERSION
 
-BUDGET: Final = 8 * 1024 * 1024
-"""Bytes read between two moments at which a scrape may come in, at most: of the most hostile text a second's work."""
-TOGETHER: Final = 4_096
+BUDGET: Final = 16 * 1024 * 1024
+"""Bytes read between two moments at which a scrape may come in, at most: of the most hostile text two seconds' work."""
+TOGETHER: Final = 8_192
 """Attempts counted between them, about: as many as make what a batch costs by itself small beside them."""
 SAVE_EVERY: Final = 10.0
 """Seconds between two saves when nobody scrapes."""
