@@ -108,10 +108,12 @@ class LiteLLM:
     def decode(self, data: Raw, *, source: str) -> EventBatch:
         """The attempts in `data`, which is whole lines; `source` names where they come from."""
         decoded = self._decoder.decode(data)
-        times = instants_of(decoded)
+        fields = transposed(decoded.records, self._decoder.record)
+        times = instants_of(decoded, fields)
+        if len(decoded.records) < len(fields["status"]):
+            fields = transposed(decoded.records, self._decoder.record)
         start, end = times
         records, want = decoded.records, self._columns
-        fields = transposed(records, self._decoder.record)
         callers = self._callers(fields)
         failed = [row for row, status in enumerate(fields["status"]) if status == "failure"]
         batch = EventBatch(

@@ -29,20 +29,20 @@ _FIELDS: Final = {
 """The field that is at fault when a number column's value is impossible."""
 
 
-def instants_of(decoded: Decoded[Record]) -> Floats:
+def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
     """Start and end of each attempt, Unix seconds, shape (2, attempts); NaN where absent or impossible.
 
-    A record without any time is no attempt: it is taken out of `decoded` and becomes a reject.
+    `fields` are those of all records. One without any time is no attempt: it is taken out of `decoded` and becomes a
+    reject.
     """
-    records = decoded.records
-    times = _table([[record.start_time for record in records], [record.end_time for record in records]])
+    times = _table([fields["start_time"], fields["end_time"]])
     if times.min(initial=1.0) > 0 and times.max(initial=1.0) < instants.LAST:  # not so if one is NaN
         return times
     wrong = (times <= 0) | (times >= instants.LAST)
     times[wrong] = np.nan
     useless = np.isnan(times).all(axis=0)
     if useless.any():
-        lines = range(len(records)) if decoded.lines is None else decoded.lines
+        records, lines = decoded.records, range(times.shape[1]) if decoded.lines is None else decoded.lines
         for row in np.flatnonzero(useless).tolist():
             absent = records[row].start_time is None and records[row].end_time is None
             reason = "missing_field" if absent else "invalid_value"
