@@ -195,3 +195,16 @@ def test_a_deaf_source_is_told_beside_a_lively_one(start: StartChain, tmp_path: 
         assert chain.value('min(tocsin_source_up{source="deaf"})') == 1
         assert chain.value('sum(tocsin_records_read_total{source="lively"})') > 50
         assert chain.fired() == {("TocsinSourceSilent", "deaf")}
+
+
+def test_a_source_that_cannot_be_read_is_told_and_is_over_once_it_can(start: StartChain, tmp_path: Path) -> None:
+    """A link stands in the place of its log, beside a source that is well."""
+    chain = start({"gw": "gateway.jsonl", "moved": "moved.jsonl"})
+    (tmp_path / "moved.jsonl").symlink_to("elsewhere.jsonl")
+    (tmp_path / "elsewhere.jsonl").write_bytes(line(record(time.time(), "first")))
+    chain.expect("TocsinSourceUnreadable", "moved", 60)
+    assert "is a symbolic link" in (tmp_path / "exporter.log").read_text()
+    (tmp_path / "elsewhere.jsonl").rename(tmp_path / "moved.jsonl")
+    chain.expect("TocsinSourceUnreadable", "moved", 30, resolved=True)
+    until(lambda: chain.exporter.total("tocsin_records_read_total") == 1, "it is not read")
+    assert chain.fired() == {("TocsinSourceUnreadable", "moved")}
