@@ -244,7 +244,8 @@ class HookHealth:
                 return "stuck"
             writer.unlocked = True
         if said is None:
-            return "unreadable"
+            begins = not silent and file is not None and not os.fstat(file).st_size
+            return "running" if begins else "unreadable"
         return "stopped" if said.state == "stopping" and not said.queue_bytes else "dead"
 
     # ------------------------------------------------------------------------------------------------ our log

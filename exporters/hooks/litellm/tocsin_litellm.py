@@ -850,6 +850,7 @@ def _at_signal(made: Hook) -> None:
             writer = made._writer
             if writer is not None:
                 writer.flush(_LAST_WAIT)
+                writer._report(force=True)  # or it would look killed: the thread may not come to it any more
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 

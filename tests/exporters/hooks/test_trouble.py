@@ -284,11 +284,20 @@ def _run(tmp_path: Path, *, count: int, then: str, each: str = "pass", arrange: 
     [
         pytest.param("pass", 0, id="exit"),
         pytest.param("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM, id="SIGTERM"),
+        pytest.param(
+            "tocsin_litellm.hook.start().flush(5); time.sleep(0.3); os.kill(os.getpid(), signal.SIGTERM)",
+            -signal.SIGTERM,
+            id="SIGTERM when idle",
+        ),
     ],
 )
 def test_nothing_is_lost_when_a_process_ends(tmp_path: Path, folder: Path, then: str, status: int) -> None:
     assert _run(tmp_path, count=500, then=then) == status
     assert len(attempts(folder)) == 500
+    (health,) = folder.glob("*.health.json")
+    told = json.loads(health.read_bytes())
+    assert told["state"] in ("stopping", "stopped")
+    assert (told["records"], told["queue_bytes"]) == (500, 0)
 
 
 def test_after_sigterm_each_record_is_on_disk_before_its_callback_returns(tmp_path: Path, folder: Path) -> None:

@@ -296,7 +296,7 @@ def test_a_silent_writer_whose_lock_is_free_is_dead_which_is_no_trouble_that_goe
 def test_a_writer_that_could_not_even_begin_is_stuck_once_that_is_certain(rig: Rig, held: int) -> None:
     """A disk that was full before it came: the file is there, but empty."""
     os.ftruncate(held, 0)
-    assert rig.one().state == "unreadable"
+    assert rig.one().state == "running", "it may have just begun"
     assert (rig.one(STALE).state, rig.one().troubled) == ("stuck", True)
     fcntl.flock(held, fcntl.LOCK_UN)
     assert rig.one().state == "unreadable"
@@ -361,6 +361,16 @@ def test_what_troubles_a_writer_is_logged_once_and_in_plain_characters(
     assert first.startswith(r"source gw: the hook's writer w cannot write: full\n\x1b[2Jxxx")
     assert len(first) < 300
     assert second == "source gw: the hook's writer w writes again"
+
+
+def test_a_writer_that_has_just_begun_is_nobodys_business(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """Its file is there, and still empty."""
+    rig.path("w").touch()
+    report = rig.one()
+    assert (report.state, report.records, report.troubled) == ("running", None, False)
+    rig.say(records=1)
+    assert rig.one().records == 1
+    assert (rig.refused(), caplog.messages) == ({}, [])
 
 
 def test_who_dies_is_logged_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
