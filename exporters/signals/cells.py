@@ -64,10 +64,11 @@ class CellTable:
         self.values: Floats = np.zeros((64, width))
         self.labels: list[tuple[str, ...]] = []
         self._label_sets = [label_sets[dim] for dim in self.dims]
-        self._open = [label_set for label_set in self._label_sets if not label_set.closed]
+        self._open = [label_set.admitted for label_set in self._label_sets if not label_set.closed]
         self._admit_series = admit_series
         self._ids: dict[tuple[str, ...], int] = {}
         self._raw: dict[tuple[object, ...], int] = {}
+        self._others: set[tuple[object, ...]] = set()  # of these, those that may get a place of their own some day
         self._edges = {histogram: np.array(histogram.edges) for histogram in self.histograms}
         self.folded = 0
 
@@ -106,30 +107,34 @@ class CellTable:
         """
         if len(self._raw) > _RAW_CACHE:
             self._raw.clear()
+            self._others.clear()
         out = np.fromiter(map(self._raw.get, rows, repeat(-1)), np.int64, len(rows))
         unknown = np.flatnonzero(out < 0).tolist()
         if unknown:
-            known = np.flatnonzero(out >= 0).tolist()
-            admitted = sum(map(len, self._open))
+            others = set(self._others)
             for place in sorted(unknown, key=lambda place: not proven[place]):  # proof may come later in the batch
                 out[place] = self._resolve_one(rows[place], proven[place])
-            if sum(map(len, self._open)) != admitted:  # what was counted as "other" before has a place of its own now
-                for place in known:
+            if others - self._others:  # what was counted as "other" before has a place of its own now
+                for place in [place for place, row in enumerate(rows) if row in others]:
                     out[place] = self._resolve_one(rows[place], proven[place])
         return out
 
     def _resolve_one(self, row: tuple[object, ...], proven: bool) -> int:
-        before = sum(map(len, self._open))
         again = self._raw.get(row)
         if again is not None:  # met a moment ago
             return again
+        admitted = sum(map(len, self._open))
         labels = tuple(
             label_set.admit(_text(value), proven=proven) for value, label_set in zip(row, self._label_sets, strict=True)
         )
-        if sum(map(len, self._open)) != before:
-            self._raw.clear()  # rows that fell to "other" for want of proof are looked at again
+        if sum(map(len, self._open)) != admitted:
+            for other in self._others:  # they are looked at again, as what they wanted may have got its place
+                self._raw.pop(other, None)
+            self._others.clear()
         cell = self.cell(labels)
         self._raw[row] = cell
+        if OTHER in labels:
+            self._others.add(row)
         return cell
 
     # ------------------------------------------------------------------------------------------------ values

@@ -27,28 +27,28 @@ class LabelSet:
     are not the client's choice (`vouched`), no proof is asked for.
     """
 
-    __slots__ = ("_admitted", "cap", "closed", "vouched")
+    __slots__ = ("admitted", "cap", "closed", "vouched")
 
     def __init__(self, cap: int, closed: Iterable[str] = (), *, vouched: bool = False) -> None:
         words = tuple(closed)
         self.closed = bool(words)
         self.vouched = vouched
         self.cap = len(words) if words else cap
-        self._admitted: dict[str, str] = {word: word for word in words}
+        self.admitted: dict[str, str] = {word: word for word in words}  # labels by what they stand for
 
     def __len__(self) -> int:
-        return len(self._admitted)
+        return len(self.admitted)
 
     def admit(self, value: str | None, *, proven: bool) -> str:
         """The label for `value`: itself, ``other`` when there is no room or no proof, ``unknown`` when absent."""
         if value is None or value == "":
             return UNKNOWN
-        known = self._admitted.get(value)
+        known = self.admitted.get(value)
         if known is not None:
             return known
-        if not self.closed and (proven or self.vouched) and len(self._admitted) < self.cap:
+        if not self.closed and (proven or self.vouched) and len(self.admitted) < self.cap:
             label = label_text(value)
-            self._admitted[value] = label
+            self.admitted[value] = label
             return label
         return OTHER
 
@@ -57,5 +57,5 @@ class LabelSet:
         if self.closed:
             return
         for value in values:
-            if len(self._admitted) < self.cap:
-                self._admitted[value] = label_text(value)
+            if len(self.admitted) < self.cap:
+                self.admitted[value] = label_text(value)

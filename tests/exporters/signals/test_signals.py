@@ -61,6 +61,13 @@ def test_a_model_refused_for_want_of_proof_is_admitted_by_its_first_success() ->
     assert cells.labels == [(OTHER, "failure"), ("new", "success"), ("new", "failure")]
 
 
+def test_proof_that_comes_later_in_a_batch_counts_for_what_stands_before_it() -> None:
+    cells = table()
+    feed(cells, "new", 1.0, ok=False)
+    found = cells.resolve([("new", "failure"), ("new", "success")], [False, True])
+    assert [cells.labels[cell] for cell in found] == [("new", "failure"), ("new", "success")]
+
+
 def test_beyond_the_series_budget_a_cell_is_folded_and_nothing_is_lost() -> None:
     cells = table(admit_series=lambda labels: labels[0] in ("a", OTHER))
     feed(cells, "a", 1.0)
