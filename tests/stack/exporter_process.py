@@ -71,6 +71,12 @@ class ExporterProcess:
             self._process.wait(30)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         self.end(signal.SIGKILL)
 
