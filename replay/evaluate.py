@@ -309,7 +309,10 @@ class _BaselineWatch(_Watch):
         return [(key, value) for key, value in most.items() if value >= limits.get(key, otherwise)]
 
     def steady_until(self, view: _View, fixed: Collection[str]) -> float:
-        """For ever at 0, as nothing changes then; below every limit until the history takes its next sample."""
+        """For ever at 0, below every limit until the history takes its next sample.
+
+        Who is at 0 is shown always or never, as windows are, so samples there are what they would be.
+        """
         highest = max((value for _, earlier in self._recent for value in earlier.values()), default=0.0)
         if highest >= self.rule.value:
             return -math.inf
