@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,7 +15,7 @@ from exporters.gateways import instants
 from exporters.gateways.address import Ranges
 from exporters.gateways.decode import Fields, prune, transposed
 from exporters.gateways.envelope import FeedDecoder
-from exporters.gateways.litellm.errors import Failure, classify
+from exporters.gateways.litellm.errors import REFUSALS, Failure, classify
 from exporters.gateways.litellm.flat import flat_record
 from exporters.gateways.litellm.guardrails import graver, stage_of_block, verdict_of
 from exporters.gateways.litellm.numbers import instants_of, number_columns
@@ -60,6 +61,7 @@ _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), instants.parse)
 _LONGEST_WORD: Final = 64  # characters
 _SHA256: Final = 64  # characters
+_HASH: Final = re.compile(f"[0-9a-f]{{{_SHA256}}}")
 _UNTOLD: Final = ErrorInformation()
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # spreads a time over 64 bits
 
@@ -217,6 +219,7 @@ class LiteLLM:
                 _word(error.error_rate_limit_category),
                 _word(error.error_rate_limit_type),
                 bool(known or (caller.user_api_key_hash and error.llm_provider not in _NO_PROVIDER)),
+                not error.llm_provider and error.error_message in REFUSALS,
                 stage_of_block(fields["guardrail_information"][row]),
             )
             classes[row], settled[row] = self._classes[failure]
@@ -301,7 +304,7 @@ def _word(value: str | int | None) -> str:
 
 
 def _key(presented: str | None) -> str | None:
-    """The hash of a presented key. A key that was logged in clear is hashed here, so that it goes no further."""
-    if presented and presented.startswith("sk-"):
-        return hashlib.sha256(presented.encode()).hexdigest()
-    return short(presented)
+    """The hash of a presented key. LiteLLM logs those in clear that do not begin as its own do; here they end."""
+    if not presented or _HASH.fullmatch(presented):
+        return presented or None
+    return hashlib.sha256(presented.encode("utf-8", "replace")).hexdigest()

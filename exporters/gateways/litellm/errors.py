@@ -49,12 +49,17 @@ _BY_NAME = {
 _BY_STATUS = {404: "model_not_found", 408: "timeout", 499: "cancelled", 504: "timeout"}
 
 
+REFUSALS = frozenset(("No connected db.", "No api key passed in."))
+"""Messages of a proxy without a database about an unknown or missing key; it answers 400 and 500 (LiteLLM 1.108.7)."""
+
+
 class Failure(NamedTuple):
     """What a record says about its failure.
 
     `name` is the exception's class, `normalized` the status and word, `code` what the exception calls its code,
     `category` and `limit` the kind of rate limit. `known` is whether the gateway had accepted the caller's credential.
-    `stopped` is the stage at which a guardrail blocked: ``pre_call``, ``later`` or "" for none.
+    `refused`: its message is one of `REFUSALS`. `stopped` is the stage at which a guardrail blocked: ``pre_call``,
+    ``later`` or "" for none.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Failure(NamedTuple):
     category: str
     limit: str
     known: bool
+    refused: bool
     stopped: str
 
     @property
@@ -95,6 +101,8 @@ def classify(failure: Failure) -> tuple[str, bool]:
 def _error_class(failure: Failure) -> str:
     status = http_status(failure.normalized, failure.code) or _STATUS.get(failure.name)
     word = failure.normalized[4:]
+    if failure.refused:
+        return "auth"
     if failure.name in _BY_NAME:
         return _BY_NAME[failure.name]
     if failure.stopped and failure.at_gateway and status not in (401, 429):

@@ -53,6 +53,7 @@ class ErrorInformation(msgspec.Struct, gc=False):
 
     error_class: str | None = None
     error_code: str | int | None = None
+    error_message: str | None = None
     llm_provider: str | None = None
     error_rate_limit_category: str | None = None
     error_rate_limit_type: str | None = None

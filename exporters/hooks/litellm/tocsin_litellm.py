@@ -141,6 +141,8 @@ _METADATA_FIELDS = _names(
 _ERROR_FIELDS = _names(
     "error_code error_class llm_provider normalized_error error_rate_limit_category error_rate_limit_type"
 )
+_REFUSALS = ("No connected db.", "No api key passed in.")
+"""What a proxy without a database says of an unknown or missing key, and no 401: the only messages that are kept."""
 _GUARDRAIL_FIELDS = _names(
     "guardrail_name guardrail_provider guardrail_mode guardrail_status masked_entity_count start_time end_time "
     "duration risk_score detection_method"
@@ -176,7 +178,8 @@ class Content:
             if isinstance(tool := metadata.get("mcp_tool_call_metadata"), Mapping):
                 kept["mcp_tool_call_metadata"] = _only(tool, _TOOL_FIELDS)
         if isinstance(error := record.get("error_information"), Mapping):
-            found["error_information"] = _only(error, _ERROR_FIELDS)
+            said = ("error_message",) if error.get("error_message") in _REFUSALS else ()
+            found["error_information"] = _only(error, _ERROR_FIELDS.union(said))
         if isinstance(guardrails := record.get("guardrail_information"), list):
             found["guardrail_information"] = [
                 _only(guardrail, _GUARDRAIL_FIELDS) for guardrail in guardrails if isinstance(guardrail, Mapping)
@@ -804,8 +807,9 @@ class Hook(CustomLogger):  # type: ignore[misc, unused-ignore]
 
 def _lacks_address(payload: Mapping[str, Any]) -> bool:
     error = payload.get("error_information")
-    refused = isinstance(error, Mapping) and str(error.get("normalized_error")).startswith("401")
-    return refused and not payload.get("requester_ip_address")
+    if not isinstance(error, Mapping) or payload.get("requester_ip_address"):
+        return False
+    return str(error.get("normalized_error")).startswith("401") or error.get("error_message") in _REFUSALS
 
 
 def _restored(payload: Mapping[str, Any], address: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

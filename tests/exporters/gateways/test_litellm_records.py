@@ -28,6 +28,11 @@ def failure(name: str, normalized: str | None = None, **error: Any) -> dict[str,
     return made
 
 
+def no_database(name: str, normalized: str, message: str) -> dict[str, Any]:
+    """A proxy without a database, asked with a key that is not its master key."""
+    return failure(name, normalized, error_message=message, llm_provider="")
+
+
 @pytest.mark.parametrize("mode", ["logging_only", ["logging_only"], {"default": "logging_only"}])
 def test_a_guardrail_that_only_logs_would_have_blocked(mode: object) -> None:
     row = row_of(record(guardrail_information=[guardrail("guardrail_intervened", mode)]))
@@ -111,11 +116,13 @@ def test_a_blocked_key_of_which_only_the_hash_is_told_is_nobody() -> None:
     assert row_of(made)["actor"] == "user-1"
 
 
-def test_a_key_in_clear_goes_no_further() -> None:
-    row = row_of(record(metadata__user_api_key_hash="sk-" + "x" * 61, metadata__user_api_key_user_id=None))
+@pytest.mark.parametrize("key", ["sk-" + "x" * 61, "sk-xyz", "xxxx-of-another-form"])
+def test_a_key_in_clear_goes_no_further(key: str) -> None:
+    row = row_of(record(metadata__user_api_key_hash=key, metadata__user_api_key_user_id=None))
     assert len(row["key"]) == 64
-    flat = decode([record(metadata__user_api_key_hash="sk-" + "x" * 61)]).record(0)
-    assert "sk-" not in json.dumps([row["key"], row["actor"], flat])
+    assert key not in json.dumps([row["key"], row["actor"]])
+    if key.startswith("sk-"):
+        assert "sk-" not in json.dumps(decode([record(metadata__user_api_key_hash=key)]).record(0))
 
 
 def test_the_call_id_of_another_key_is_another_request() -> None:
@@ -207,6 +214,14 @@ def test_operations(call_type: str | None, operation: str) -> None:
         (failure("SomethingNew", "502_BAD_GATEWAY"), "provider_5xx", False),
         (failure("SomethingNew", "418_TEAPOT"), "invalid_request", False),
         (record("failure", error_information=None), "other", False),
+        (no_database("ProxyException", "400_INVALID_REQUEST", "No connected db."), "auth", True),
+        (no_database("Exception", "UNCLASSIFIED", "No api key passed in."), "auth", True),
+        (no_database("ProxyException", "400_INVALID_REQUEST", "No connected db. Try again."), "invalid_request", True),
+        (
+            failure("BadRequestError", "400_INVALID_REQUEST", error_message="No connected db."),
+            "invalid_request",
+            False,
+        ),
     ],
 )
 def test_errors_that_the_samples_lack(made: dict[str, Any], error: str, settled: bool) -> None:
@@ -216,8 +231,8 @@ def test_errors_that_the_samples_lack(made: dict[str, Any], error: str, settled:
 
 @pytest.mark.parametrize("stage", ["pre_call", "later"])
 def test_a_refused_or_limited_caller_is_not_a_block_though_a_guardrail_ran(stage: str) -> None:
-    assert classify(Failure("HTTPException", "401_X", "", "", "", False, stage))[0] == "auth"
-    assert classify(Failure("ProxyRateLimitError", "429_X", "", "litellm_rate_limit", "", True, stage))[0] == (
+    assert classify(Failure("HTTPException", "401_X", "", "", "", False, False, stage))[0] == "auth"
+    assert classify(Failure("ProxyRateLimitError", "429_X", "", "litellm_rate_limit", "", True, False, stage))[0] == (
         "rate_limit_caller"
     )
 

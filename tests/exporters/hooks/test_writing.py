@@ -174,8 +174,9 @@ def test_what_is_too_old_is_removed(make_hook: MakeHook, folder: Path) -> None:
 _ADDRESS = {"requester_ip_address": "198.51.100.7", "user_agent": "curl"}
 
 
-def _refused() -> dict[str, Any]:
-    made = record("failure", litellm_call_id="refused", error_information__normalized_error="401_AUTHENTICATION_FAILED")
+def _refused(normalized: str = "401_AUTHENTICATION_FAILED", message: str = "") -> dict[str, Any]:
+    made = record("failure", litellm_call_id="refused", error_information__normalized_error=normalized)
+    made["error_information"] |= {"error_message": message}
     return {**made, "requester_ip_address": None, "user_agent": None}
 
 
@@ -199,6 +200,19 @@ def test_the_address_of_a_refused_credential_is_restored_and_marked(
     assert line["restored"] == ["requester_ip_address", "user_agent"]
     assert {name: line["record"][name] for name in _ADDRESS} == _ADDRESS
     assert {name: line["record"]["metadata"][name] for name in _ADDRESS} == _ADDRESS
+
+
+@pytest.mark.parametrize("content", ["full", "off"])
+def test_the_address_of_a_key_refused_without_a_database_is_restored_too(
+    make_hook: MakeHook, folder: Path, content: str
+) -> None:
+    hook = make_hook(content=content)
+    _tell(hook)
+    log(hook, _refused("400_INVALID_REQUEST", "No connected db."))
+    hook.close()
+    (line,) = (line for line in lines(folder) if line["kind"] == "attempt")
+    assert line["restored"] == ["requester_ip_address", "user_agent"]
+    assert line["record"]["error_information"]["error_message"] == "No connected db."
 
 
 def test_a_record_that_has_its_address_is_not_marked(make_hook: MakeHook, folder: Path) -> None:
