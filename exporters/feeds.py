@@ -12,7 +12,7 @@ import numpy as np
 from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
-from exporters.sources.health import DROPS, STATES
+from exporters.sources.health import DROPS, STATES, one_line
 from spec.model import HealthMetric
 
 log = logging.getLogger("tocsin")
@@ -124,8 +124,7 @@ def _tell(status: Status, before: Status) -> None:
         return
     if status.reason not in _NOT_YET:
         # A reason names files, whose names others choose.
-        shown = status.reason[:_SHOWN].encode("unicode_escape").decode("ascii")
-        log.warning("source %s cannot be read: %s", status.source, shown)
+        log.warning("source %s cannot be read: %s", status.source, one_line(status.reason, _SHOWN))
     elif status.up and before.reason not in _NOT_YET:
         log.info("source %s is read again", status.source)
 

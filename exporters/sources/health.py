@@ -259,7 +259,9 @@ class HookHealth:
             writer.state = state
         if trouble != writer.trouble:
             if trouble:
-                log.warning("source %s: the hook's writer %s cannot write: %s", self._source, name, _printable(trouble))
+                log.warning(
+                    "source %s: the hook's writer %s cannot write: %s", self._source, name, one_line(trouble, _SHOWN)
+                )
             elif state in _LIVING:
                 log.info("source %s: the hook's writer %s writes again", self._source, name)
             writer.trouble = trouble
@@ -288,7 +290,7 @@ def _locked(file: int) -> bool:
     return False
 
 
-def _printable(text: str) -> str:
-    """One line of plain characters, however it was made."""
-    shown = text[:_SHOWN].encode("unicode_escape").decode("ascii")
-    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+def one_line(text: str, most: int) -> str:
+    """At most `most` characters of a text that others chose, and dots if there are more, plain and on one line."""
+    shown = text[:most].encode("unicode_escape").decode("ascii")
+    return shown if len(shown) <= most else shown[:most] + "..."
