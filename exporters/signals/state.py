@@ -85,7 +85,7 @@ class SignalState:
         self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
         self.writers = Writers(sources)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event, counted or seen before
-        self._repeated: dict[str, float] = {}  # the same of attempts seen before, until their batch is taken
+        self._repeated: dict[str, float] = {}  # the same of attempts seen before, until the rest is taken
         self._counts_requests = "requests" in self.families.measures
         self._side_tables = {table_of(family) for family in spec.families.values()} | {
             signal.stream for signal in self.signals.signals.values()
@@ -118,7 +118,8 @@ class SignalState:
         if places is None:
             return batch
         self.health.add("tocsin_records_duplicate_total", (batch.source,), batch.size - len(places))
-        self._repeated[batch.source] = float(batch.numbers("time").max())
+        newest = float(batch.numbers("time").max())
+        self._repeated[batch.source] = max(self._repeated.get(batch.source, 0.0), newest)
         return batch.rows(places.tolist())
 
     def take(self, batch: EventBatch, detections: Sequence[Detection], *, now: float) -> None:

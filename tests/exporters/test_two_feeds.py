@@ -213,6 +213,15 @@ def test_a_late_copy_counts_again_once_it_is_beyond_the_horizon() -> None:
         assert engine.state.health.value("tocsin_records_duplicate_total", ("gw",)) == 2 - times
 
 
+def test_of_copies_in_several_chunks_the_newest_is_heard() -> None:
+    now, engine = 1_767_600_000.0, make_engine()
+    chunks = [line(record(now - 10, "newer")), line(record(now - 50, "older"))]
+    engine.feed("gw", chunks, now=now)
+    engine.state.newest["gw"] = 0.0  # as if another source had told of them
+    engine.feed("gw", chunks, now=now)
+    assert engine.state.newest["gw"] == now - 10
+
+
 # ------------------------------------------------------------------------------------------------------ configuration
 @pytest.mark.parametrize(
     ("old", "new", "said"),
