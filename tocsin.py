@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from alerts import compile_alerts
+from alerts.checks import run_checks
 from exporters.state import StateError
-from spec import SpecError, compile_alerts
-from spec.checks import run_checks
+from spec import SpecError
 from spec.load import load_sourced
 from spec.version import VERSION
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from alerts.alert_ir import GROUP_EVALUATIONS, escalation_of, first_channels, kept_hours
 from generators import escalation
 from generators.files import comment, header
 from generators.prometheus import WATCHDOG
@@ -22,7 +23,6 @@ from generators.promql import duration
 from generators.receivers import PREFIX, receiver, receiver_name
 from generators.yaml_text import yaml_text
 from spec import Spec, names
-from spec.ir import GROUP_EVALUATIONS, escalation_of, first_channels, kept_hours
 from spec.model import Alert, Calendar, Maturity, Owner, SeverityName
 
 PATH: Final = "alert_rules/alertmanager.yaml"

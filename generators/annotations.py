@@ -13,10 +13,11 @@ from math import isinf
 from typing import Final, Literal, Protocol
 from urllib.parse import quote_plus
 
+from alerts import AlertRule
+from alerts.alert_ir import Heartbeat, History
 from generators.links import DASHBOARD_FILTERS, dashboard_url, runbook_url
 from generators.promql import duration, number, recorded, worst
-from spec import AlertRule, Spec
-from spec.ir import Heartbeat, History
+from spec import Spec
 from spec.lookup import signals_of
 from spec.model import Ratio
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from alerts import AlertRule
+from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
 from generators import prometheus
 from generators.files import header
 from generators.promql import duration
@@ -29,8 +31,7 @@ from generators.unit_tests import (
     series_of,
 )
 from generators.yaml_text import yaml_text
-from spec import AlertRule, Spec
-from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from spec import Spec
 
 PATH: Final = "alert_rules/tocsin-baseline.tests.yaml"
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any, Final
 
+from alerts import AlertRule, Series
+from alerts.alert_ir import Heartbeat
 from generators.unit_tests import (
     INSTANCES,
     Case,
@@ -24,8 +26,7 @@ from generators.unit_tests import (
     series_of,
     small_step,
 )
-from spec import AlertRule, Series, Spec
-from spec.ir import Heartbeat
+from spec import Spec
 
 _BARELY: Final = 1.05
 """How much more, or less, than enough a counter grows."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from alerts import compile_alerts
 from generators.markdown import page
 from generators.promql import number
-from spec import Spec, catalogue, compile_alerts, vocabulary
+from spec import Spec, catalogue, vocabulary
 from spec.model import Field
 
 PATH: Final = "docs/metrics.md"

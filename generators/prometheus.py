@@ -12,12 +12,13 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from alerts import AlertRule, compile_alerts
 from generators.annotations import annotations_of, filled, template
 from generators.errors import GeneratorError
 from generators.files import header
 from generators.promql import baseline_recordings, condition, duration, recordings, selector
 from generators.yaml_text import yaml_text
-from spec import AlertRule, Spec, compile_alerts, names
+from spec import Spec, names
 from spec.model import Owner
 
 PATH: Final = "alert_rules/tocsin.rules.yaml"

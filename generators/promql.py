@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, AlertRule, Heartbeat, History, Series
 from spec.duration import Duration
-from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, AlertRule, Heartbeat, History, Series
 
 
 def number(value: float) -> str:

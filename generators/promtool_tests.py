@@ -12,6 +12,7 @@ from itertools import chain
 from math import ceil, floor
 from typing import Any, Final
 
+from alerts import AlertRule, Series
 from generators import heartbeat_tests, prometheus
 from generators.files import header
 from generators.promql import duration
@@ -28,7 +29,7 @@ from generators.unit_tests import (
     small_step,
 )
 from generators.yaml_text import yaml_text
-from spec import AlertRule, Series, Spec
+from spec import Spec
 
 PATH: Final = "alert_rules/tocsin.tests.yaml"
 

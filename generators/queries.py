@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from alerts import AlertRule, Series
 from generators.promql import aggregation, condition, recorded, selector, worst
-from spec import AlertRule, MetricInfo, Series, names
+from spec import MetricInfo, names
 from spec.model import Alert
 
 SOME: Final = 20

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from alerts import AlertRule, compile_alerts
+from alerts.alert_ir import Heartbeat, History, escalation_of
 from generators import prometheus, queries
 from generators.errors import GeneratorError
 from generators.links import dashboard_url
 from generators.markdown import page
 from generators.promql import condition, duration, number
 from generators.yaml_text import yaml_text
-from spec import AlertRule, MetricInfo, Spec, catalogue, compile_alerts, names
+from spec import MetricInfo, Spec, catalogue, names
 from spec.checks.frameworks import framework
-from spec.ir import Heartbeat, History, escalation_of
 from spec.lookup import signals_of
 from spec.model import Absence, Alert, Baseline, Ratio, Rule, Severity, Signal
 

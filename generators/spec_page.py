@@ -17,9 +17,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from alerts.checks import checks
 from generators.markdown import page
 from spec import Spec, vocabulary
-from spec.checks import checks
 from spec.duration import Duration
 from spec.load import FOLDER
 

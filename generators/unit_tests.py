@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from math import floor
 from typing import Any, Final
 
+from alerts import AlertRule, Series
 from generators.annotations import Firing, annotations_of, filled, text
 from generators.promql import duration, selector
-from spec import AlertRule, Series, Spec
+from spec import Spec
 
 INSTANCES: Final = ("tocsin-0:9464", "tocsin-1:9464")
 _OVER: Final = {"trusted": "false"}

@@ -1,7 +1,6 @@
 """Recorded logs through the exporter's own pipeline in simulated time; the alerts are evaluated with no server."""
 
-from replay.evaluate import Episode, Evaluator
 from replay.read import LogError
 from replay.run import Outcome, replay, replay_engine
 
-__all__ = ["Episode", "Evaluator", "LogError", "Outcome", "replay", "replay_engine"]
+__all__ = ["LogError", "Outcome", "replay", "replay_engine"]

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from alerts.evaluator import Episode
+from alerts.incidents import Incident, Page, incidents
 from exporters.gateways.instants import rfc3339
-from replay.evaluate import Episode
-from replay.pages import Duties, Incident, Page, Shift, Shifts, duties, incidents
 from replay.propose import Proposal, honest, number, propose, words
 from replay.report import COLORS, LEAST_WIDTH, condition, filled, wrapped
 from replay.run import Outcome
+from replay.shifts import Duties, Shift, Shifts, duties
 from spec import Spec, names
 
 MOST_SHOWN: Final = 40

@@ -13,8 +13,9 @@ from typing import Final
 
 import yaml
 
-from replay.evaluate import Episode
-from replay.pages import Shift, Shifts, duties, incidents
+from alerts.evaluator import Episode
+from alerts.incidents import incidents
+from replay.shifts import Shift, Shifts, duties
 from spec import Spec, names
 from spec.model import Absence, Baseline, Rule
 

@@ -8,11 +8,12 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from alerts import AlertRule
+from alerts.evaluator import Episode
 from exporters.gateways.instants import rfc3339
-from replay.evaluate import Episode
 from replay.propose import number
 from replay.run import Outcome
-from spec import AlertRule, Spec, names
+from spec import Spec, names
 
 COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
 LEAST_WIDTH: Final = 60

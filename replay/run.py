@@ -15,15 +15,16 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from alerts import AlertRule, compile_alerts
+from alerts.evaluator import Episode, Evaluator
 from exporters.batch import EventBatch
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
 from exporters.engine import Engine
 from exporters.run import engine_of
 from exporters.samples import Table
-from replay.evaluate import Episode, Evaluator
 from replay.read import Feed, Log
-from spec import AlertRule, Spec, compile_alerts
+from spec import Spec
 
 Progress = Callable[[float], None]
 """Is told which part of the logs is done, from 0 to 1."""

@@ -5,19 +5,15 @@ The YAML beside this file is the one source; everything else in the bundle follo
 
 from spec.catalogue import MetricInfo, catalogue
 from spec.errors import SpecError
-from spec.ir import AlertRule, Series, compile_alerts
 from spec.load import load_spec
 from spec.model import Spec
 from spec.source import read_typed
 
 __all__ = [
-    "AlertRule",
     "MetricInfo",
-    "Series",
     "Spec",
     "SpecError",
     "catalogue",
-    "compile_alerts",
     "load_spec",
     "read_typed",
 ]

@@ -16,14 +16,15 @@ from typing import Final
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerts import Episode, Evaluator, compile_alerts
+from alerts.incidents import key_of
 from exercises.demo.configs import INTERVAL
 from exercises.demo.numbers import RATE_WINDOW, SPAN, Figure, Firing, Panel, Points, gravest_first, greatest
 from exercises.demo.pages import Alert, Page
 from exporters.samples import Table
 from generators.annotations import Firing as Filled
 from generators.annotations import annotations_of, text
-from replay import Episode, Evaluator
-from spec import Spec, compile_alerts, names
+from spec import Spec
 
 _SCRAPES: Final = round(SPAN / INTERVAL)
 Scrape = Mapping[str, Table]
@@ -57,7 +58,7 @@ class StandIn:
         groups: dict[tuple[str, str], list[Episode]] = {}
         for episode in episodes:
             for channel in episode.rule.channels:
-                groups.setdefault((channel, _incident(episode)), []).append(episode)
+                groups.setdefault((channel, key_of(episode)), []).append(episode)
         for (channel, incident), members in groups.items():
             first, settings = members[0].rule, self._spec.channels[channel]
             alerts = tuple(self._alert(episode) for episode in members)
@@ -165,13 +166,6 @@ def _rates(points: Points) -> Points:
         if before < place:
             rates.append((at, 60 * (value - points[before][1]) / (at - points[before][0])))
     return rates
-
-
-def _incident(episode: Episode) -> str:
-    key = episode.rule.incident_key
-    for label in names.placeholders(key):
-        key = key.replace(f"{{{label}}}", episode.labels.get(label, ""))
-    return key
 
 
 def _utc(seconds: float) -> str:

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from alerts.calendar import OffHours
 from exporters.batch import IDENTITY_COLUMNS, Detection, EventBatch
 from exporters.batch import SIDE_TABLES as BATCH_TABLES
 from exporters.samples import Table
-from exporters.signals.calendar import OffHours
 from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.health import HealthCounters
 from exporters.signals.held import Scrapes

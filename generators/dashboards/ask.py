@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from alerts.alert_ir import condition, signal_series
 from generators.links import DASHBOARD_FILTERS
 from generators.promql import number
 from spec import MetricInfo, Spec, catalogue, names
-from spec.ir import condition, signal_series
 from spec.lookup import signals_of
 from spec.model import Absence, Ratio, Signal
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from alerts import AlertRule, compile_alerts
+from alerts.alert_ir import signal_series
 from generators import panels
 from generators.dashboards import now
 from generators.dashboards.ask import RANGE, Ask, NotInSpecError, firing, is_, shows
@@ -17,8 +19,7 @@ from generators.grafana import Query, Steps
 from generators.links import category_uid, runbook_url
 from generators.panels import Column, Panel
 from generators.promql import number
-from spec import AlertRule, compile_alerts, names
-from spec.ir import signal_series
+from spec import names
 from spec.lookup import own_stream, signals_of
 from spec.model import Absence, Baseline, Family, Ratio, Signal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from alerts import AlertRule, compile_alerts
 from generators import panels
 from generators.dashboards.ask import Ask, firing, is_
 from generators.dashboards.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
@@ -11,7 +12,6 @@ from generators.grafana import Query, Steps
 from generators.links import CATEGORIES, board_path, category_uid, runbook_url
 from generators.panels import Column, Panel
 from generators.promql import duration
-from spec import AlertRule, compile_alerts
 from spec.model import SeverityName
 
 _LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from alerts.evaluator import Episode
 from exporters.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
 from exporters.signals.labels import label_text
-from replay.evaluate import Episode
 from replay.html.redact import Redactor
 from replay.read import Log
 from replay.run import SOURCE, Progress

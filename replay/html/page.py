@@ -11,12 +11,12 @@ from typing import Final
 
 import jinja2
 
-from replay.evaluate import Episode
+from alerts.evaluator import Episode
+from alerts.incidents import Incident
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
 from replay.html.history import History
 from replay.page_report import Pages, answer, at, facts, lasted, later_words
-from replay.pages import Incident
 from replay.propose import honest, number, words
 from replay.report import filled, printable
 from spec import names

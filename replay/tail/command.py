@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from alerts.evaluator import Episode
 from exporters.config import ExporterConfig, SourceConfig, load_config
 from exporters.gateways import UnknownGatewayError
 from exporters.gateways.instants import rfc3339
-from replay.evaluate import Episode
 from replay.report import printable
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, CannotFollow, Watch, namer

@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from alerts import compile_alerts
+from alerts.evaluator import Episode, Evaluator
 from exporters.batch import Detection, EventBatch
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
@@ -23,10 +25,9 @@ from exporters.run import engine_of
 from exporters.sources import Source
 from exporters.sources.file import FileTail
 from exporters.sources.spool import folder_of
-from replay.evaluate import Episode, Evaluator
 from replay.run import healthy, read_by
 from replay.tail.spool import SpoolTail
-from spec import Spec, compile_alerts
+from spec import Spec
 
 NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd")
 WORDS: Final = ("outcome", "error_class", "tenant", "actor", "model", "operation", "verdict")

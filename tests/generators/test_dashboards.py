@@ -13,12 +13,13 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from alerts import compile_alerts
 from exercises.servers import Prometheus
 from generators import GENERATORS, dashboards, prometheus
 from generators.dashboards.ask import shows
 from generators.dashboards.board import Board as Made
 from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID, category_uid, runbook_url
-from spec import Spec, catalogue, compile_alerts, load_spec
+from spec import Spec, catalogue, load_spec
 from spec.model import Category
 from tests.generators.dashboard_checks import (
     Board,

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from alerts import compile_alerts
 from generators import metrics_page, spec_page
-from spec import Spec, catalogue, compile_alerts, load_spec, model
+from spec import Spec, catalogue, load_spec, model
 from tests.generators.programs import spec_with
 
 _ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$", re.MULTILINE)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import tocsin
+from alerts import compile_alerts
 from generators.metrics_text import as_text, matching
-from spec import catalogue, compile_alerts, load_spec
+from spec import catalogue, load_spec
 
 SPEC = load_spec()
 

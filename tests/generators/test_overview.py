@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from alerts import compile_alerts
 from generators import dashboards
 from generators.dashboards import overview
 from generators.links import DASHBOARD_UID, runbook_url
-from spec import Spec, catalogue, compile_alerts, load_spec
+from spec import Spec, catalogue, load_spec
 from tests.generators.dashboard_checks import Board, Metrics, faults, named, panels_of, rows_of, targets_of
 from tests.generators.programs import spec_with
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from alerts import compile_alerts
 from generators import prometheus
 from generators.errors import GeneratorError
-from spec import MetricInfo, Spec, catalogue, compile_alerts, load_spec
+from spec import MetricInfo, Spec, catalogue, load_spec
 from tests.generators.programs import RealServer, only_rules, promtool_agrees, rules_of, run, spec_with, unit_tests_of
 from tests.generators.promql_checks import faults
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from alerts import compile_alerts
 from generators import prometheus, promtool_tests
 from generators.annotations import human
-from spec import Spec, compile_alerts, load_spec, names
+from spec import Spec, load_spec, names
 from tests.generators.programs import (
     Document,
     RealServer,

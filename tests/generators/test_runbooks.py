@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerts import compile_alerts
 from generators import prometheus, runbooks
 from generators.errors import GeneratorError
-from spec import Spec, catalogue, compile_alerts, load_spec
+from spec import Spec, catalogue, load_spec
 from tests.generators.programs import RealServer, rules_of, run, spec_with
 from tests.generators.promql_checks import ALERTS, Known, records_of, unknown_matchers, unknown_metrics
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import tocsin
-from replay import Episode, Outcome
+from alerts import Episode, compile_alerts
+from replay import Outcome
 from replay.page_report import as_data, as_text, pages_of
-from spec import compile_alerts, load_spec
+from spec import load_spec
 from tests.support.litellm_lines import line, record
 
 SPEC = load_spec()

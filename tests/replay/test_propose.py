@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tocsin
-from replay import Episode
-from replay.evaluate import DAY
-from replay.pages import Shifts, duties, incidents
+from alerts import Episode, compile_alerts
+from alerts.evaluator import DAY
+from alerts.incidents import incidents
 from replay.propose import above, changed, overlay, propose, words
-from spec import compile_alerts, load_spec, names
+from replay.shifts import Shifts, duties
+from spec import load_spec, names
 from spec.duration import Duration
 from spec.model import Absence
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from replay import Episode, Outcome
+from alerts import Episode, compile_alerts
+from replay import Outcome
 from replay.report import as_json, as_text
-from spec import compile_alerts, load_spec, names
+from spec import load_spec, names
 
 SPEC = load_spec()
 RULES = compile_alerts(SPEC)

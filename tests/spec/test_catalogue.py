@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spec import MetricInfo, catalogue, compile_alerts, load_spec, names
+from alerts import compile_alerts
+from spec import MetricInfo, catalogue, load_spec, names
 from spec.model import Spec
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spec.checks import checks, run_checks
+from alerts.checks import checks, run_checks
 from spec.checks.base import Issue
 from spec.errors import dotted
 from spec.load import FOLDER, load_sourced

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alerts.checks import run_checks
 from spec import load_spec
-from spec.checks import run_checks
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, ShapeError, SpecError
 from spec.load import FOLDER, load_sourced

@@ -2,9 +2,9 @@
 
 import datetime
 
+from alerts.alert_ir import compile_alerts
+from alerts.checks import run_checks
 from spec import load_spec
-from spec.checks import run_checks
-from spec.ir import compile_alerts
 
 
 def test_the_shipped_spec_has_no_error() -> None:

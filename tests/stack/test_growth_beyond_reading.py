@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 import yaml
 
+from alerts import compile_alerts
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from generators import alertmanager, prometheus
 from generators.receivers import receiver_name
-from spec import compile_alerts, load_spec
+from spec import load_spec
 from tests.conftest import RealServer
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.litellm_lines import line, record

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts import AlertRule, compile_alerts
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from exporters.signals.writers import GRACE
 from exporters.sources.health import LOOK_EVERY
 from generators import alertmanager, prometheus
 from generators.receivers import receiver_name
-from spec import AlertRule, compile_alerts, load_spec
+from spec import load_spec
 from spec.names import runbook_page
 from tests.conftest import RealServer
 from tests.stack.exporter_process import ExporterProcess

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts import AlertRule, compile_alerts
 from exercises.capture import capture_channels
 from exercises.recording import Recordings, end_time, load, merge, read, restamp_lines
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from generators import alertmanager, prometheus
 from generators.receivers import receiver_name
-from spec import AlertRule, compile_alerts, load_spec
+from spec import load_spec
 from spec.names import runbook_page
 from tests.conftest import RealServer
 from tests.generators.dashboard_checks import expanded, targets_of

@@ -9,12 +9,12 @@ import pytest
 import requests
 import yaml
 
+from alerts import Episode, compile_alerts
+from alerts.incidents import incidents, key_of
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery
 from generators import alertmanager
-from replay import Episode
-from replay.pages import incidents, key_of
-from spec import compile_alerts, load_spec, names
+from spec import load_spec, names
 from tests.conftest import RealServer
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]

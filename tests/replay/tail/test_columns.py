@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts import compile_alerts
+from alerts.evaluator import Episode
 from exporters.batch import Detection
-from replay.evaluate import Episode
 from replay.tail.columns import COLUMNS, Layout, Lines, cut, kind_of, width_of
 from replay.tail.watch import Attempt
-from spec import compile_alerts, load_spec
+from spec import load_spec
 
 SPEC = load_spec()
 START = 1_794_870_000.0

@@ -19,10 +19,11 @@ import pytest
 import yaml
 
 import tocsin
-from replay.evaluate import Episode
+from alerts import compile_alerts
+from alerts.evaluator import Episode
 from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import Watch
-from spec import compile_alerts, load_spec
+from spec import load_spec
 from tests.support.litellm_lines import blocked, line, record
 
 SPEC = load_spec()

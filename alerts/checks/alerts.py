@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
+from alerts.alert_ir import compile_alerts, condition, escalation_of
 from spec import names
 from spec.checks.base import Gravity, Issue
 from spec.errors import Path, nearest
-from spec.ir import compile_alerts, condition, escalation_of
 from spec.lookup import main_signal, own_stream, signals_of
 from spec.model import Ratio, Rule, Spec, Threshold
 

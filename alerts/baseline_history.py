@@ -1,4 +1,4 @@
-"""What a baseline alert compares with, from samples of the past: `spec.ir` says what it means."""
+"""What a baseline alert compares with, from samples of the past: `alerts.alert_ir` says what it means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
 
 Key = tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""The evaluator: each technique by example, and all of them against the words of `spec.ir` taken literally."""
+"""The evaluator: each technique by example, and all of them against the words of `alerts.alert_ir` taken literally."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
 from exporters.samples import Table
-from replay import Episode, Evaluator
-from spec import AlertRule, Series, compile_alerts, load_spec, names
+from spec import load_spec, names
 
 SHIPPED = compile_alerts(load_spec())
 

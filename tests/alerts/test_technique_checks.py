@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from spec import AlertRule, compile_alerts
+from alerts import AlertRule, compile_alerts
+from alerts.alert_ir import Heartbeat, History
+from alerts.checks.alerts import FoldNeedsGroups, NoThresholdOnCounters
+from alerts.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
 from spec.checks import Check
-from spec.checks.alerts import FoldNeedsGroups, NoThresholdOnCounters
-from spec.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
 from spec.errors import dotted
-from spec.ir import Heartbeat, History
 from spec.load import load_spec
 from spec.model import Spec
 

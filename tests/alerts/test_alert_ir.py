@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from spec import AlertRule, compile_alerts, load_spec, names
-from spec.ir import Series
+from alerts import AlertRule, compile_alerts
+from alerts.alert_ir import Series
+from spec import load_spec, names
 from spec.model import Spec
 
 

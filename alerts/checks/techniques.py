@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
+from alerts.alert_ir import History, history_of
 from spec import names
 from spec.checks.base import Gravity, Issue
 from spec.duration import Duration
 from spec.errors import Path
-from spec.ir import History, history_of
 from spec.lookup import own_stream
 from spec.model import Absence, Alert, Baseline, Signal, Spec
 

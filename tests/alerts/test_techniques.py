@@ -1,4 +1,4 @@
-"""Baselines and heartbeats in the evaluator: by example, against the words of `spec.ir`, and against promtool."""
+"""Baselines and heartbeats in the evaluator: by example, against `alerts.alert_ir` in words, and against promtool."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
+from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, Heartbeat, History
+from alerts.increase import increase
 from exporters.samples import Table
-from replay import Episode, Evaluator
-from replay.growth import increase
-from spec import AlertRule, Series, Spec, compile_alerts, load_spec
-from spec.ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, Heartbeat, History
+from spec import Spec, load_spec
 from tests.generators.programs import RealServer, only_rules, rules_of, run
 
 STEP = 30.0  # of the history; evaluations are each 10 seconds
@@ -126,7 +126,7 @@ runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
 
 
 def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
-    """Every episode from the words of `spec.ir`, with the whole past looked at again at every step."""
+    """Every episode from the words of `alerts.alert_ir`, with the whole past looked at again at every step."""
     past, found = rule.baseline, list[tuple[Any, ...]]()
     assert past is not None
     times = [begin + TICK * place for place in range(len(steps))]

@@ -10,9 +10,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay import Episode
-from replay.pages import Hours, Incident, Shifts, duties, incidents, key_of, without
-from spec import Spec, compile_alerts, load_spec, names
+from alerts import Episode, compile_alerts
+from alerts.incidents import Hours, Incident, incidents, key_of, without
+from replay.shifts import Shifts, duties
+from spec import Spec, load_spec, names
 
 SPEC = load_spec()
 RULES = compile_alerts(SPEC)

@@ -1,4 +1,4 @@
-"""What an alert means, in code: `spec.ir` says it in words, and the rules of every backend are compilations of it.
+"""What an alert means, in code; `alerts.alert_ir` says it in words, and rules of every backend are compilations of it.
 
 Pure: a step is a time and the tables of a scrape. Evaluations have to be in ascending order of time.
 """
@@ -13,15 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from exporters.samples import Table
-from replay.growth import Growth
-from replay.past import Past
-from spec.ir import AlertRule, Heartbeat, History, Series
+from alerts.alert_ir import AlertRule, Heartbeat, History, Series
+from alerts.baseline_history import Past
+from alerts.increase import Growth
+from alerts.tables import Floats, Key, Table
 
-Floats = npt.NDArray[np.float64]
-Key = tuple[str, ...]
 Vector = tuple[Sequence[Key], Floats]
 """Label values of each series, and its value."""
 
