@@ -15,7 +15,7 @@ GENERATORS: Final = (
     "alertmanager",
     "escalation",
     "escalation_tests",
-    "dashboards",
+    "grafana",
     "runbooks",
     "metrics_page",
     "spec_page",

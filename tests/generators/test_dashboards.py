@@ -15,9 +15,9 @@ import yaml
 
 from alerts import compile_alerts
 from exercises.servers import Prometheus
-from generators import GENERATORS, dashboards, prometheus
-from generators.dashboards.ask import shows
-from generators.dashboards.board import Board as Made
+from generators import GENERATORS, grafana, prometheus
+from generators.grafana.dashboard import Board as Made
+from generators.grafana.query_builder import shows
 from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID, category_uid, runbook_url
 from spec import Spec, catalogue, load_spec
 from spec.model import Category
@@ -68,20 +68,20 @@ def _metrics(spec: Spec) -> Metrics:
 
 
 def _boards(spec: Spec) -> Boards:
-    return {board["uid"]: board for board in map(json.loads, dashboards.generate(spec).values())}
+    return {board["uid"]: board for board in map(json.loads, grafana.generate(spec).values())}
 
 
 # --------------------------------------------------------------------------------------------------------- all of them
-@pytest.mark.parametrize("made", dashboards.BOARDS, ids=lambda made: made.uid)
+@pytest.mark.parametrize("made", grafana.BOARDS, ids=lambda made: made.uid)
 def test_nothing_is_wrong_with_it(made: Made, boards: Boards, metrics: Metrics) -> None:
     assert faults(boards[made.uid], metrics) == []
 
 
 def test_they_are_generated_with_the_rest(spec: Spec) -> None:
-    assert "dashboards" in GENERATORS
-    assert dashboards.generate(spec) == dashboards.generate(load_spec())
+    assert "grafana" in GENERATORS
+    assert grafana.generate(spec) == grafana.generate(load_spec())
     names = ("overview", *_CATEGORIES)
-    assert sorted(dashboards.generate(spec)) == sorted(f"dashboards/tocsin-{name}.json" for name in names)
+    assert sorted(grafana.generate(spec)) == sorted(f"dashboards/tocsin-{name}.json" for name in names)
 
 
 def test_each_leads_to_all_others_with_time_and_choices(boards: Boards) -> None:

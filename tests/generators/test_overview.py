@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from alerts import compile_alerts
-from generators import dashboards
-from generators.dashboards import overview
+from generators import grafana
+from generators.grafana.boards import overview
 from generators.links import DASHBOARD_UID, runbook_url
 from spec import Spec, catalogue, load_spec
 from tests.generators.dashboard_checks import Board, Metrics, faults, named, panels_of, rows_of, targets_of
@@ -36,7 +36,7 @@ def metrics(spec: Spec) -> Metrics:
 
 
 def _board(spec: Spec) -> Board:
-    return dict(json.loads(dashboards.generate(spec)[overview.BOARD.path]))
+    return dict(json.loads(grafana.generate(spec)[overview.BOARD.path]))
 
 
 # --------------------------------------------------------------------------------------------------------- what it is

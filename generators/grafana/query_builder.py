@@ -24,7 +24,7 @@ class NotInSpecError(Exception):
     """A panel shows something that the spec does not have, for instance because an overlay disabled it."""
 
 
-class Ask:
+class QueryBuilder:
     """Queries for one spec. Every method raises `NotInSpecError` for a metric or signal that the spec lacks."""
 
     def __init__(self, spec: Spec) -> None:
@@ -129,6 +129,12 @@ class Ask:
         """Categories whose metrics are in one of the expressions."""
         text = " ".join(expressions)
         return {metric.category for metric in self._metrics.values() if metric.category and shows(text, metric.name)}
+
+    def business_hours(self) -> str:
+        """The calendar against which requests are off hours, in words."""
+        calendar = self.spec.calendars[self.spec.settings.offhours_calendar]
+        days = " ".join(day.capitalize() for day in calendar.days)
+        return f"{days}, {calendar.from_} to {calendar.to} {calendar.timezone}"
 
     def floor(self, signal: str) -> str:
         """The least denominator of a ratio alert on the signal, as text; "" when there is none."""

@@ -1,4 +1,4 @@
-"""What every dashboard has: rows of panels, choices, links to the others, marks where grave alerts fire."""
+"""What every dashboard has: rows of panels, choices, links to the others, marks where severe alerts fire."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from generators import grafana, panels
-from generators.dashboards.ask import VARIABLES, Ask, NotInSpecError, firing
 from generators.files import HEADER
-from generators.grafana import Link, Query, Variable
+from generators.grafana import form, panels
+from generators.grafana.form import Link, Query, Variable
+from generators.grafana.panels import Panel, Row
+from generators.grafana.query_builder import VARIABLES, NotInSpecError, QueryBuilder, firing
 from generators.links import board_path, category_uid, runbook_url
-from generators.panels import Panel, Row
 from spec import Spec
 
-Maker = Callable[[Ask], Panel]
+Maker = Callable[[QueryBuilder], Panel]
 """Makes a panel; raises `NotInSpecError` when the spec does not have what it shows."""
 
 _VARIABLES: Final = (
@@ -39,7 +39,7 @@ class Board:
     name: str
     about: str
     rows: tuple[tuple[str, tuple[Maker, ...]], ...]
-    rest: Callable[[Ask, Sequence[str]], tuple[str, tuple[Maker, ...]]] | None = None
+    rest: Callable[[QueryBuilder, Sequence[str]], tuple[str, tuple[Maker, ...]]] | None = None
     category: str = ""
 
     @property
@@ -51,7 +51,7 @@ class Board:
 def render(spec: Spec, board: Board, boards: Iterable[Board]) -> str:
     """The file of a dashboard; `boards` are all that there are, for its links."""
     to_others = [
-        grafana.dashboard_link(Link(other.name, board_path(other.uid)), other.about)
+        form.dashboard_link(Link(other.name, board_path(other.uid)), other.about)
         for other in boards
         if other.uid != board.uid
     ]
@@ -61,7 +61,7 @@ def render(spec: Spec, board: Board, boards: Iterable[Board]) -> str:
         description=f"{board.about} {HEADER}",
         rows=rows(spec, board),
         variables=_VARIABLES,
-        links=[grafana.page_link(Link("Runbooks", spec.settings.runbook_base_url)), *to_others],
+        links=[form.page_link(Link("Runbooks", spec.settings.runbook_base_url)), *to_others],
         annotation=Query(firing('tocsin_severity=~"critical|high"'), "{{alertname}}"),
         tags=("llm", "security", "tocsin"),
     )
@@ -69,23 +69,23 @@ def render(spec: Spec, board: Board, boards: Iterable[Board]) -> str:
 
 def rows(spec: Spec, board: Board) -> tuple[Row, ...]:
     """Every row with its panels; without those whose metrics the spec does not have."""
-    ask = Ask(spec)
-    made = [Row(title, tuple(_panels(ask, board, makers))) for title, makers in board.rows]
+    q = QueryBuilder(spec)
+    made = [Row(title, tuple(_panels(q, board, makers))) for title, makers in board.rows]
     if board.rest:
-        title, makers = board.rest(ask, [text for row in made for panel in row.panels for text in panel.expressions])
-        made.append(Row(title, tuple(_panels(ask, board, makers))))
+        title, makers = board.rest(q, [text for row in made for panel in row.panels for text in panel.expressions])
+        made.append(Row(title, tuple(_panels(q, board, makers))))
     return tuple(row for row in made if row.panels)
 
 
-def _panels(ask: Ask, board: Board, makers: Iterable[Maker]) -> Iterator[Panel]:
+def _panels(q: QueryBuilder, board: Board, makers: Iterable[Maker]) -> Iterator[Panel]:
     for make in makers:
         try:
-            panel = make(ask)
+            panel = make(q)
         except NotInSpecError:
             continue
         # What is about one category already is where the link would lead.
-        more = [] if board.category else _more(ask, panel)
-        yield panel.annotated(_remark(panel), [*more, *_runbooks(ask, panel)])
+        more = [] if board.category else _more(q, panel)
+        yield panel.annotated(_remark(panel), [*more, *_runbooks(q, panel)])
 
 
 def _remark(panel: Panel) -> str:
@@ -95,13 +95,13 @@ def _remark(panel: Panel) -> str:
     return f"(Filtered by {', '.join(used)}.)" if used else "(Never filtered.)"
 
 
-def _more(ask: Ask, panel: Panel) -> list[Link]:
+def _more(q: QueryBuilder, panel: Panel) -> list[Link]:
     """Where there is more of what the panel shows."""
     return [
         Link(f"More: {category}", board_path(category_uid(category), keep=True))
-        for category in sorted(ask.categories_on(panel.expressions))
+        for category in sorted(q.categories_on(panel.expressions))
     ]
 
 
-def _runbooks(ask: Ask, panel: Panel) -> list[Link]:
-    return [Link(f"Runbook: {name}", runbook_url(ask.spec, name)) for name in ask.alerts_on(panel.expressions)]
+def _runbooks(q: QueryBuilder, panel: Panel) -> list[Link]:
+    return [Link(f"Runbook: {name}", runbook_url(q.spec, name)) for name in q.alerts_on(panel.expressions)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.dashboards import content, error, overview, performance, security, temporal, volumetric
-from generators.dashboards.board import Board, render
+from generators.grafana.boards import content, error, overview, performance, security, temporal, volumetric
+from generators.grafana.dashboard import Board, render
 from spec import Spec
 
 BOARDS: Final[tuple[Board, ...]] = (

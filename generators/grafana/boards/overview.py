@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.dashboards import now
-from generators.dashboards.board import Board
-from generators.dashboards.layers import (
+from generators.grafana.boards import status
+from generators.grafana.boards.layers import (
     application,
     control,
     external,
@@ -16,6 +15,7 @@ from generators.dashboards.layers import (
     platform,
     serving,
 )
+from generators.grafana.dashboard import Board
 from generators.links import DASHBOARD_UID
 
 BOARD: Final = Board(
@@ -23,7 +23,7 @@ BOARD: Final = Board(
     name="LLM security overview",
     about="What fires, what attackers try and what got through, by the five layers, and whether Tocsin itself is well.",
     rows=(
-        ("Now", now.PANELS),
+        ("Now", status.PANELS),
         ("Model behaviour: attacks, and what became of them", model.PANELS),
         ("Control effectiveness: guardrails, and what they did not see", control.PANELS),
         ("Application: who uses the models, and for what", application.PANELS),
@@ -32,7 +32,7 @@ BOARD: Final = Board(
         (
             "Infrastructure and platform, as other exporters see them: machines, GPUs, model servers, Kubernetes, "
             "database",
-            (external.found, *infrastructure.PANELS, *serving.PANELS),
+            (external.FOUND, *infrastructure.PANELS, *serving.PANELS),
         ),
     ),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from generators.grafana import Steps
+from generators.grafana.form import Steps
 
 WELL: Final = "green"
 HARM: Final = "red"
@@ -20,13 +20,15 @@ UNKNOWN: Final = "#8e8e96"
 PLAIN: Final = "super-light-blue"
 LINE: Final = "light-blue"
 
+CALM: Final[Steps] = ((None, PLAIN),)
+"""Numbers that are neither good nor bad by themselves."""
 FILLING: Final[Steps] = ((None, LINE), (0.8, WATCH), (0.95, HARM))
 """Shares of something that must not run out."""
 
 
-def up_to(limit: float | None, calm: str = LINE) -> Steps:
+def up_to(limit: float | None, calm: str = LINE, over: str = WATCH) -> Steps:
     """Calm below the threshold of an alert."""
-    return ((None, calm), (limit, WATCH)) if limit is not None else ((None, calm),)
+    return ((None, calm), (limit, over)) if limit is not None else ((None, calm),)
 
 
 SEVERITIES: Final[Mapping[str, str]] = {"critical": "red", "high": "orange", "medium": "yellow", "low": "blue"}

@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from alerts import AlertRule, compile_alerts
-from generators import panels
-from generators.dashboards.ask import Ask, firing, is_
-from generators.dashboards.colours import HARM, SEVERITIES, STOPPED, UNKNOWN, WATCH, WELL
-from generators.grafana import Query, Steps
+from generators.grafana import panels
+from generators.grafana.boards.attacks import EACH
+from generators.grafana.colours import HARM, SEVERITIES, UNKNOWN, WATCH, WELL
+from generators.grafana.expressions import attacks, promql, signal
+from generators.grafana.form import Query, Steps
+from generators.grafana.panel_data import Stat, threshold_of
+from generators.grafana.panels import Column, Panel
+from generators.grafana.query_builder import QueryBuilder, firing, is_
 from generators.links import CATEGORIES, board_path, category_uid, runbook_url
-from generators.panels import Column, Panel
 from generators.promql import duration
 from spec.model import SeverityName
 
 _LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")
 
 
-def firing_count(ask: Ask) -> Panel:
+def firing_count(q: QueryBuilder) -> Panel:
     """Firing alerts by severity."""
-    names = severities(ask)
+    names = severities(q)
     return panels.stat(
         "Alerts firing",
         "Alerts of Tocsin that fire now, by severity, with single alerts that a storm holds back. "
@@ -31,74 +34,56 @@ def firing_count(ask: Ask) -> Panel:
     )
 
 
-def hits(ask: Ask) -> Panel:
-    """Attacks that got through, and those that did not."""
-    answered, everything = (
-        f"(sum(\n  {ask.attacks(answered=part, variables=())}\n) or vector(0))" for part in (True, False)
-    )
-    return panels.stat(
-        "Attack hits: answered or stopped",
-        "Hits of all attack signals in their windows. Answered: the model answered the attempt, so read those answers "
-        "first; stopped: a guardrail or the provider refused it, or it failed.",
-        [Query(answered, "answered"), Query(f"{everything}\n- {answered}", "stopped")],
-        width=6,
-        each={"answered": ((None, WELL), (1, HARM)), "stopped": ((None, WELL), (1, STOPPED))},
-        sparkline=True,
-    )
+_ANSWERED, _HITS = (
+    promql("(sum(\n  %s\n) or vector(0))", attacks(answered=part, variables=())) for part in (True, False)
+)
+HITS: Final = Stat(
+    "Attack hits: answered or stopped",
+    "Hits of all attack signals in their windows. Answered: the model answered the attempt, so read those answers "
+    "first; stopped: a guardrail or the provider refused it, or it failed.",
+    {"answered": _ANSWERED, "stopped": promql("%s\n- %s", _HITS, _ANSWERED)},
+    width=6,
+    each=EACH,
+    sparkline=True,
+)
+OVER: Final = Stat(
+    "Over a threshold",
+    "Accounts, address ranges and the like that are over the threshold of an alert now, each counted once for "
+    "each alert.",
+    {"groups": promql("sum(%s) or vector(0)", signal("violating_groups"))},
+    width=3,
+    steps=((None, WELL), (1, WATCH)),
+    sparkline=True,
+)
+WATCHING: Final = Stat(
+    "Tocsin is watching",
+    "Whether Prometheus reads every exporter of Tocsin. If not, silence on this page means nothing.",
+    {"up": promql("min(%s) or vector(0)", signal("exporter_up"))},
+    width=3,
+    steps=((None, HARM), (1, WELL)),
+    words={"1": ("yes", WELL), "0": ("NO", HARM)},
+)
+BEHIND: Final = Stat(
+    "Reading behind",
+    "How far reading is behind the gateways' logs. Everything on this page is at least that old.",
+    {"lag": promql("max(%s)", signal("feed_lag"))},
+    width=3,
+    unit="s",
+    steps=threshold_of("feed_lag", WELL),
+    no_value="unknown",
+)
 
 
-def over(ask: Ask) -> Panel:
-    """Groups over a threshold."""
-    return panels.stat(
-        "Over a threshold",
-        "Accounts, address ranges and the like that are over the threshold of an alert now, each counted once for "
-        "each alert.",
-        [Query(f"sum({ask.signal('violating_groups')}) or vector(0)", "groups")],
-        width=3,
-        steps=((None, WELL), (1, WATCH)),
-        sparkline=True,
-    )
-
-
-def watching(ask: Ask) -> Panel:
-    """Whether anybody watches."""
-    return panels.stat(
-        "Tocsin is watching",
-        "Whether Prometheus reads every exporter of Tocsin. If not, silence on this page means nothing.",
-        [Query(f"min({ask.signal('exporter_up')}) or vector(0)", "up")],
-        width=3,
-        steps=((None, HARM), (1, WELL)),
-        words={"1": ("yes", WELL), "0": ("NO", HARM)},
-    )
-
-
-def behind(ask: Ask) -> Panel:
-    """How old the newest thing on this page is."""
-    limit = ask.limit("feed_lag")
-    late = ((limit, WATCH),) if limit else ()
-    return panels.stat(
-        "Reading behind",
-        "How far reading is behind the gateways' logs. Everything on this page is at least that old.",
-        [Query(f"max({ask.signal('feed_lag')})", "lag")],
-        width=3,
-        unit="s",
-        steps=((None, WELL), *late),
-        no_value="unknown",
-    )
-
-
-def alerts(ask: Ask) -> Panel:
+def alerts(q: QueryBuilder) -> Panel:
     """The alerts themselves."""
     fires = firing()
     since = f"1000 * (\n  ALERTS_FOR_STATE\n  and ignoring (alertstate)\n  {fires}\n)"
-    queries, columns = [Query(_described(ask, since))], []
-    rules = [rule for rule in compile_alerts(ask.spec) if rule.answered]
+    queries, columns = [Query(_described(q, since))], []
+    rules = [rule for rule in compile_alerts(q.spec) if rule.answered]
     if rules:
         for place, (title, answered) in enumerate((("Answered", True), ("of hits", False)), start=1):
             found = f"(\n  {_peaks(rules, answered=answered)}\n)"
-            queries.append(
-                Query(_described(ask, f"{fires}\n* on ({', '.join(_joined(rules))}) group_left ()\n{found}"))
-            )
+            queries.append(Query(_described(q, f"{fires}\n* on ({', '.join(_joined(rules))}) group_left ()\n{found}")))
             steps: Steps = ((None, "text"), (0, WELL), (1, HARM)) if answered else ((None, "text"),)
             columns.append(Column(place, title, width=82, steps=steps))
     return panels.table(
@@ -108,7 +93,7 @@ def alerts(ask: Ask) -> Panel:
         queries,
         [
             Column("tocsin_severity", "Severity", width=84, words=SEVERITIES),
-            Column("alertname", "Alert", width=235, url=runbook_url(ask.spec, "${__value.raw}")),
+            Column("alertname", "Alert", width=235, url=runbook_url(q.spec, "${__value.raw}")),
             Column("about", "About"),
             Column("tenant", "Tenant", width=100),
             *columns,
@@ -122,9 +107,9 @@ def alerts(ask: Ask) -> Panel:
     )
 
 
-def layers(ask: Ask) -> Panel:
+def layers(q: QueryBuilder) -> Panel:
     """Where it burns, and where nobody looks."""
-    rules = [rule for rule in compile_alerts(ask.spec) if rule.name == rule.family]  # a storm is no rule of its own
+    rules = [rule for rule in compile_alerts(q.spec) if rule.name == rule.family]  # a storm is no rule of its own
     numbers = dict(zip(_LAYERS, range(1, len(_LAYERS) + 1), strict=True))
     watched = {layer: sum(rule.static_labels["layer"] == layer for rule in rules) for layer in _LAYERS}
 
@@ -135,7 +120,7 @@ def layers(ask: Ask) -> Panel:
         return Query("\nor ".join(named))
 
     columns, queries = [], []
-    for place, name in enumerate(severities(ask)):
+    for place, name in enumerate(severities(q)):
         counts = {
             layer: f"count({firing(is_(layer=layer), is_(tocsin_severity=name))}) or vector(0)"
             for layer in _LAYERS
@@ -157,7 +142,7 @@ def layers(ask: Ask) -> Panel:
     )
 
 
-def categories(ask: Ask) -> Panel:
+def categories(q: QueryBuilder) -> Panel:
     """The way to the other dashboards."""
     return panels.stat(
         "Firing by category",
@@ -171,11 +156,11 @@ def categories(ask: Ask) -> Panel:
     )
 
 
-def _described(ask: Ask, alerts: str) -> str:
+def _described(q: QueryBuilder, alerts: str) -> str:
     """Alerts with what they are about in one label, and their order in another."""
-    about = ", ".join(f'"{label}"' for label in _entities(ask))
+    about = ", ".join(f'"{label}"' for label in _entities(q))
     query = f'label_join({alerts}, "about", "", {about})' if about else alerts
-    for name, severity in ask.spec.severities.items():
+    for name, severity in q.spec.severities.items():
         query = f'label_replace({query},\n"order", "{severity.order}", "tocsin_severity", "{name}")'
     return query
 
@@ -194,15 +179,15 @@ def _joined(rules: list[AlertRule]) -> list[str]:
     return ["alertname", *dict.fromkeys(label for rule in rules for label in rule.labels)]
 
 
-def severities(ask: Ask) -> list[SeverityName]:
+def severities(q: QueryBuilder) -> list[SeverityName]:
     """Gravest first."""
-    return sorted(ask.spec.severities, key=lambda name: ask.spec.severities[name].order)
+    return sorted(q.spec.severities, key=lambda name: q.spec.severities[name].order)
 
 
-def _entities(ask: Ask) -> list[str]:
+def _entities(q: QueryBuilder) -> list[str]:
     """The labels that say whom or what an alert is about; an alert has one of them."""
-    labels = dict.fromkeys(label for rule in compile_alerts(ask.spec) for label in rule.labels)
+    labels = dict.fromkeys(label for rule in compile_alerts(q.spec) for label in rule.labels)
     return [label for label in labels if label not in ("tenant", "trusted")]
 
 
-PANELS = (firing_count, hits, over, watching, behind, alerts, layers, categories)
+PANELS: Final = (firing_count, HITS, OVER, WATCHING, BEHIND, alerts, layers, categories)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from alerts import AlertRule, compile_alerts
 from alerts.alert_ir import signal_series
-from generators import panels
-from generators.dashboards import now
-from generators.dashboards.ask import RANGE, Ask, NotInSpecError, firing, is_, shows
-from generators.dashboards.board import Board, Maker
-from generators.dashboards.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
-from generators.grafana import Query, Steps
+from generators.grafana import panels
+from generators.grafana.boards import status
+from generators.grafana.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
+from generators.grafana.dashboard import Board, Maker
+from generators.grafana.form import Query, Steps
+from generators.grafana.panels import Column, Panel
+from generators.grafana.query_builder import RANGE, NotInSpecError, QueryBuilder, firing, is_, shows
 from generators.links import category_uid, runbook_url
-from generators.panels import Column, Panel
 from generators.promql import number
 from spec import names
 from spec.lookup import own_stream, signals_of
@@ -45,32 +44,22 @@ def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence
         category=category,
         about=about,
         rows=(
-            (heading, (partial(_firing, category), *now_row, now.watching, *_alerts(category))),
+            (heading, (partial(_firing, category), *now_row, status.WATCHING, *_alerts(category))),
             ("How it developed, and who and what it is made of", tuple(history)),
         ),
         rest=partial(_rest, category),
     )
 
 
-def sized(make: Maker, width: int, height: int | None = None) -> Maker:
-    """A panel of another dashboard in another size."""
-
-    def resized(ask: Ask) -> Panel:
-        panel = make(ask)
-        return replace(panel, width=width, height=height or panel.height)
-
-    return resized
-
-
 def worst_now(name: str, title: str, about: str, *, width: int = 4) -> Maker:
     """The greatest value of a signal; green below the threshold of an alert, orange from it on."""
 
-    def made(ask: Ask) -> Panel:
-        signal, limit = ask.definition(name), ask.limit(name)
+    def made(q: QueryBuilder) -> Panel:
+        signal, limit = q.definition(name), q.limit(name)
         return panels.stat(
             title,
-            f"{about}{_in_window(signal)}.{_threshold(ask, name)}",
-            [Query(f"max({ask.signal(name)})", "worst")],
+            f"{about}{_in_window(signal)}.{_threshold(q, name)}",
+            [Query(f"max({q.signal(name)})", "worst")],
             width=width,
             unit=UNITS.get(signal.unit, "short"),
             steps=((None, PLAIN),) if limit is None else up_to(limit, WELL),
@@ -84,10 +73,10 @@ def worst_now(name: str, title: str, about: str, *, width: int = 4) -> Maker:
 def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height: int = 8) -> Maker:
     """The worst groups of a signal as lines, with the threshold of an alert."""
 
-    def made(ask: Ask) -> Panel:
-        signal, limit = ask.definition(name), ask.limit(name)
+    def made(q: QueryBuilder) -> Panel:
+        signal, limit = q.definition(name), q.limit(name)
         labels = signal_series(name, signal).labels
-        query = ask.signal(name)
+        query = q.signal(name)
         if labels:
             # Anybody can be at 0; of what is bounded, 0 is an answer.
             query = f"topk({_WORST}, {query}{' > 0' if signal.by in _ANYBODY else ''})"
@@ -109,21 +98,21 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
 def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width: int, height: int = 8) -> Maker:
     """A table of accounts or the like: a column for each (signal, heading); worst in the first on top."""
 
-    def made(ask: Ask) -> Panel:
-        found = [(name, heading) for name, heading in signals if ask.has(name)]
+    def made(q: QueryBuilder) -> Panel:
+        found = [(name, heading) for name, heading in signals if q.has(name)]
         if not found:
             raise NotInSpecError(title)
-        labels = signal_series(found[0][0], ask.definition(found[0][0])).labels
+        labels = signal_series(found[0][0], q.definition(found[0][0])).labels
         queries, columns = [], []
         for place, (name, heading) in enumerate(found):
-            signal, limit = ask.definition(name), ask.limit(name)
+            signal, limit = q.definition(name), q.limit(name)
             steps: Steps = ((None, "text"), *(((limit, WATCH),) if limit is not None else ()))
-            queries.append(Query(f"{ask.signal(name)} > 0"))
+            queries.append(Query(f"{q.signal(name)} > 0"))
             unit = UNITS.get(signal.unit, "short")
             columns.append(Column(place, heading, unit=unit, width=max(80, 8 * len(heading) + 14), steps=steps))
         headings = {"actor": "Account", "source_range": "Address range"}
         widths = {"tenant": 95, "trusted": 80}
-        windows = ", ".join(f"{ask.definition(name).window} {heading}" for name, heading in found)
+        windows = ", ".join(f"{q.definition(name).window} {heading}" for name, heading in found)
         return panels.table(
             title,
             f"{about} Orange is at or over the threshold of an alert. In the last: {windows}.",
@@ -145,10 +134,10 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
 
 
 # ------------------------------------------------------------------------------------------------------------- alerts
-def _firing(category: str, ask: Ask) -> Panel:
+def _firing(category: str, q: QueryBuilder) -> Panel:
     """Firing alerts of the category by severity, of the severities that it has."""
-    found = {rule.static_labels["tocsin_severity"] for rule in _rules(ask, category)}
-    present = [name for name in now.severities(ask) if name in found]
+    found = {rule.static_labels["tocsin_severity"] for rule in _rules(q, category)}
+    present = [name for name in status.severities(q) if name in found]
     if not present:
         raise NotInSpecError(category)
     return panels.stat(
@@ -168,20 +157,20 @@ def _alerts(category: str) -> tuple[Maker, ...]:
     return partial(_alert_table, category), partial(_alert_history, category)
 
 
-def _alert_table(category: str, ask: Ask) -> Panel:
+def _alert_table(category: str, q: QueryBuilder) -> Panel:
     """Every alert, firing or not, with what it waits for."""
-    rules = _rules(ask, category)
+    rules = _rules(q, category)
     if not rules:
         raise NotInSpecError(category)
-    counts = "\nor ".join(_described(ask, rule) for rule in rules)
+    counts = "\nor ".join(_described(q, rule) for rule in rules)
     queries = [Query(counts)]
     columns = [Column(0, "Firing", width=70, steps=((None, UNKNOWN), (1, HARM)))]
-    counted = [rule.name for rule in rules if own_stream(ask.definition(signals_of(rule.alert)[0][1]))]
+    counted = [rule.name for rule in rules if own_stream(q.definition(signals_of(rule.alert)[0][1]))]
     if counted:
         zero = "\nor ".join(f'label_replace(vector(0), "alertname", "{name}", "", "")' for name in counted)
         matcher = f'alert=~"{"|".join(counted)}"'
-        over = f"max by (alert) ({ask.series(names.VIOLATING_GROUPS, matcher)})"
-        crossed = f"round(sum by (alert) (increase({ask.series('llm_threshold_crossings_total', matcher)}[{RANGE}])))"
+        over = f"max by (alert) ({q.series(names.VIOLATING_GROUPS, matcher)})"
+        crossed = f"round(sum by (alert) (increase({q.series('llm_threshold_crossings_total', matcher)}[{RANGE}])))"
         for place, (query, title, width) in enumerate(((over, "Over now", 85), (crossed, "Crossings", 90)), start=1):
             named = f'sum by (alertname) (label_join({query}, "alertname", "", "alert"))'
             queries.append(Query(f"{named}\nor on (alertname) ({zero})"))
@@ -196,7 +185,7 @@ def _alert_table(category: str, ask: Ask) -> Panel:
         queries,
         [
             Column("tocsin_severity", "Severity", width=76, words=SEVERITIES),
-            Column("alertname", "Alert", width=225, url=runbook_url(ask.spec, "${__value.raw}")),
+            Column("alertname", "Alert", width=225, url=runbook_url(q.spec, "${__value.raw}")),
             Column("condition", "Fires at"),
             *columns,
             Column("owner", "Owner", width=74),
@@ -208,9 +197,9 @@ def _alert_table(category: str, ask: Ask) -> Panel:
     )
 
 
-def _alert_history(category: str, ask: Ask) -> Panel:
+def _alert_history(category: str, q: QueryBuilder) -> Panel:
     """When they fired."""
-    rules = _rules(ask, category)
+    rules = _rules(q, category)
     if not rules:
         raise NotInSpecError(category)
     return panels.timeseries(
@@ -238,14 +227,14 @@ def _shades(rules: Sequence[AlertRule]) -> dict[str, str]:
     return colours
 
 
-def _described(ask: Ask, rule: AlertRule) -> str:
+def _described(q: QueryBuilder, rule: AlertRule) -> str:
     """How many of an alert fire, 0 included, with what a person wants to know of it in labels."""
     found = {
         "alertname": rule.name,
         "tocsin_severity": rule.static_labels["tocsin_severity"],
         "owner": rule.static_labels["owner"],
-        "condition": _condition(ask, rule),
-        "order": str(ask.spec.severities[rule.alert.severity].order),
+        "condition": _condition(q, rule),
+        "order": str(q.spec.severities[rule.alert.severity].order),
     }
     query = f"(count({firing(is_(alert_family=rule.name))}) or vector(0))"
     for label, value in found.items():
@@ -253,10 +242,10 @@ def _described(ask: Ask, rule: AlertRule) -> str:
     return query
 
 
-def _condition(ask: Ask, rule: AlertRule) -> str:
+def _condition(q: QueryBuilder, rule: AlertRule) -> str:
     """Such as ``jailbreak hits ≥ 3 in 10m``; a signal of accounts does not say so."""
     name = signals_of(rule.alert)[0][1]
-    signal = ask.definition(name)
+    signal = q.definition(name)
     words = name.removesuffix("_by_actor").replace("_", " ")
     unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
     match rule.alert.when:
@@ -270,11 +259,11 @@ def _condition(ask: Ask, rule: AlertRule) -> str:
             return f"{words} {_SIGNS[rule.op]} {_short(rule.value)}{unit}{_in_window(signal)}"
 
 
-def _rules(ask: Ask, category: str) -> list[AlertRule]:
+def _rules(q: QueryBuilder, category: str) -> list[AlertRule]:
     """Alerts of the category, without the storms that stand for them."""
     return [
         rule
-        for rule in compile_alerts(ask.spec)
+        for rule in compile_alerts(q.spec)
         if rule.name == rule.family and rule.static_labels["category"] == category
     ]
 
@@ -285,14 +274,14 @@ def _table_height(count: int) -> int:
 
 
 # --------------------------------------------------------------------------------------------------------------- rest
-def _rest(category: str, ask: Ask, shown: Sequence[str]) -> tuple[str, tuple[Maker, ...]]:
+def _rest(category: str, q: QueryBuilder, shown: Sequence[str]) -> tuple[str, tuple[Maker, ...]]:
     """A panel for each signal and family of the category that is on none yet."""
     text = " ".join(shown)
     makers: list[Maker] = []
-    for name, family in ask.spec.families.items():
+    for name, family in q.spec.families.items():
         if family.category == category and not shows(text, name):
             makers.append(partial(_family, name, family))
-    for name, signal in ask.spec.signals.items():
+    for name, signal in q.spec.signals.items():
         if signal.category == category and not shows(text, names.signal_metric(name, signal)):
             title = f"{name.replace('_', ' ').capitalize()}{_in_window(signal)}"
             makers.append(worst_over_time(name, title, signal.help.rstrip(".")))
@@ -301,30 +290,30 @@ def _rest(category: str, ask: Ask, shown: Sequence[str]) -> tuple[str, tuple[Mak
     return f"More {category} signals", tuple(makers)
 
 
-def _family(name: str, family: Family, ask: Ask) -> Panel:
+def _family(name: str, family: Family, q: QueryBuilder) -> Panel:
     """A family as it is: the rate of a counter by its last label, the 95th percentile of a histogram."""
     words = name.removeprefix("llm_").removesuffix("_total").replace("_", " ").capitalize()
     by = [label for label in family.labels if label not in ("gateway", "tenant")][-1:]
     legend = _legend(tuple(by)) or words
     match family.type:
         case "counter":
-            query, title, unit = ask.rate(name, by=by, times=60), f"{words} per minute", "short"
+            query, title, unit = q.rate(name, by=by, times=60), f"{words} per minute", "short"
         case "histogram":
-            query, title = ask.quantile(0.95, name, by), f"{words}, 95th percentile"
+            query, title = q.quantile(0.95, name, by), f"{words}, 95th percentile"
             unit = "s" if name.endswith("_seconds") else "short"
         case _:
-            query, title, unit = ask.gauge("max", name, by=by), words, "short"
+            query, title, unit = q.gauge("max", name, by=by), words, "short"
     return panels.timeseries(title, f"{family.help} As the spec has it.", [Query(query, legend)], width=8, unit=unit)
 
 
-def _answered(name: str, ask: Ask) -> Panel:
+def _answered(name: str, q: QueryBuilder) -> Panel:
     """The part of a signal's hits that the model answered."""
-    signal = ask.definition(name)
+    signal = q.definition(name)
     labels = signal_series(name, signal).labels
     return panels.timeseries(
         f"{name.replace('_', ' ').capitalize()}, answered",
         f"{signal.help} Only those that the model answered{_in_window(signal)}.",
-        [Query(f"topk({_WORST}, {ask.signal(name, answered=True)})", _legend(labels) or "answered")],
+        [Query(f"topk({_WORST}, {q.signal(name, answered=True)})", _legend(labels) or "answered")],
         width=8,
         shade=HARM,
     )
@@ -348,6 +337,6 @@ def _in_window(signal: Signal) -> str:
     return f" in {signal.window}" if signal.window else ""
 
 
-def _threshold(ask: Ask, name: str) -> str:
-    limit = ask.limit(name)
+def _threshold(q: QueryBuilder, name: str) -> str:
+    limit = q.limit(name)
     return f" An alert fires from {number(limit)} on." if limit is not None else ""

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from grafanalib import _gen, core
 
-from generators import grafana
-from generators.grafana import DATASOURCE, Json, Link, Query, Steps, Variable, fixed, override, thresholds
+from generators.grafana import form
+from generators.grafana.form import DATASOURCE, Json, Link, Query, Steps, Variable, fixed, override, thresholds
 
 SCHEMA_VERSION: Final = 39
 """What Grafana 11 writes; older ones warn, newer ones migrate."""
@@ -66,7 +66,7 @@ class Panel:
 
     def annotated(self, remark: str, links: Iterable[Link]) -> Panel:
         """The panel with `remark` at the end of its description, and with links."""
-        listed = [grafana.panel_link(link) for link in links]
+        listed = [form.panel_link(link) for link in links]
         description = f"{self.body['description']} {remark}".strip()
         return replace(self, body={**self.body, "description": description, **({"links": listed} if listed else {})})
 
@@ -107,7 +107,7 @@ def timeseries(
         title=title,
         description=description,
         unit=unit,
-        targets=grafana.targets(queries),
+        targets=form.targets(queries),
         interval=_CALM_INTERVAL,
         fillOpacity=35 if stacked else 8,
         lineWidth=1,
@@ -151,13 +151,13 @@ def stat(
     """
     own: dict[str, Json] = {name: {"thresholds": thresholds(colours)} for name, colours in (each or {}).items()}
     for name, url in (urls or {}).items():
-        own.setdefault(name, {})["links"] = [grafana.panel_link(Link(name, url), new_tab=False)]
+        own.setdefault(name, {})["links"] = [form.panel_link(Link(name, url), new_tab=False)]
     made = core.Stat(
         title=title,
         description=description,
         format=unit,
-        targets=grafana.targets(queries, instant=not sparkline),
-        thresholds=grafana.steps_of(steps),
+        targets=form.targets(queries, instant=not sparkline),
+        thresholds=form.steps_of(steps),
         reduceCalc="lastNotNull",
         graphMode="area" if sparkline else "none",
         colorMode="value",
@@ -167,37 +167,10 @@ def stat(
     defaults = {
         "color": {"mode": "thresholds"},
         "noValue": no_value or None,
-        "mappings": grafana.mappings(words or {}),
+        "mappings": form.mappings(words or {}),
     }
     options = {"wideLayout": False, "showPercentChange": False}
     return Panel(_modern(made, defaults=defaults, options=options), width, height)
-
-
-def ranking(
-    title: str,
-    description: str,
-    query: str,
-    label: str,
-    *,
-    heading: str,
-    width: int,
-    height: int = 8,
-    colour: str,
-    value_width: int,
-    url: str = "",
-    no_value: str = "",
-) -> Panel:
-    """The greatest values of one query, as bars beside the value of its `label`; sorted."""
-    return table(
-        title,
-        description,
-        [Query(query)],
-        [Column(label, heading, url=url), Column(0, "Value", width=value_width, bar=colour)],
-        width=width,
-        height=height,
-        sort="Value",
-        no_value=no_value,
-    )
 
 
 def table(
@@ -231,7 +204,7 @@ def table(
             },
         },
     ]
-    made = core.Table(title=title, description=description, targets=grafana.targets(queries, instant=True, table=True))
+    made = core.Table(title=title, description=description, targets=form.targets(queries, instant=True, table=True))
     defaults = {
         "thresholds": thresholds(_CALM),
         "color": {"mode": "thresholds"},
@@ -272,9 +245,9 @@ def dashboard(
     )
     body = {key: value for key, value in _plain(made).items() if key not in _RETIRED}
     body["panels"] = _placed(rows)
-    body["templating"] = {"list": [grafana.source_variable(), *(grafana.variable(choice) for choice in variables)]}
+    body["templating"] = {"list": [form.source_variable(), *(form.variable(choice) for choice in variables)]}
     body["links"] = list(links)
-    body["annotations"] = {"list": [grafana.annotation("Alerts", annotation, "orange")]}
+    body["annotations"] = {"list": [form.annotation("Alerts", annotation, "orange")]}
     body["timepicker"] = {}
     return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -350,7 +323,7 @@ def _column(column: Column) -> Json:
     if column.width:
         properties["custom.width"] = column.width
     if column.words:
-        properties["mappings"] = grafana.mappings({word: (word, colour) for word, colour in column.words.items()})
+        properties["mappings"] = form.mappings({word: (word, colour) for word, colour in column.words.items()})
     if column.words or len(column.steps) > 1:
         properties["custom.cellOptions"] = {"type": "color-text"}
         properties["thresholds"] = thresholds(column.steps)
@@ -360,5 +333,5 @@ def _column(column: Column) -> Json:
         properties["color"] = fixed(column.bar)
         properties["min"] = 0
     if column.url:
-        properties["links"] = [grafana.panel_link(Link("Runbook", column.url))]
+        properties["links"] = [form.panel_link(Link("Runbook", column.url))]
     return override(column.title, properties)

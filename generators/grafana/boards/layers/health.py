@@ -1,0 +1,163 @@
+"""Tocsin itself: whether what this dashboard shows is complete and recent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.grafana.colours import CALM, HARM, LINE, PLAIN, WATCH, WELL
+from generators.grafana.expressions import above_zero, gauge, increase, promql, rate, series, signal
+from generators.grafana.form import Steps
+from generators.grafana.panel_data import Graph, Stat, threshold_of
+from generators.grafana.panels import Panel
+from generators.grafana.query_builder import QueryBuilder, is_
+
+_NONE_IS_WELL: Final[Steps] = ((None, WELL), (1, WATCH))
+_READ: Final = "tocsin_records_read_total"
+_STATES: Final = {
+    "running": WELL,
+    "stopping": PLAIN,
+    "stopped": PLAIN,
+    "stuck": HARM,
+    "dead": WATCH,
+    "unreadable": WATCH,
+}
+"""What a hook's worker process can be, and its colour."""
+
+LAG: Final = Graph(
+    "Reading behind, by source",
+    "How far reading is behind the log. Alerts come late by as much. The dashed line is the alert's threshold.",
+    {"{{source}}": signal("feed_lag")},
+    width=6,
+    unit="s",
+    limit="feed_lag",
+    levels=threshold_of("feed_lag"),
+)
+UNREAD: Final = Graph(
+    "Bytes that wait to be read, by source",
+    "Shrinking: a backlog that is being read, wait. Growing: the log is written faster than it is read.",
+    {"{{source}}": gauge("sum", "tocsin_unread_bytes", by=["source"])},
+    width=6,
+    unit="bytes",
+    levels=((None, LINE),),
+)
+RECORDS: Final = Graph(
+    "Records per second",
+    "Records read, and records rejected by reason. Rejected records are not watched.",
+    {
+        "read": rate(_READ),
+        "rejected: {{reason}}": above_zero(rate("tocsin_records_rejected_total", by=["reason"])),
+    },
+    width=6,
+    shade=WATCH,
+    colours={"read": WELL},
+)
+GIVEN: Final = Graph(
+    "Given to hooks, and read",
+    "Records per second that gateways gave to their hooks, as these say beside the log, and records read, by "
+    "source. Where the first goes on without the second, a log is not written or not read. A source without a hook "
+    "is given none.",
+    {"{{source}}: given": signal("hook_records"), "{{source}}: read": rate(_READ, by=["source"])},
+    width=6,
+)
+REJECTED: Final = Stat(
+    "Rejected in {window[rejected_records]}",
+    "Records that could not be read, and so are watched by nobody.",
+    {"records": signal("rejected_records")},
+    width=3,
+    steps=threshold_of("rejected_records", WELL),
+    no_value="unknown",
+)
+HIDDEN: Final = Stat(
+    "Violators not named",
+    "Groups over a threshold that had no room among those published: search the log for them.",
+    {"groups": promql("sum(%s) or vector(0)", signal("violators_beyond_cap"))},
+    steps=((None, WELL), (1, HARM)),
+)
+SAVED: Final = Stat(
+    "State saved",
+    "How long ago the state was saved. What was counted since is read again after a crash.",
+    {"age": signal("snapshot_age")},
+    width=3,
+    unit="s",
+    steps=threshold_of("snapshot_age", WELL, HARM),
+)
+NEWEST: Final = Stat(
+    "Newest event",
+    "How long ago the newest event happened. On a quiet night that is long; while the gateway itself counts "
+    "requests it must not be.",
+    {"ago": signal("newest_event")},
+    unit="s",
+    steps=CALM,
+    no_value="unknown",
+)
+GAPS: Final = Stat(
+    "Gaps in feeds",
+    "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records that nobody has watched.",
+    {"gaps": promql("sum(%s)", signal("feed_gaps"))},
+    width=3,
+    steps=threshold_of("feed_gaps", WELL),
+    no_value="unknown",
+)
+LOST: Final = Stat(
+    "Bytes lost",
+    "Log that was gone before it could be read, over the whole time range: rotated away or cut.",
+    {"bytes": increase("tocsin_bytes_lost_total")},
+    width=3,
+    unit="bytes",
+    steps=_NONE_IS_WELL,
+)
+FOLDED: Final = Stat(
+    "Forgotten and folded",
+    'Over the whole time range: label values counted as "other" because their label was full, and accounts '
+    "forgotten to make room. Somebody may be flooding names to hide one.",
+    {
+        "times": promql(
+            "round(%s + %s)", increase("tocsin_label_overflows_total"), increase("tocsin_accounts_evicted_total")
+        )
+    },
+    steps=_NONE_IS_WELL,
+)
+UNREADABLE: Final = Stat(
+    "Sources unreadable",
+    "Sources that cannot be read now; the exporter's log says why.",
+    {"sources": promql("count(%s < 1) or vector(0)", signal("source_up"))},
+    steps=((None, WELL), (1, HARM)),
+)
+HOOKS_IN_TROUBLE: Final = Stat(
+    "Hooks in trouble",
+    "Worker processes of gateways that cannot write their log, are stuck, or have dropped a record within the last "
+    "minute.",
+    {"writers": promql("sum(%s)", signal("hook_trouble"))},
+    steps=threshold_of("hook_trouble", WELL),
+    no_value="no hook",
+)
+WRITERS: Final = Stat(
+    "Hooks: worker processes by state",
+    "Stuck: the process lives, but says nothing new. Dead: it ended without a word; the next one in its folder "
+    "tells what was lost. Unreadable: what it says cannot be used.",
+    {state: promql("sum(%s)", series("tocsin_hook_writers", is_(state=state))) for state in _STATES},
+    width=12,
+    each={state: ((None, PLAIN), (1, colour)) for state, colour in _STATES.items()},
+    no_value="no hook",
+)
+
+
+def memory(q: QueryBuilder) -> Panel:
+    """Room below the ceiling that the spec sets."""
+    ceiling = q.spec.settings.max_series
+    return Stat(
+        "Series and accounts",
+        f'Series that one exporter publishes, at most {ceiling} (beyond it new values are counted as "other"), and '
+        "accounts whose windows are in memory.",
+        {"series": gauge("max", "tocsin_series"), "accounts": gauge("sum", "tocsin_accounts")},
+        unit="none",
+        steps=CALM,
+        each={"series": ((None, WELL), (0.8 * ceiling, WATCH), (ceiling, HARM))},
+    )(q)
+
+
+PANELS: Final = (
+    *(LAG, UNREAD, RECORDS, GIVEN),
+    *(memory, REJECTED, HIDDEN, SAVED, NEWEST, GAPS, LOST),
+    *(FOLDED, UNREADABLE, HOOKS_IN_TROUBLE, WRITERS),
+)

@@ -1,0 +1,96 @@
+"""Security: what the controls did, what they did not see, and who pushes against them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from generators.grafana.boards import status
+from generators.grafana.boards.attacks import ANSWERED_AND_STOPPED
+from generators.grafana.boards.layers import control, health, model
+from generators.grafana.category import board, groups, worst_over_time
+from generators.grafana.colours import VERDICTS, WELL
+from generators.grafana.expressions import increase, or_zero, promql, rate, signal
+from generators.grafana.panel_data import Graph, Stat
+from generators.grafana.query_builder import is_
+
+_VERDICTS: Final = "llm_guardrail_verdicts_total"
+_MISUSE, _MISUSE_ANSWERED = (
+    promql("(sum(%s) or vector(0))", signal("tool_misuse", answered=part)) for part in (False, True)
+)
+
+VERDICTS_NOW: Final = Stat(
+    "Guardrails in this time",
+    "Attempts over the whole time range that a guardrail blocked, that one in logging mode would have blocked and "
+    "let through, and during which one failed.",
+    {
+        word.replace("_", " "): or_zero(promql("round(%s)", increase(_VERDICTS, is_(verdict=word))))
+        for word in ("block", "would_block", "error")
+    },
+    width=6,
+    each={word.replace("_", " "): ((None, WELL), (1, VERDICTS[word])) for word in ("block", "would_block", "error")},
+)
+MISUSE: Final = Graph(
+    "Tool misuse in {window[tool_misuse]}",
+    "Tool calls whose arguments look like an attack. Answered: the model went on with it; stopped: a guardrail or "
+    "the provider refused it, or it failed.",
+    {"answered": _MISUSE_ANSWERED, "stopped": promql("%s\n- %s", _MISUSE, _MISUSE_ANSWERED)},
+    stacked=True,
+    soft_most=5,
+    colours=ANSWERED_AND_STOPPED,
+)
+TOOL_CALLS: Final = Graph(
+    "Tool calls per minute",
+    "Calls that models make, of the eight tools called most. A tool that is new is worth a look.",
+    {"{{tool}}": promql("topk(8, %s)", rate("llm_tool_calls_total", by=["tool"], times=60))},
+    stacked=True,
+    no_value="No tool calls in this time.",
+)
+SOURCES: Final = Graph(
+    "Sources that can be read",
+    "1 when a source can be read, else 0.",
+    {"{{source}}": signal("source_up")},
+    most=1,
+)
+
+BOARD: Final = board(
+    "security",
+    "What guardrails and other controls did, what they did not see, and which accounts push against them.",
+    (VERDICTS_NOW, status.OVER, replace(health.HIDDEN, width=4), health.REJECTED),
+    (
+        replace(control.VERDICT_RATES, width=12),
+        replace(control.GUARDRAILS, width=12),
+        control.UNSEEN,
+        control.FAILURES,
+        model.VIOLATORS,
+        MISUSE,
+        TOOL_CALLS,
+        worst_over_time("actor_ranges", "Networks of an account", "Different address ranges that an account came from"),
+        groups(
+            "Accounts",
+            "Accounts that guardrails stopped, whose tool calls look like an attack, or that come from many networks.",
+            (
+                ("guardrail_blocks", "Blocked"),
+                ("guardrail_would_blocks", "Would block"),
+                ("tool_misuse", "Tool misuse"),
+                ("actor_ranges", "Networks"),
+            ),
+            width=14,
+        ),
+        replace(control.VIOLATING, width=10),
+        worst_over_time(
+            "feed_gaps",
+            "Gaps in feeds, by source",
+            "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records nobody has watched",
+        ),
+        replace(health.RECORDS, width=8),
+        worst_over_time("newest_event", "Age of the newest event", "How long ago the newest event happened"),
+        replace(health.GIVEN, width=8),
+        worst_over_time(
+            "hook_trouble",
+            "Hooks in trouble, by source",
+            "Worker processes of gateways that cannot write their log, are stuck, or have lately dropped a record",
+        ),
+        SOURCES,
+    ),
+)
