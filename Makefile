@@ -62,7 +62,12 @@ bench: setup ## figures against named references (JSON=1 prints one JSON object)
 .PHONY: long
 long: setup ## property tests with many more examples, and LiteLLM's hook with four workers under load
 	@$(PYTEST) -m "not stack" --hypothesis-profile=long --timeout 3600
+	@$(BIN)/python -m tests.support.litellm_versions --all
 	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py
+
+.PHONY: litellm
+litellm: setup ## install LiteLLM for the tests, in the versions that `make test` runs (some 500 MB in your cache)
+	@$(BIN)/python -m tests.support.litellm_versions
 
 .PHONY: check
 check: setup ## lint, format, types, import direction, generated files
@@ -90,6 +95,14 @@ lock: setup ## newest versions within pyproject's ranges into requirements/*.loc
 	@$(LOCK) --upgrade --output-file $(RUNTIME_LOCK)
 	@$(LOCK) --upgrade --extra dev --constraint $(RUNTIME_LOCK) --output-file $(DEV_LOCK)
 	@! grep -nE 'https?://|find-links|index-url' requirements/*.lock
+
+# One lock for each version of LiteLLM that the tests run. A new one is a new `.in` file beside them.
+.PHONY: lock-litellm
+lock-litellm: setup ## newest packages beside each LiteLLM version into requirements/litellm/*.lock
+	@for wanted in requirements/litellm/*.in; do \
+	  $(BIN)/uv pip compile $$wanted --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    --upgrade --output-file $${wanted%.in}.lock; done
+	@! grep -nE 'https?://|find-links|index-url' requirements/litellm/*.lock
 
 .PHONY: clean
 clean: ## remove .venv and everything the tools cached here (the server cache stays)

@@ -31,7 +31,8 @@ from exercises import recording
 from tests.recordings import attacks, benign, company
 from tests.recordings.backend import Backend
 from tests.recordings.plan import Call, Json
-from tests.recordings.proxy import Proxy, version
+from tests.recordings.proxy import Proxy
+from tests.support.litellm_versions import PINNED
 
 HERE = Path(__file__).parent
 SEED = 20261117
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         player = Player(backend, proxy, options.workers)
         index: Json = {
-            "litellm": version(),
+            "litellm": PINNED,
             "seed": options.seed,
             "midnight": MIDNIGHT,
             "date": datetime.fromtimestamp(MIDNIGHT, ZoneInfo("Europe/Paris")).date().isoformat(),

@@ -28,7 +28,8 @@ from exporters.sources.http import HttpSource
 from exporters.sources.spool import Spool
 from tests.recordings import company
 from tests.recordings.backend import Backend
-from tests.recordings.proxy import Proxy, version
+from tests.recordings.proxy import Proxy
+from tests.support.litellm_versions import PINNED
 
 TOKEN = "token-of-the-webhook"
 FLUSH = 5.0  # seconds; LiteLLM's own default
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the proxy ends with it
-    print(f"LiteLLM {version()}, {options.rate:g} requests a second for {options.seconds:g} s")
+    print(f"LiteLLM {PINNED}, {options.rate:g} requests a second for {options.seconds:g} s")
     print("| case | records | lost | share | arrived twice | posts |\n|---|---|---|---|---|---|")
     for case in CASES:
         if options.only in case.name:

@@ -14,7 +14,8 @@ from exporters.batch import FeedNotes
 from exporters.signals.writers import PATIENCE, Writers
 from tests.exporters.gateways.samples import decode, rows
 from tests.recordings.backend import Backend
-from tests.support.hooked_proxy import KINDS, Asked, HookedProxy, crowd, lines_of, missing, need_litellm
+from tests.support.hooked_proxy import KINDS, Asked, HookedProxy, crowd, lines_of, missing
+from tests.support.litellm_versions import need
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 soak = pytest.mark.skipif(os.environ.get("TOCSIN_SOAK") != "1", reason="takes ten minutes: set TOCSIN_SOAK=1")
@@ -22,7 +23,7 @@ soak = pytest.mark.skipif(os.environ.get("TOCSIN_SOAK") != "1", reason="takes te
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[Backend]:
-    need_litellm()
+    need()
     with Backend() as provider:
         yield provider
 

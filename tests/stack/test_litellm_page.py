@@ -26,8 +26,7 @@ import yaml
 from exercises.programs import package_root
 from exercises.servers import free_port
 from tests.conftest import RealServer
-from tests.recordings.proxy import environment
-from tests.support.hooked_proxy import need_litellm
+from tests.support.litellm_versions import environment, need
 from tests.support.pages import ROOT, Block, blocks, section
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -194,7 +193,7 @@ def _answers(address: str) -> bool:
 
 @contextmanager
 def walk(folder: Path, real_server: RealServer, *, callback: str) -> Iterator[Walk]:
-    need_litellm()
+    need()
     made = Walk(folder, real_server, callback=callback)
     try:
         yield made

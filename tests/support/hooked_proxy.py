@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-import secrets
 import shutil
-import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -18,34 +14,22 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from exercises.servers import free_port
 from exporters.hooks.litellm import tocsin_litellm
 from tests.recordings.backend import Backend
 from tests.recordings.plan import CHAT, EMBEDDINGS, Call, Json, Reply
-from tests.recordings.proxy import environment
+from tests.support.litellm_process import LiteLLMProcess
 
 _GATEWAY = Path(__file__).parents[1] / "recordings" / "gateway"
-_START_SECONDS = 150
 KEY = "sk-one-of-the-company"
 KEYS = {KEY: {"user_id": "alice", "team_id": "web", "key_alias": "alice-laptop"}}
 
 
-def need_litellm() -> None:
-    """Skip where LiteLLM's environment was never made; with CI=true make it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin" / "litellm"
-    if not (cache / "bin" / "litellm").exists() and os.environ.get("CI") != "true":
-        pytest.skip("LiteLLM is not installed in the cache: run `.venv/bin/python -m tests.recordings.record` once")
-    environment()
-
-
-class HookedProxy:
+class HookedProxy(LiteLLMProcess):
     """LiteLLM with `workers` processes in front of a provider, while it is open; its records are in `records`.
 
     `callback` None: no hook, for comparison.
@@ -61,15 +45,20 @@ class HookedProxy:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.records = folder / "records"
-        self._folder = folder
-        self._backend = backend
-        self._workers = workers
         self._callback = callback
-        self._settings = dict(settings or {})
-        self.address = ""
-        self.process: subprocess.Popen[bytes]
+        of_hook = {
+            "BACKEND_OPENAI": backend + "/v1",
+            "BACKEND_AZURE": backend,
+            "RECORDING_KEYS": str(folder / "keys.json"),
+            "RECORDING_LOG": str(folder / "unused.jsonl"),
+            "PYTHONPATH": str(Path(tocsin_litellm.__file__).parent),
+            "TOCSIN_HOOK_FOLDER": str(self.records),
+            "GRACEFUL_SHUTDOWN_TIMEOUT": "10",
+        }
+        super().__init__(folder, of_hook | dict(settings or {}), workers=workers)
 
-    def __enter__(self) -> Self:
+    def prepare(self) -> None:
+        """LiteLLM's configuration, who may call it, and the keys."""
         self._folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_GATEWAY / "hooks.py", self._folder / "hooks.py")
         config = (_GATEWAY / "config.yaml").read_text()
@@ -78,77 +67,15 @@ class HookedProxy:
         chosen = f'callbacks: ["{self._callback}"]' if self._callback else "callbacks: []"
         (self._folder / "config.yaml").write_text(config.replace(known, chosen))
         (self._folder / "keys.json").write_text(json.dumps(KEYS))
-        port = free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        names = ("PATH", "HOME", "LANG", "TMPDIR")
-        env = {name: os.environ[name] for name in names if name in os.environ} | {
-            "BACKEND_OPENAI": self._backend + "/v1",
-            "BACKEND_AZURE": self._backend,
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "LITELLM_LOG": "ERROR",
-            "LITELLM_MASTER_KEY": "sk-" + secrets.token_hex(32),
-            "RECORDING_KEYS": str(self._folder / "keys.json"),
-            "RECORDING_LOG": str(self._folder / "unused.jsonl"),
-            "PYTHONPATH": str(Path(tocsin_litellm.__file__).parent),
-            "TOCSIN_HOOK_FOLDER": str(self.records),
-            "GRACEFUL_SHUTDOWN_TIMEOUT": "10",
-            **self._settings,
-        }
-        command = [environment() / "bin" / "litellm", "--config", self._folder / "config.yaml", "--port", port]
-        with (self._folder / "proxy.log").open("ab") as output:
-            self.process = subprocess.Popen(
-                [*map(str, command), "--host", "127.0.0.1", "--num_workers", str(self._workers)],
-                env=env,
-                cwd=self._folder,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            self._wait()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """SIGTERM, as an orchestrator would; what is left after a while is killed."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(40)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-
-    def kill(self) -> None:
-        """``kill -9`` of every process of it."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def ready(self) -> bool:
+        """Every worker has made its file."""
+        running = [told for told in self.health() if told["state"] == "running"] if self._callback else []
+        return self._callback is None or len(running) >= self._workers
 
     def health(self) -> list[dict[str, Any]]:
         """What each worker says of itself."""
         return [json.loads(path.read_bytes()) for path in self.records.glob("*.health.json")]
-
-    def _wait(self) -> None:
-        """Every worker has made its file, or without the hook: somebody answers."""
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            running = [told for told in self.health() if told["state"] == "running"] if self._callback else []
-            if self._callback is None or len(running) >= self._workers:
-                try:
-                    if requests.get(self.address + "/health/liveliness", timeout=2).ok:
-                        return
-                except requests.RequestException:
-                    pass
-            time.sleep(0.3)
-        tail = (self._folder / "proxy.log").read_text(errors="replace")[-3000:]
-        raise RuntimeError(f"The LiteLLM proxy did not start:\n{tail}")
 
 
 # ------------------------------------------------------------------------------------------------ the crowd
