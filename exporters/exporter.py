@@ -1,7 +1,8 @@
 """A running exporter: reads its sources into the engine, answers scrapes, and keeps its state.
 
 Reading and scraping exclude each other, so what a scrape commits is one moment: the counters, and the positions up to
-which they have counted. See docs/adr/0001.
+which they have counted. See docs/adr/0001. Reading gives way after each slice of time (`exporters.pace`), once
+everything that a source gave out is counted; and whoever waits longest is next (`exporters.fair`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from exporters.engine import Engine
+from exporters.fair import FairLock
 from exporters.feeds import Feeds
+from exporters.pace import Pace
 from exporters.process import trim
 from exporters.samples import Table
 from exporters.sources import Source
@@ -23,7 +26,7 @@ from exporters.state import StateFolder
 from spec.version import VERSION
 
 BUDGET: Final = 16 * 1024 * 1024
-"""Bytes read between two moments at which a scrape may come in, at most: of the most hostile text two seconds' work."""
+"""Bytes read of a source between two moments at which a scrape may come in, at most."""
 TOGETHER: Final = 8_192
 """Attempts counted between them, about: as many as make what a batch costs by itself small beside them."""
 SAVE_EVERY: Final = 10.0
@@ -32,48 +35,97 @@ SAVE_EVERY: Final = 10.0
 log = logging.getLogger("tocsin")
 
 
-class Exporter:
-    """Ties sources, engine and state folder together. `close` saves once more."""
+class Progress:
+    """What reading is at, for whoever asks without waiting. Times are those of the exporter's clock."""
 
-    def __init__(self, engine: Engine, sources: Mapping[str, Source], folder: StateFolder, *, now: float) -> None:
+    def __init__(self, now: float) -> None:
+        self.turns = 0
+        self.last_turn = now
+        self.source = ""  # what is read right now, if anything is
+        self.since = now
+        self.thread: int | None = None  # the one that reads, by its id in the system
+
+    def begins(self, source: str, now: float) -> None:
+        """A slice of a source is being read."""
+        self.source, self.since, self.thread = source, now, threading.get_native_id()
+
+    def turned(self, now: float) -> None:
+        """All sources had their slice."""
+        self.source, self.turns, self.last_turn = "", self.turns + 1, now
+
+
+class ClosedError(Exception):
+    """The exporter has ended; what it would show could not be saved any more."""
+
+
+class Exporter:
+    """Ties sources, engine and state folder together. `close` saves what was not saved yet.
+
+    `clock` measures how long reading takes, in seconds; it never goes back.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sources: Mapping[str, Source],
+        folder: StateFolder,
+        *,
+        now: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
         self._state = engine.state
         self._sources = sources
         self._folder = folder
         self._feeds = Feeds(sources, engine.state)
-        self._lock = threading.Lock()
+        self._paces = {name: Pace(clock) for name in sources}
+        self._lock = FairLock()
+        self._clock = clock
         self._saved = now
+        self._unsaved = True  # something may have changed since the last save
+        self._closed = False
         self._duration = 0.0
         self._size = 0
         self._scrape_seconds = 0.0
         self._failing = False
-        self.turns = 0  # of reading, for health checks
-        self.last_turn = time.monotonic()
+        self.progress = Progress(clock())
 
     # ------------------------------------------------------------------------------------------------ reading
     def poll(self) -> int:
-        """Read what is new, so much that a scrape has not to wait for long; how many bytes that was."""
+        """Read a slice of what is new in each source; how many bytes that was. Scrapes get their turn in between."""
         size = 0
+        for name in self._sources:
+            with self._lock:
+                self.progress.begins(name, self._clock())
+                size += self._read(name, time.time())
         with self._lock:
             now = time.time()
-            for name, source in self._sources.items():
-                chunks = (chunk.data for chunk in source.read(BUDGET, now=now))
-                fed = self._engine.feed(name, chunks, now=now, most=TOGETHER)
-                if fed:
-                    self._state.health.add("tocsin_bytes_read_total", (name,), fed)
-                size += fed
             self._feeds.count(now)
             if now - self._saved >= SAVE_EVERY or now < self._saved:
                 self._save(now)
-        self.turns += 1
-        self.last_turn = time.monotonic()
+        self.progress.turned(self._clock())
         return size
+
+    def _read(self, name: str, now: float) -> int:
+        pace = self._paces[name]
+        chunks = self._sources[name].read(BUDGET, now=now, piece_bytes=pace.piece)
+        self._unsaved = True
+        fed = self._engine.feed(name, pace.slice(chunks), now=now, most=TOGETHER)
+        if fed:
+            self._state.health.add("tocsin_bytes_read_total", (name,), fed)
+        return fed
 
     # ------------------------------------------------------------------------------------------------ scraping
     def scrape(self) -> list[Table]:
-        """What Prometheus is to see now: durable before this returns, or counted as a snapshot that failed."""
+        """What Prometheus is to see now: durable before this returns, or counted as a snapshot that failed.
+
+        Raises:
+            ClosedError: the exporter was closed.
+        """
         begun = time.perf_counter()
         with self._lock:
+            if self._closed:
+                raise ClosedError
             now = time.time()
             self._feeds.count(now)
             tables = self._state.show(now)
@@ -100,6 +152,12 @@ class Exporter:
         yield Table(build, "gauge", health[build].help, ("version",), [(VERSION,)], np.ones(1))
 
     # ------------------------------------------------------------------------------------------------ state
+    def save(self) -> None:
+        """Save now, if anything may have changed since the last time."""
+        with self._lock:
+            if self._unsaved and not self._closed:
+                self._save(time.time())
+
     def _save(self, now: float) -> None:
         begun = time.perf_counter()
         positions = {name: source.positions() for name, source in self._sources.items()}
@@ -113,7 +171,7 @@ class Exporter:
             return
         if self._failing:
             log.info("the state is saved again")
-        self._failing = False
+        self._failing = self._unsaved = False
         self._saved = now
         for name, source in self._sources.items():
             source.saved(positions[name])
@@ -121,9 +179,12 @@ class Exporter:
         self._duration = time.perf_counter() - begun
 
     def close(self) -> None:
-        """Save, and give back sources and folder."""
+        """Save what was not saved yet, and give back sources and folder. Whoever scrapes now is refused."""
+        self.save()
         with self._lock:
-            self._save(time.time())
+            if self._closed:
+                return
+            self._closed = True
             for source in self._sources.values():
                 source.close()
             self._folder.close()

@@ -118,6 +118,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
             if not exporter.poll():
                 stop.wait(PAUSE)
     finally:
+        exporter.save()  # before anything that may take long, as whoever ends us may not wait
         server.stop()
         exporter.close()
 

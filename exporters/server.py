@@ -1,7 +1,8 @@
 """The HTTP side: /metrics, /-/healthy and /-/ready.
 
 It answers any client that reaches it, so it is small: requests have a time and size limit, no more than a few run at a
-time, and nothing that a client sends is logged or echoed (`exporters.web`).
+time, and nothing that a client sends is logged or echoed (`exporters.web`). Scrapes that wait at the same time share
+one answer, so a flood of them costs no more than one after the other.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from exporters.exporter import Exporter
+from exporters.exporter import ClosedError, Exporter
 from exporters.expose import OPENMETRICS, TEXT, Exposition
+from exporters.liveness import Liveness
 from exporters.process import process_tables
 from exporters.web import BoundedHandler, BoundedServer
 
@@ -25,8 +26,6 @@ PATIENCE: Final = 10.0
 """Seconds that a client may take over all of its request, and over its answer."""
 AT_ONCE: Final = 16
 """Requests that are served at the same time; later ones wait in the listen queue."""
-STUCK: Final = 60.0
-"""Seconds without a turn of reading after which the exporter is not healthy."""
 _LEAST_GZIP: Final = 1400  # bytes
 
 
@@ -40,9 +39,13 @@ class MetricsServer:
     def __init__(self, address: tuple[str, int], exporter: Exporter) -> None:
         self._exporter = exporter
         self._exposition = Exposition()
+        self._liveness = Liveness(exporter)
         self._render = threading.Lock()
+        self._begun = 0  # scrapes, until now
+        self._shared: dict[bool, tuple[int, bytes]] = {}  # by format: which scrape it is of, and the answer
         routes = {"/metrics": self._metrics, "/-/healthy": self._healthy, "/-/ready": self._ready}
-        self._server = _Server(address, routes)
+        handler = type("Handler", (_Handler,), {"routes": routes})
+        self._server = BoundedServer(address, handler, at_once=AT_ONCE)
         self._server.start()
 
     @property
@@ -56,18 +59,25 @@ class MetricsServer:
 
     def _metrics(self, accept: str) -> tuple[HTTPStatus, str, bytes]:
         openmetrics = "application/openmetrics-text" in accept
+        asked = self._begun
         with self._render:  # one after the other: what is shown later is never less
-            tables = [*self._exporter.scrape(), *process_tables()]
-            body = self._exposition.render(tables, openmetrics=openmetrics)
+            which, body = self._shared.get(openmetrics, (0, b""))
+            if which <= asked:  # else that scrape began while this one waited, and shows what it would
+                self._begun += 1
+                try:
+                    tables = [*self._exporter.scrape(), *process_tables()]
+                except ClosedError:
+                    return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"the exporter is ending\n"
+                body = self._exposition.render(tables, openmetrics=openmetrics)
+                self._shared[openmetrics] = (self._begun, body)
         return HTTPStatus.OK, OPENMETRICS if openmetrics else TEXT, body
 
     def _healthy(self, _accept: str) -> tuple[HTTPStatus, str, bytes]:
-        if time.monotonic() - self._exporter.last_turn > STUCK:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"reading is stuck\n"
-        return HTTPStatus.OK, "text/plain", b"healthy\n"
+        alive, text = self._liveness.check()
+        return HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", text.encode()
 
     def _ready(self, _accept: str) -> tuple[HTTPStatus, str, bytes]:
-        if not self._exporter.turns:
+        if not self._exporter.progress.turns:
             return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"not yet looked at the sources\n"
         return HTTPStatus.OK, "text/plain", b"ready\n"
 
@@ -75,19 +85,13 @@ class MetricsServer:
 Route = Callable[[str], tuple[HTTPStatus, str, bytes]]
 
 
-class _Server(BoundedServer):
-    def __init__(self, address: tuple[str, int], routes: dict[str, Route]) -> None:
-        self.routes = routes
-        super().__init__(address, _Handler, at_once=AT_ONCE)
-
-
 class _Handler(BoundedHandler):
-    server: _Server
+    routes: dict[str, Route]
     patience = PATIENCE
 
     def serve(self) -> None:
         """Answer a GET."""
-        route = self.server.routes.get(self.head.path.partition("?")[0])
+        route = self.routes.get(self.head.path.partition("?")[0])
         if route is None:
             self.answer(HTTPStatus.NOT_FOUND, b"there are /metrics, /-/healthy and /-/ready\n")
             return

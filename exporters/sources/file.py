@@ -102,20 +102,21 @@ class FileTail:
         self._hooks = hooks
         self._buffer = buffer_of(max_line)
         self._sequence = 0
-        self._turn = 0
+        self._served = ""  # the log that had the last turn
 
     # ------------------------------------------------------------------------------------------------ the source
-    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+    def read(self, budget_bytes: int, *, now: float, piece_bytes: int | None = None) -> Iterator[Chunk]:
         """Look at the files, and hand over what is new; never waits.
 
         About `budget_bytes` are read (a long line and a small share may exceed it), shared equally between the logs
-        that have something. A chunk is taken, and the position behind it, when the iterator gives it out; its data is
-        valid until the next step of the iterator. One iterator at a time.
+        that have something; whoever stops earlier goes on with the next log. No chunk is longer than `piece_bytes`,
+        but for a line that is. A chunk is taken, and the position behind it, when the iterator gives it out; its data
+        is valid until the next step of the iterator. One iterator at a time.
         """
         self._watch.look(now)
         if self._hooks is not None:
             self._hooks.look(now)
-        return self._chunks(budget_bytes, now)
+        return self._chunks(budget_bytes, min(piece_bytes or self._chunk_bytes, self._chunk_bytes), now)
 
     def positions(self) -> dict[str, Position]:
         """The position of every file known, oldest first. As a value, it may be kept until slower readers are done."""
@@ -167,15 +168,16 @@ class FileTail:
             file.close()
 
     # ------------------------------------------------------------------------------------------------ reading
-    def _chunks(self, budget: int, now: float) -> Iterator[Chunk]:
+    def _chunks(self, budget: int, piece: int, now: float) -> Iterator[Chunk]:
         ready = self._queues(now)
         share = left = 0  # of the round: bytes for each log, and logs that had no turn yet
         while ready and budget > 0:
             if not left:
                 left = len(ready)
-                share = min(self._chunk_bytes, max(budget // left, _LEAST_SHARE))
+                share = min(piece, max(budget // left, _LEAST_SHARE))
             left -= 1
-            queue = ready.popleft()
+            log, queue = ready.popleft()
+            self._served = log
             file = queue[0]
             try:
                 if file.trial:
@@ -199,9 +201,9 @@ class FileTail:
             if not file.pending(now, self._grace):
                 queue.popleft()
             if queue:
-                ready.append(queue)
+                ready.append((log, queue))
 
-    def _queues(self, now: float) -> deque[deque[TrackedFile]]:
+    def _queues(self, now: float) -> deque[tuple[str, deque[TrackedFile]]]:
         """The files that have something, by log, the older ones of a log first.
 
         A compressed file that can hold nothing new, as its original was read to its end here, is looked through beside
@@ -212,10 +214,9 @@ class FileTail:
             if file.pending(now, self._grace):
                 log = file.key if file.trial and file.head and not file.unread else file.stem
                 logs.setdefault(log, deque()).append(file)
-        ready = deque(logs.values())
-        if ready:
-            self._turn += 1
-            ready.rotate(-(self._turn % len(ready)))  # when the budget is small, another log comes first next time
+        ready = deque(logs.items())
+        if self._served in logs:  # the next one begins, however few had their turn before reading was stopped
+            ready.rotate(-1 - list(logs).index(self._served))
         return ready
 
     def _try(self, file: TrackedFile, share: int, now: float) -> int:

@@ -134,10 +134,10 @@ class HttpSource:
         return self._server.address
 
     # ------------------------------------------------------------------------------------------------ the source
-    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+    def read(self, budget_bytes: int, *, now: float, piece_bytes: int | None = None) -> Iterator[Chunk]:
         """Hand over what was posted; see `exporters.sources.Source`."""
         try:
-            for start, end, data in self.spool.read(budget_bytes, self._buffer, _CHUNK):
+            for start, end, data in self.spool.read(budget_bytes, self._buffer, min(piece_bytes or _CHUNK, _CHUNK)):
                 self._sequence += 1
                 yield Chunk(self.source, str(start.segment), start.offset, end, data, self._sequence - 1)
             self._unreadable = ""
@@ -244,6 +244,7 @@ class _Handler(BoundedHandler):
                 raise _Refused("encoding")
             length = self._length()
             with source.room.take(length + (source.max_body if encoding == "gzip" else length), self.patience):
+                self.proceed()
                 body = self._body(length)
                 if encoding == "gzip":
                     body = unpack(body, source.max_body)
@@ -290,6 +291,11 @@ class _Handler(BoundedHandler):
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry_After"] = _RETRY_AFTER
         super().refuse(status, reason, linger=linger and reason != "token_rate", **headers)
+
+    @classmethod
+    def dropped(cls, status: HTTPStatus, reason: str) -> None:
+        """Count a client that was refused before its request was looked at."""
+        cls.source.count(status, reason)
 
 
 class _Room:

@@ -54,7 +54,7 @@ class SpoolTail:
         self._sequence = 0
         self._reason = ""
 
-    def read(self, budget_bytes: int, *, now: float) -> Iterator[Chunk]:
+    def read(self, budget_bytes: int, *, now: float, piece_bytes: int | None = None) -> Iterator[Chunk]:
         """Hand over what is new; see `exporters.sources.Source`."""
         self._look()
         for segment in list(self._open.values()):

@@ -273,10 +273,10 @@ def test_bodies_share_a_bounded_memory(source: HttpSource) -> None:
     with socket.create_connection(source.address) as slow:
         slow.sendall(head(f"Content-Length: {LIMIT}"))  # takes all the room there is, for a second
         time.sleep(0.1)
-        source._server.RequestHandlerClass.patience = 0.2  # type: ignore[attr-defined]
+        source._server._handler.patience = 0.2
         assert post(source, b'{"a": 1}')[0] == 503
         assert counted(source)[1] == {"busy": 1}
-        source._server.RequestHandlerClass.patience = 5.0  # type: ignore[attr-defined]
+        source._server._handler.patience = 5.0
         assert post(source, b'{"a": 1}')[0] == 200  # waited for the room
 
 
@@ -332,3 +332,17 @@ def test_a_token_that_cannot_be_used_is_said_and_not_shown(tmp_path: Path, conte
 def test_a_post_that_names_nothing_is_no_trouble_for_the_position() -> None:
     assert position_of(None) is None
     assert position_of({"11-22-0": {"offset": 4}}) is None  # it was a source of files until now
+
+
+def test_a_wrong_token_is_never_asked_for_its_body(source: HttpSource) -> None:
+    lines = ("Content-Length: 2", "Expect: 100-continue")
+    wrong = head(*lines).replace(TOKEN.encode(), b"x" * 20)
+    assert raw(source, wrong).startswith(b"HTTP/1.1 401 ")
+    assert raw(source, head(*lines).replace(b"/records", b"/other")).startswith(b"HTTP/1.1 404 ")
+    assert raw(source, head("Content-Length: 9999999", lines[1])).startswith(b"HTTP/1.1 413 ")
+    assert raw(source, head(*lines), b"[]").startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+def test_a_head_that_never_ends_is_counted(source: HttpSource) -> None:
+    assert raw(source, b"POST /records HT").startswith(b"HTTP/1.1 408 ")
+    assert counted(source) == ({"408": 1}, {"slow": 1})
