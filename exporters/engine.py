@@ -29,7 +29,7 @@ class Engine:
 
     def decode(self, source: str, data: Raw) -> EventBatch:
         """The attempts in whole lines of a source."""
-        return self._adapters[source].decode(data, source=source)
+        return self._adapters[source].decode(data, source=source, seed=self.state.seed)
 
     def take(self, batch: EventBatch, *, now: float) -> EventBatch:
         """Count a batch; what of it was new."""

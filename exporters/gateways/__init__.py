@@ -27,9 +27,10 @@ class Gateway(Protocol):
         trust_client_address: bool = False,
     ) -> None: ...
 
-    def decode(self, data: Raw, *, source: str) -> EventBatch:
+    def decode(self, data: Raw, *, source: str, seed: int = 0) -> EventBatch:
         r"""The attempts in `data`, which is whole lines, each ending in ``b"\n"``; `source` names where they come from.
 
+        The ids depend on `seed`, a number of 64 bits: nobody who does not know it can choose what meets in them.
         Never raises on what `data` holds: every line that is not blank is an attempt, one of the batch's rejects, or
         one of the lines in its notes.
         """

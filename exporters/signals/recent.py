@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from secrets import randbits
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,23 +12,36 @@ import numpy.typing as npt
 from exporters.batch import Ids
 
 _EMPTY = np.uint64(0)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # ids are hashes already, but a log may have been made by somebody else
+_HALF = np.uint64(32)
+FARTHEST: Final = 128
+"""Slots between the first one of an id and the one that it is in; chance makes it no more in a table of a million."""
+_MOST_LAYOUTS: Final = 16  # then an id may lie anywhere; chance never brings it there
 
 
 class _Table:
-    """A set of up to `room` ids that are not 0: open addressing in one array, eight bytes a slot, half of them free."""
+    """A set of up to `room` ids that are not 0: open addressing in one array, eight bytes a slot, half of them free.
 
-    __slots__ = ("_mask", "_shift", "count", "slots")
+    Where an id goes depends on a secret of this table. When one lies too far from its first slot, the table is laid out
+    anew with another secret. So nobody can choose ids that are slow to find.
+    """
+
+    __slots__ = ("_farthest", "_mask", "_secret", "_shift", "count", "rounds", "slots")
 
     def __init__(self, room: int) -> None:
         bits = max(4, (2 * room - 1).bit_length())
         self.slots: Ids = np.zeros(1 << bits, np.uint64)
         self._mask = np.int64((1 << bits) - 1)
         self._shift = np.uint64(64 - bits)
+        self._secret = _fresh_secret()
+        self._farthest = 0  # slots between the first one of any id and the one that it is in
         self.count = 0
+        self.rounds = 0  # of probing, ever: each is a few array operations
 
     def _first(self, ids: Ids) -> npt.NDArray[np.int64]:
-        return ((ids * _SPREAD) >> self._shift).astype(np.int64)
+        mask, one, two = self._secret
+        mixed = (ids ^ mask) * one
+        mixed ^= mixed >> _HALF
+        return ((mixed * two) >> self._shift).astype(np.int64)
 
     def contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """For each id, whether it is in the set."""
@@ -35,28 +49,51 @@ class _Table:
         if not self.count:
             return found
         open_, at = np.arange(len(ids)), self._first(ids)
-        while len(open_):
+        for _ in range(self._farthest + 1):
+            self.rounds += 1
             held = self.slots[at]
             hit = held == ids[open_]
             found[open_[hit]] = True
             on = ~hit & (held != _EMPTY)
             open_, at = open_[on], (at[on] + 1) & self._mask
+            if not len(open_):
+                break
         return found
 
     def insert(self, ids: Ids) -> None:
         """Add ids that are distinct and not in the set."""
+        left = self._placed(ids, FARTHEST)
+        layouts = 0
+        while len(left):
+            layouts += 1
+            held = np.concatenate([self.ids(), left])
+            self.slots, self._secret, self._farthest = np.zeros_like(self.slots), _fresh_secret(), 0
+            left = self._placed(held, FARTHEST if layouts < _MOST_LAYOUTS else len(self.slots))
         self.count += len(ids)
+
+    def _placed(self, ids: Ids, farthest: int) -> Ids:
+        """Put ids into slots at most `farthest` from their first ones; those that found none."""
         at = self._first(ids)
-        while len(ids):
+        for distance in range(farthest + 1):
+            if not len(ids):
+                break
+            self.rounds += 1
+            self._farthest = max(self._farthest, distance)
             free = self.slots[at] == _EMPTY
             self.slots[at[free]] = ids[free]  # of several that want the same slot, one stays
             lost = self.slots[at] != ids
             ids, at = ids[lost], (at[lost] + 1) & self._mask
+        return ids
 
     def ids(self) -> Ids:
         """All of them, in no order."""
         ids: Ids = self.slots[self.slots != _EMPTY]
         return ids
+
+
+def _fresh_secret() -> tuple[np.uint64, np.uint64, np.uint64]:
+    """What is mixed into ids, and two odd factors."""
+    return np.uint64(randbits(64)), np.uint64(randbits(64) | 1), np.uint64(randbits(64) | 1)
 
 
 class Recent:
@@ -78,6 +115,11 @@ class Recent:
 
     def __len__(self) -> int:
         return self._young.count + self._old.count
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of probing that the two tables have taken: their work, in array operations."""
+        return self._young.rounds + self._old.rounds
 
     def _contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
         return self._young.contains(ids) | self._old.contains(ids)
@@ -197,3 +239,8 @@ class Requests:
         self.settled.load(data["settled"])
         self.pending = {call: (time, cell) for call, time, cell in data["pending"] if cell < cells}
         self.newest = float(data["newest"])
+
+    def abandoned(self, data: Mapping[str, Any], cells: int) -> list[int]:
+        """The cells of what waits in a snapshot whose ids mean nothing any more: nobody will settle it."""
+        self.newest = float(data["newest"])
+        return [cell for _call, _time, cell in data["pending"] if cell < cells]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import repeat
+from secrets import randbits
 from typing import Any, Final
 
 import numpy as np
@@ -81,6 +82,8 @@ class SignalState:
             },
         )
         self.scrapes = Scrapes(interval)
+        self.seed = randbits(64)
+        """What the ids of attempts and requests depend on, as long as the state lives. It is secret."""
         self.seen = Recent(horizon)
         self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
         self.writers = Writers(sources)
@@ -282,6 +285,7 @@ class SignalState:
             "signals": self.signals.save(),
             "health": self.health.save(),
             "scrapes": self.scrapes.save(),
+            "seed": self.seed,
             "seen": self.seen.save(),
             "requests": self.requests.save(),
             "newest": dict(self.newest),
@@ -291,6 +295,7 @@ class SignalState:
     def load(self, data: Mapping[str, Any], *, reset_counters: bool = False) -> list[str]:
         """Take back a snapshot; what had to start from nothing, as words for ``tocsin_state_resets_total``.
 
+        A state of an earlier version has no seed. Its ids mean nothing to a seeded hash, so they are forgotten once.
         `reset_counters`: the snapshot is older than what Prometheus has seen, so counters start from 0.
         """
         resets = []
@@ -300,9 +305,15 @@ class SignalState:
         if self.signals.load(data["signals"]):
             resets.append("signals")
         self.scrapes.load(data["scrapes"])
-        self.seen.load(data["seen"])
+        if "seed" in data:
+            self.seed = data["seed"]
+            self.seen.load(data["seen"])
         cells = 0 if resets and resets[0] != "signals" else self.families.tables[EVENTS].size
-        self.requests.load(data["requests"], cells)
+        if "seed" in data:
+            self.requests.load(data["requests"], cells)
+        else:
+            self._count_requests(self.requests.abandoned(data["requests"], cells))
+            resets.append("duplicates")
         if "writers" in data:  # states of earlier versions have none
             self.writers.load(data["writers"])
         for source, time in data["newest"].items():

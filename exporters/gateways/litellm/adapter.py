@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -107,8 +108,8 @@ class LiteLLM:
         self._ranges = Ranges()
         self._classes = Memo(classify, 4_096)
 
-    def decode(self, data: Raw, *, source: str) -> EventBatch:
-        """The attempts in `data`, which is whole lines; `source` names where they come from."""
+    def decode(self, data: Raw, *, source: str, seed: int = 0) -> EventBatch:
+        """The attempts in `data`, which is whole lines; `source` names where they come from, `seed` alters the ids."""
         decoded = self._decoder.decode(data)
         fields = transposed(decoded.records, self._decoder.record)
         times = instants_of(decoded, fields)
@@ -132,7 +133,7 @@ class LiteLLM:
             describe=self._describe,
         )
         batch.columns |= number_columns(want, fields, callers, times, failed, batch.dropped_fields)
-        self._identities(batch, fields, callers, np.where(np.isnan(start), end, start))
+        self._identities(batch, fields, callers, np.where(np.isnan(start), end, start), seed)
         self._dimensions(batch, fields, callers)
         if want & _FROM_ERRORS:
             self._errors(batch, fields, failed)
@@ -154,29 +155,38 @@ class LiteLLM:
         nobody = self._nobody
         return transposed([nobody if caller is None else caller for caller in fields["metadata"]], type(nobody))
 
-    def _identities(self, batch: EventBatch, fields: Fields, callers: Fields, began: Floats) -> None:
-        """The attempt is (call id, id, status, model id, start); the request is the call id of one key.
+    def _identities(self, batch: EventBatch, fields: Fields, callers: Fields, began: Floats, seed: int) -> None:
+        """The attempt is (status, key, model id, id, call id, start); the request is the call id of one key.
 
-        A client may choose its call id (header x-litellm-call-id): with the key, it can only meet its own requests.
+        A client may choose its call id (header x-litellm-call-id): with the key, it can only meet its own requests. It
+        stands last, so that it cannot say what the other parts are; and only who knows the seed can say what it hashes
+        to.
         """
-        want = self._columns
+        want, columns = self._columns, batch.columns
+        if not want & {"event_id", "call_id", "key"}:
+            return
+        known = self._keys
+        keys = columns["key"] = [
+            key if key and len(key) == _SHA256 and key[2] != "-" else known[key] for key in callers["user_api_key_hash"]
+        ]
         if not want & {"event_id", "call_id"}:
             return
         calls, ids = fields["litellm_call_id"], fields["id"]
         names = [
-            f"{call}\n{own}\n{status}\n{model}".encode()
-            for call, own, status, model in zip(calls, ids, fields["status"], fields["model_id"], strict=True)
+            f"{status}\n{key}\n{model}\n{own}\n{call}".encode()
+            for status, key, model, own, call in zip(
+                fields["status"], keys, fields["model_id"], ids, calls, strict=True
+            )
         ]
-        hashes = np.array([*map(xxh3_64_intdigest, names)], np.uint64)
+        hashes = np.array([*map(xxh3_64_intdigest, names, repeat(seed))], np.uint64)
         event_ids = hashes ^ (began.view(np.uint64) * _ODD)
-        batch.columns["event_id"] = event_ids
+        columns["event_id"] = event_ids
         if "call_id" in want:
-            keys = callers["user_api_key_hash"]
-            requests = [f"{call or own}\n{key}".encode() for call, own, key in zip(calls, ids, keys, strict=True)]
-            call_ids = np.array([*map(xxh3_64_intdigest, requests)], np.uint64)
+            requests = [f"{key}\n{call or own}".encode() for key, call, own in zip(keys, calls, ids, strict=True)]
+            call_ids = np.array([*map(xxh3_64_intdigest, requests, repeat(seed))], np.uint64)
             nameless = [row for row, call in enumerate(calls) if not (call or ids[row])]
             call_ids[nameless] = event_ids[nameless]  # each attempt is a request of its own
-            batch.columns["call_id"] = call_ids
+            columns["call_id"] = call_ids
 
     def _dimensions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         want, columns, name = self._columns, batch.columns, self._names.__getitem__
@@ -195,12 +205,6 @@ class LiteLLM:
             columns["stream"] = [
                 False if stream is None and status == "success" else stream
                 for stream, status in zip(fields["stream"], fields["status"], strict=True)
-            ]
-        if "key" in want:
-            keys = self._keys
-            columns["key"] = [
-                key if key and len(key) == _SHA256 and key[2] != "-" else keys[key]
-                for key in callers["user_api_key_hash"]
             ]
         if "source_range" in want:
             columns["source_range"] = [*map(self._ranges.__getitem__, fields["requester_ip_address"])]

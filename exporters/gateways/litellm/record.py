@@ -123,7 +123,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "cached_tokens": frozenset(("metadata.usage_object.prompt_tokens_details.cached_tokens",)),
     "reasoning_tokens": frozenset(("metadata.usage_object.completion_tokens_details.reasoning_tokens",)),
     "cost_usd": frozenset(("response_cost",)),
-    "event_id": frozenset(("id", "litellm_call_id", "model_id")),
+    "event_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
     "call_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
     "tenant": frozenset(("metadata.user_api_key_team_id", "metadata.user_api_key_org_id")),
     "model": frozenset(("model_group", "model")),
