@@ -57,29 +57,55 @@ class Flow:
         span = _RING - SLICES + 1
         if len(slices) == 0 or slices.max() - slices.min() < span:
             return self._add(rows, slices, weights)
-        # A backlog: go through it in spans short enough that a ring holds span and window together.
-        parts = []
-        blocks = slices // span
-        for block in sorted(set(blocks.tolist())):
-            chosen = np.flatnonzero(blocks == block)
-            parts.append(self._add(rows[chosen], slices[chosen], [weight[chosen] for weight in weights]))
-        return (
-            np.concatenate([part[0] for part in parts]),
-            np.concatenate([part[1] for part in parts]),
-            np.concatenate([part[2] for part in parts], axis=1),
-        )
+        return self._add_backlog(rows, slices, weights)
+
+    def _add_backlog(self, rows: Ints, slices: Ints, weights: list[Floats]) -> tuple[Ints, Floats, Floats]:
+        """As `add`, for slices of which a ring does not hold all.
+
+        The windows come from the events and from what the groups hold, side by side; so the work does not depend on
+        how far apart the events are. Then the rings take what would be left in them after one event at a time.
+        """
+        row, piece, amounts = self._pairs(rows, slices, weights)
+        low = min(int(piece.min()), 1) - SLICES
+        held_row, held_piece, held = self._slices.entries_of(np.unique(row))
+        all_rows, all_pieces = np.concatenate([held_row, row]), np.concatenate([held_piece.astype(np.int64), piece])
+        width = int(all_pieces.max()) - low + 1
+        places, inverse = np.unique(all_rows * width + (all_pieces - low), return_inverse=True)
+        sums: Sums = np.zeros((self.measures, len(places) + 1), np.float32)  # with one at the end that is 0
+        sums[:, inverse[: len(held_row)]] = held
+        own = inverse[len(held_row) :]
+        sums[:, own] += amounts
+        begins = np.searchsorted(places, row * width + (piece - low) - SLICES, side="right")
+        bounds = np.stack([begins, own + 1], axis=1).ravel()
+        values = np.add.reduceat(sums.astype(np.float64), bounds, axis=1)[:, ::2]
+        self._keep_newest(row, piece, amounts)
+        return row, self._ends(piece), values
+
+    def _keep_newest(self, row: Ints, piece: Ints, amounts: Sums) -> None:
+        """Add pairs to the slices, of those that share a slot of a ring only the newest."""
+        _, last = np.unique((row * _RING + piece % _RING)[::-1], return_index=True)
+        kept = np.sort(len(row) - 1 - last)
+        self._slices.add(row[kept], piece[kept], amounts[:, kept])
 
     def _add(self, rows: Ints, slices: Ints, weights: list[Floats]) -> tuple[Ints, Floats, Floats]:
+        row, piece, amounts = self._pairs(rows, slices, weights)
+        self._slices.add(row, piece, amounts)
+        return row, self._ends(piece), self._slices.windows(row, piece, SLICES)
+
+    def _pairs(self, rows: Ints, slices: Ints, weights: list[Floats]) -> tuple[Ints, Ints, Sums]:
+        """The distinct pairs of group and slice, in order, and what is added to each, shape (measures, pairs)."""
         low = int(slices.min()) if len(slices) else 0
         width = int(slices.max()) - low + 1 if len(slices) else 1
         pairs, inverse = distinct(rows * width + (slices - low), self.rows * width)
-        row, piece = pairs // width, pairs % width + low
         amounts: Sums = np.empty((self.measures, len(pairs)), np.float32)
         for measure, weight in enumerate(weights):
             amounts[measure] = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), len(pairs))
-        self._slices.add(row, piece, amounts)
+        return pairs // width, pairs % width + low, amounts
+
+    def _ends(self, piece: Ints) -> Floats:
+        """When slices end, Unix seconds."""
         ends: Floats = (piece + (1 - _FIRST)).astype(np.float64) * self.step + _EPOCH
-        return row, ends, self._slices.windows(row, piece, SLICES)
+        return ends
 
     def _numbers(self, times: Floats) -> Ints:
         number = np.clip(np.floor((times - _EPOCH) / self.step), -_FARTHEST, _FARTHEST)

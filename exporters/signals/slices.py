@@ -105,7 +105,7 @@ class Slices:
     def add(self, row: Ints, piece: Ints, amounts: Sums) -> None:
         """Add to distinct pairs of row and slice, in order of rows, then slices; `amounts` is (measures, pairs).
 
-        Slices of one row in one call have to be less than a ring apart.
+        Slices of one row in one call have to be in different slots of a ring; less than a ring apart they are.
         """
         few = np.flatnonzero(self._ring[row] == 0)
         added = np.zeros(len(row), np.bool_)
@@ -200,13 +200,20 @@ class Slices:
 
     def entries(self, rows: int) -> tuple[Ints, Stamps, Sums]:
         """What the first `rows` rows hold: row, slice, and sums of shape (measures, entries)."""
-        ringed = np.flatnonzero(self._ring[:rows])
-        row, stamp, total = self._few.entries(slice(rows))
-        place, more_stamps, more_totals = self._rings.entries(self._ring[ringed] - 1)
+        return self._joined(self._few.entries(slice(rows)), np.flatnonzero(self._ring[:rows]))
+
+    def entries_of(self, rows: Ints) -> tuple[Ints, Stamps, Sums]:
+        """As `entries`, of `rows`, all of them different."""
+        place, stamp, total = self._few.entries(rows)
+        return self._joined((rows[place], stamp, total), rows[self._ring[rows] > 0])
+
+    def _joined(self, few: tuple[Ints, Stamps, Sums], ringed: Ints) -> tuple[Ints, Stamps, Sums]:
+        """Entries of few slots, and those of the rows that have rings."""
+        place, stamp, total = self._rings.entries(self._ring[ringed] - 1)
         return (
-            np.concatenate([row, ringed[place]]),
-            np.concatenate([stamp, more_stamps]),
-            np.concatenate([total, more_totals], axis=1),
+            np.concatenate([few[0], ringed[place]]),
+            np.concatenate([few[1], stamp]),
+            np.concatenate([few[2], total], axis=1),
         )
 
     def fill(self, row: Ints, piece: Stamps, sums: Sums) -> None:
