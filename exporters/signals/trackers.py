@@ -147,9 +147,14 @@ class HitTracker(_Rare):
         self._groups: dict[int, Hits] = {}
 
     def take(self, rows: Sequence[int], times: Sequence[float], answered: Sequence[bool], now: float) -> Iterator[str]:
-        """Take hits in; the alerts whose limit was crossed, once for each group that crossed it."""
+        """Take hits in; the alerts whose limit was crossed, once for each group that crossed it.
+
+        They are taken in order of time: what comes late makes more work.
+        """
+        order = sorted(range(len(times)), key=times.__getitem__)
         groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
-        for row, time, good in zip(rows, times, answered, strict=True):
+        for place in order:
+            row, time, good = rows[place], times[place], answered[place]
             hits = groups.get(row)
             if hits is None:
                 hits = groups[row] = Hits()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
+import numpy as np
+
 
 class Hits:
     """Times of the last `cap` hits of one group, ascending; `answered` of them reached the model's answer.
@@ -40,14 +42,17 @@ class Hits:
         if len(times) > cap:
             del times[0], self.answered[0]
             place -= 1
-        best, when = 0, time
-        for end in range(max(place, 0), len(times)):
-            if times[end] >= time + window:
-                break
-            count = end + 1 - bisect_right(times, times[end] - window, 0, end + 1)
-            if count > best:
-                best, when = count, times[end]
-        return best, when
+        if place == len(times) - 1:
+            return len(times) - bisect_right(times, time - window), time
+        # Late: the windows that end at one of the later hits may hold it too.
+        first, end = max(place, 0), bisect_left(times, time + window)
+        if first >= end:
+            return 0, time
+        known = np.array(times)
+        ends = known[first:end]
+        counts = np.arange(first + 1, end + 1) - np.searchsorted(known, ends - window, side="right")
+        best = int(counts.argmax())
+        return int(counts[best]), float(ends[best])
 
     def forget(self, before: float) -> bool:
         """Drop hits at or before that time; whether any are left."""

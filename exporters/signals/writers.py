@@ -6,6 +6,7 @@ a backlog, the order of reading is not that of writing.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +25,15 @@ MOST_WRITERS: Final = 4_096
 """Writers remembered; each worker process is one, until it ends."""
 MOST_MISSING: Final = 1_000
 """Ranges of missing lines kept open for one writer."""
+MOST_OPEN: Final = 10_000
+"""Ranges kept open for all writers together; each turn looks at all of them."""
 
 
 @dataclass(slots=True)
 class _Writer:
     last: int  # the highest number seen
     buried: bool = False  # another one has told its end
-    missing: list[tuple[int, int, float]] = field(default_factory=list)  # first, last, when it was noticed
+    missing: list[tuple[int, int, float]] = field(default_factory=list)  # first, last, when noticed; in order
 
 
 class Writers:
@@ -46,6 +49,8 @@ class Writers:
         self.told = Told(sources)
         self._recent: dict[str, deque[float]] = {source: deque() for source in sources}
         self._known: dict[tuple[str, str], _Writer] = {}
+        self._open: dict[tuple[str, str], _Writer] = {}  # of them, those that miss something
+        self._ranges = 0  # that they miss
 
     def take(self, source: str, notes: FeedNotes, now: float) -> None:
         """Look at the numbers that came from a source, and at what writers said of each other."""
@@ -57,18 +62,20 @@ class Writers:
             elif run.first == known.last + 1:
                 known.last = run.last
             else:
-                self._irregular(source, known, run, now)
+                self._irregular((source, run.writer), known, run, now)
         for loss in notes.losses:
             self._take_loss(source, loss, now)
 
     def settle(self, source: str, now: float, *, idle: bool) -> None:
         """Count what has been missing for long enough; `idle` says that nothing of the source waits to be read."""
         wait = GRACE if idle else PATIENCE
-        for (owner, _), known in self._known.items():
-            if owner == source and known.missing:
+        for key, known in list(self._open.items()):
+            if key[0] == source:
                 due = [since + wait <= now for _, _, since in known.missing]
-                self._count(source, [gap for gap, over in zip(known.missing, due, strict=True) if over], now)
-                known.missing = [gap for gap, over in zip(known.missing, due, strict=True) if not over]
+                if any(due):
+                    self._count(source, [gap for gap, over in zip(known.missing, due, strict=True) if over], now)
+                    left = [gap for gap, over in zip(known.missing, due, strict=True) if not over]
+                    self._replace(key, known, 0, len(known.missing), left)
 
     def recent(self, source: str, now: float) -> int:
         """Gaps that were counted within the last RECENT seconds."""
@@ -93,7 +100,9 @@ class Writers:
         """Take back a snapshot; totals are kept by whoever shows them."""
         for source, writer, last, buried, missing in data["known"]:
             if source in self._recent:
-                self._known[source, writer] = _Writer(last, buried, [(gap[0], gap[1], gap[2]) for gap in missing])
+                known = self._known[source, writer] = _Writer(last, buried)
+                ranges = sorted((gap[0], gap[1], gap[2]) for gap in missing)
+                self._replace((source, writer), known, 0, 0, ranges)
         for source, times in data["recent"].items():
             if source in self._recent:
                 self._recent[source] = deque(times, MOST_MISSING)
@@ -104,26 +113,26 @@ class Writers:
     def _meet(self, source: str, writer: str, last: int, now: float) -> _Writer:
         while len(self._known) >= MOST_WRITERS:
             key, oldest = next(iter(self._known.items()))
-            self._count(key[0], oldest.missing, now)
+            self._give_up(key, oldest, now)
             del self._known[key]
         known = self._known[source, writer] = _Writer(last)
         return known
 
-    def _irregular(self, source: str, known: _Writer, run: Run, now: float) -> None:
+    def _irregular(self, key: tuple[str, str], known: _Writer, run: Run, now: float) -> None:
         if run.first > known.last:
-            self._miss(source, known, known.last + 1, run.first - 1, now)
+            self._miss(key, known, known.last + 1, run.first - 1, now)
             known.last = run.last
             return
-        left: list[tuple[int, int, float]] = []
-        for first, last, since in known.missing:
-            if run.last < first or last < run.first:
-                left.append((first, last, since))
-                continue
-            if first < run.first:
-                left.append((first, run.first - 1, since))
-            if run.last < last:
-                left.append((run.last + 1, last, since))
-        known.missing = left
+        begin = bisect_left(known.missing, run.first, key=lambda gap: gap[1])
+        end = bisect_right(known.missing, run.last, key=lambda gap: gap[0])
+        if begin < end:
+            left = []
+            for first, last, since in known.missing[begin:end]:
+                if first < run.first:
+                    left.append((first, run.first - 1, since))
+                if run.last < last:
+                    left.append((run.last + 1, last, since))
+            self._replace(key, known, begin, end, left)
         known.last = max(known.last, run.last)
 
     def _take_loss(self, source: str, loss: Loss, now: float) -> None:
@@ -131,16 +140,37 @@ class Writers:
         if known.buried:
             return
         known.buried = True
+        key = (source, loss.writer)
         if loss.offered > known.last:
-            self._miss(source, known, known.last + 1, loss.offered, now)
+            self._miss(key, known, known.last + 1, loss.offered, now)
             known.last = loss.offered
         elif not loss.exact:
-            self._miss(source, known, 1, 0, now)  # a gap of nobody knows how many
+            self._replace(key, known, 0, 0, [(1, 0, now)])  # a gap of nobody knows how many
 
-    def _miss(self, source: str, known: _Writer, first: int, last: int, now: float) -> None:
-        known.missing.append((first, last, now))
-        if len(known.missing) > MOST_MISSING:
-            self._count(source, [known.missing.pop(0)], now)
+    def _miss(self, key: tuple[str, str], known: _Writer, first: int, last: int, now: float) -> None:
+        size = len(known.missing)
+        self._replace(key, known, size, size, [(first, last, now)])
+        if size == MOST_MISSING:
+            self._count(key[0], known.missing[:1], now)
+            self._replace(key, known, 0, 1, [])
+        while self._ranges > MOST_OPEN:
+            self._give_up(*next(iter(self._open.items())), now)
+
+    def _give_up(self, key: tuple[str, str], known: _Writer, now: float) -> None:
+        """Count all that a writer misses."""
+        self._count(key[0], known.missing, now)
+        self._replace(key, known, 0, len(known.missing), [])
+
+    def _replace(
+        self, key: tuple[str, str], known: _Writer, begin: int, end: int, ranges: list[tuple[int, int, float]]
+    ) -> None:
+        """Put `ranges` in the place of some that a writer misses."""
+        self._ranges += len(ranges) - (end - begin)
+        known.missing[begin:end] = ranges
+        if known.missing:
+            self._open[key] = known
+        else:
+            self._open.pop(key, None)
 
     def _count(self, source: str, gaps: Sequence[tuple[int, int, float]], now: float) -> None:
         for first, last, _ in gaps:
