@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ STEP = 10
 WINDOW = float(SLICES * STEP)
 START = 1_700_000_000
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[int], int]] = {
     "far apart": lambda place: place * 50_000,
     "far apart, backwards": lambda place: -place * 50_000,
     "one a slice": lambda place: place * STEP,
@@ -57,8 +59,8 @@ def test_windows_of_a_backlog_are_exact(seed: int) -> None:
         assert add(flow, events) == true_windows(known, events)
         if rng.random() < 0.3:
             again = Flow(WINDOW, 1)
-            saved = flow.save(4)
-            assert again.load(saved["window"], saved["stamp"], saved["sum"])
+            saved: dict[str, Any] = flow.save(4)
+            assert again.load(WINDOW, saved["stamp"], saved["sum"])
             flow = again
 
 

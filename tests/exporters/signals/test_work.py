@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -118,7 +119,12 @@ def test_hits_that_come_late_take_no_more_steps_the_more_there_are(cap: int) -> 
 def test_hits_of_a_batch_are_taken_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[float] = []
     add = Hits.add
-    monkeypatch.setattr(Hits, "add", lambda self, time, *rest: (taken.append(time), add(self, time, *rest))[1])
+
+    def noted(hits: Hits, time: float, *rest: Any) -> tuple[int, float]:
+        taken.append(time)
+        return add(hits, time, *rest)
+
+    monkeypatch.setattr(Hits, "add", noted)
     name, signal = next((name, signal) for name, signal in SPEC.signals.items() if signal.stream == "detections")
     tracker = HitTracker(name, signal, [Limit("a", ">=", 3.0)], keep=45.0, peaks=True)
     assert list(tracker.take([0] * 5, [NOW - place for place in range(5)], [True] * 5, NOW)) == ["a"]
