@@ -69,8 +69,7 @@ ALL_COLUMNS = frozenset(NUMBER_COLUMNS + ID_COLUMNS + OBJECT_COLUMNS + SIDE_TABL
 """Everything that an adapter can be asked for, content aside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True, gc=False):
     """A record that could not be read.
 
     `reason` is one of spec.vocabulary.REJECTIONS; `line` counts from 0 in the batch's raw bytes; `detail` never quotes
@@ -233,7 +232,9 @@ class EventBatch:
     tool_calls: list[tuple[int, str]] = field(default_factory=list)  # (row, tool name): made by the model
     guardrails: list[tuple[int, str, str]] = field(default_factory=list)  # (row, guardrail name, verdict)
     rejects: list[Reject] = field(default_factory=list)
-    dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values of a wrong type, left out
+    dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values left out: wrong type or impossible
+    out_of_range: dict[str, int] = field(default_factory=dict)  # field -> those of them that are impossible numbers
+    unread: Counter[str] = field(default_factory=Counter)  # what -> parts left out because a record has too many
     source_trusted: bool = False
     notes: FeedNotes | None = None
     raw: Sequence[bytes] = ()
@@ -295,9 +296,11 @@ class EventBatch:
                 return None if parts[0] is None else np.concatenate(parts)
             return list(chain.from_iterable(parts))
 
-        dropped = Counter[str]()
+        dropped, impossible, unread = Counter[str](), Counter[str](), Counter[str]()
         for batch in batches:
             dropped.update(batch.dropped_fields)
+            impossible.update(batch.out_of_range)
+            unread.update(batch.unread)
         return EventBatch(
             first.source,
             first.gateway,
@@ -314,6 +317,8 @@ class EventBatch:
             ],
             rejects=[reject for batch in batches for reject in batch.rejects],
             dropped_fields=dropped,
+            out_of_range=impossible,
+            unread=unread,
             source_trusted=first.source_trusted,
             notes=FeedNotes.joined([batch.notes for batch in batches]),
         )

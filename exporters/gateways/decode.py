@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from exporters.batch import FeedNotes, Raw, Reject, line_ends
-from exporters.gateways.lenient import UNFIT, Repairs, UnreadableError, fit, parse
+from exporters.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
+from exporters.gateways.lenient import UnreadableError, parse
 
 S = TypeVar("S", bound=msgspec.Struct)
 Fields = dict[str, tuple[Any, ...]]
@@ -25,12 +26,18 @@ Fields = dict[str, tuple[Any, ...]]
 
 @dataclass(slots=True)
 class Decoded(Generic[S]):
-    """What a buffer held. Record i stood in line ``lines[i]``, or in line i if `lines` is None."""
+    """What a buffer held. Record i stood in line ``lines[i]``, or in line i if `lines` is None.
+
+    `dropped` are values left out of their records, by field, as their type is wrong or, counted in `out_of_range` too,
+    as no such number can be. `unread` are parts of records that were left out because there were too many.
+    """
 
     records: list[S]
     lines: list[int] | None = None
     rejects: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    out_of_range: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
     notes: FeedNotes | None = None  # what the lines say about the feed itself, if anything
 
     def add(self, line: int, record: S) -> None:
@@ -56,7 +63,12 @@ class LineDecoder(Generic[S]):
     def __init__(self, record: type[S], repairs: Repairs | None = None) -> None:
         self.record = record
         self._decoder = msgspec.json.Decoder(record)
-        self._repairs = repairs
+        self._fitter = Fitter(record, repairs)
+        self._required = [
+            (known.encode_name, Fitter(known.type), {type(choice) for choice in get_args(known.type)})
+            for known in msgspec.structs.fields(record)
+            if known.required
+        ]
 
     def decode(self, data: Raw) -> Decoded[S]:
         """Every line of `data` as a record or a reject; blank lines are neither.
@@ -82,11 +94,11 @@ class LineDecoder(Generic[S]):
         decoded: Decoded[S] = Decoded([], [])
         decode = self._decoder.decode
         for number, line in enumerate(data.split(b"\n")):
+            if not line or line.isspace():
+                continue
             try:
                 record = decode(line)
             except (ValueError, RecursionError):
-                if not line.strip():
-                    continue
                 rescued = self._rescue(number, line, decoded)
                 if rescued is None:
                     continue
@@ -108,22 +120,25 @@ class LineDecoder(Generic[S]):
         return self._fitted(number, value, left_out, decoded)
 
     def _fitted(self, number: int, value: dict[str, Any], left_out: Counter[str], decoded: Decoded[S]) -> S | None:
-        record = fit(value, self.record, left_out, repairs=self._repairs)
+        fitting = Fitting(left_out)
+        record = self._fitter.fit(value, fitting)
         if record is UNFIT:
             decoded.rejects.append(self._misfit(number, value))
             return None
         decoded.dropped.update(left_out)
+        if fitting.unread:
+            decoded.unread["misfits"] += fitting.unread
         return record  # type: ignore[no-any-return]
 
     def _misfit(self, number: int, value: dict[str, Any]) -> Reject:
         """Why `value` is no record: the first required field that does not fit."""
-        for known in msgspec.structs.fields(self.record):
-            name = known.encode_name
-            if not known.required or fit(value.get(name), known.type, Counter()) is not UNFIT:
-                continue
-            if value.get(name) is None:
+        for name, fitter, choices in self._required:
+            given = value.get(name)
+            if given is None:
                 return Reject(number, "missing_field", name)
-            return Reject(number, "invalid_value" if _same_type(value[name], known.type) else "wrong_type", name)
+            if fitter.fit(given, Fitting()) is not UNFIT:
+                continue
+            return Reject(number, "invalid_value" if type(given) in choices else "wrong_type", name)
         raise AssertionError("every record that does not fit lacks a required field")
 
 
@@ -192,8 +207,3 @@ def _prune_type(kind: Any, paths: frozenset[str]) -> Any:
     pruned = [_prune_type(argument, paths) for argument in arguments]
     origin = get_origin(kind)
     return list[pruned[0]] if origin is list else functools.reduce(operator.or_, pruned)  # type: ignore[valid-type]
-
-
-def _same_type(value: object, kind: Any) -> bool:
-    """Whether `kind` is a choice of literals of the type of `value`."""
-    return any(type(choice) is type(value) for choice in get_args(kind))

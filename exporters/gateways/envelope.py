@@ -14,8 +14,9 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from exporters.batch import FeedNotes, Loss, Raw, Reject, Run
+from exporters.bounds import Count
 from exporters.gateways.decode import Decoded, LineDecoder
-from exporters.gateways.lenient import UNFIT, Repairs, fit
+from exporters.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -28,10 +29,15 @@ class Notice(msgspec.Struct, gc=False):
     """What a line without a record says; which fields it has depends on its kind."""
 
     writer: str | None = None  # lost
-    written: int | None = None
-    offered: int | None = None
+    written: Count | None = None
+    offered: Count | None = None
     exact: bool | None = None
-    reasons: dict[str, int] | None = None  # dropped
+    reasons: dict[str, Count] | None = None  # dropped
+
+
+_NAME: Final = Fitter(str)
+_NUMBER: Final = Fitter(Count, path="seq")
+_NOTICE: Final = Fitter(Notice | None, path="notice")
 
 
 def envelope_of(record: type[S]) -> type[msgspec.Struct]:
@@ -41,7 +47,7 @@ def envelope_of(record: type[S]) -> type[msgspec.Struct]:
         [
             ("v", Literal[1]),
             ("writer", str),
-            ("seq", int),
+            ("seq", Count),
             ("kind", str),
             ("record", record | None, None),
             ("notice", Notice | None, None),
@@ -81,6 +87,8 @@ class FeedDecoder(LineDecoder[S]):
         return decoded
 
     def _rescue(self, number: int, line: bytes, decoded: Decoded[S]) -> S | None:
+        if not line.startswith(START):
+            return super()._rescue(number, line, decoded)
         try:
             envelope = self._envelopes.decode(line)
         except (ValueError, RecursionError):
@@ -90,16 +98,19 @@ class FeedDecoder(LineDecoder[S]):
     def _fitted(self, number: int, value: dict[str, Any], left_out: Counter[str], decoded: Decoded[S]) -> S | None:
         if value.get("status") is not None or value.get("v") != 1:
             return super()._fitted(number, value, left_out, decoded)
-        writer, seq, kind = (
-            fit(value.get(name), sort, Counter()) for name, sort in (("writer", str), ("seq", int), ("kind", str))
-        )
-        if UNFIT in (writer, seq, kind):
+        fitting = Fitting(left_out)
+        writer, kind = (_NAME.fit(value.get(name), Fitting()) for name in ("writer", "kind"))
+        if UNFIT in (writer, kind):
             return super()._fitted(number, value, left_out, decoded)
-        decoded.noted().add(Run(writer, seq, seq))
+        # A line whose number cannot be used still says what its record says.
+        seq = _NUMBER.fit(value.get("seq"), fitting)
+        if seq is not UNFIT:
+            decoded.noted().add(Run(writer, seq, seq))
         inner = value.get("record")
         if isinstance(inner, dict):
             return super()._fitted(number, inner, left_out, decoded)
-        notice = fit(value.get("notice"), Notice | None, Counter())
+        notice = _NOTICE.fit(value.get("notice"), fitting)
+        decoded.dropped.update(left_out)
         self._note(number, kind, None if notice is UNFIT else notice, decoded)
         return None
 
@@ -119,7 +130,7 @@ class FeedDecoder(LineDecoder[S]):
         notes.lines.append(number)
         if notice is not None and kind == "dropped":
             for reason, count in (notice.reasons or {}).items():
-                notes.drops[reason if reason in REASONS else "other"] += max(0, count)
+                notes.drops[reason if reason in REASONS else "other"] += count
         if notice is not None and kind == "lost" and notice.writer:
             notes.losses.append(
                 Loss(notice.writer, notice.written or 0, notice.offered or 0, exact=notice.exact is not False)

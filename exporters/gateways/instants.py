@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-LAST = 253_402_300_799.0
-"""The last second of the year 9999 in Unix seconds: text has no room for more, so no log can mean it."""
-
 
 def rfc3339(seconds: float) -> str:
     """Unix seconds as UTC with microseconds: ``2026-11-23T08:27:05.122787Z``."""

@@ -1,7 +1,7 @@
-"""Reading what a strict decoder refuses: JSON with a flaw that a writer may produce, and values of a wrong type.
+"""Reading what a strict parser refuses: JSON with a flaw that a writer may produce.
 
 Much of a record is written by the client of the gateway. If odd content made a record unreadable, odd content would
-hide an attack; so only the odd part is left out, and counted.
+hide an attack; so only the odd part is left out, and counted. Values of a wrong type are `fitting`'s.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any
 
 import msgspec
 
@@ -22,11 +20,13 @@ MAX_DEPTH = 64
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]++|[\]}]++', re.DOTALL)
 _LONGEST_INT = 18  # digits: what 64 bits surely hold
-
-UNFIT: Final = object()
-"""A value that does not fit its type, not even in part."""
-
-Repairs = Mapping[str, Callable[[object], object]]
+_LONG_INT = re.compile(rf"[0-9]{{{_LONGEST_INT + 1}}}")
+_SURROGATE = "\\ud"
+# An escape of a surrogate behind an even number of backslashes: a whole pair (2), or half of one.
+_SURROGATES = re.compile(
+    r"(?<!\\)((?:\\\\)*+)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_NO_JSON = frozenset(range(0x21, 0x7F)) - frozenset(b'{["-0123456789tfnNI')  # what no value begins with
 
 
 class UnreadableError(Exception):
@@ -48,6 +48,8 @@ def parse(line: bytes, dropped: Counter[str]) -> Any:
     Raises:
         UnreadableError: ``not_json``, ``invalid_utf8`` or ``too_deep``.
     """
+    if line[:1] and line[0] in _NO_JSON and line.isascii():
+        raise UnreadableError("not_json", "character 0")
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -96,55 +98,22 @@ def flatten(text: str, depth: int = MAX_DEPTH) -> tuple[str, int]:
     return "".join(kept), cut
 
 
-def fit(value: Any, kind: Any, dropped: Counter[str], path: str = "", repairs: Repairs | None = None) -> Any:
-    """`value` as `kind`, or as much of it as fits, or UNFIT.
-
-    Of an object the fields and of a list the elements that do not fit are left out. Each is counted in `dropped` under
-    its dotted path, which is one of the paths of `kind`. `repairs` maps a path to a function that is tried on a
-    misfit; it returns None when it cannot help.
-    """
-    try:
-        return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError):
-        pass
-    if repairs and path in repairs and (repaired := repairs[path](value)) is not None:
-        return repaired
-    for option in _options(kind):
-        if isinstance(value, dict) and _is_struct(option):
-            return _fit_struct(value, option, dropped, path, repairs)
-        if isinstance(value, list) and get_origin(option) is list:
-            (element,) = get_args(option)
-            fitted = [fit(item, element, dropped, path, repairs) for item in value]
-            return [item for item in fitted if item is not UNFIT]
-    dropped[path] += 1
-    return UNFIT
-
-
-def _fit_struct(value: dict[str, Any], kind: Any, dropped: Counter[str], path: str, repairs: Repairs | None) -> Any:
-    found = {}
-    for field in msgspec.structs.fields(kind):
-        name = field.encode_name
-        if name in value:
-            part = fit(value[name], field.type, dropped, f"{path}.{name}" if path else name, repairs)
-            if part is not UNFIT:
-                found[field.name] = part
-            elif field.required:
-                return UNFIT
-        elif field.required:
-            return UNFIT
-    return kind(**found)
-
-
-def _options(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
 def _loads(text: str) -> Any:
-    return _clean(json.loads(text, parse_int=_integer, strict=False))
+    """What json.loads makes of `text`, with nothing in it that later steps cannot print or add up."""
+    if _SURROGATE in text.lower():
+        text = _SURROGATES.sub(_whole_pair, text)
+    parse_int = _integer if _LONG_INT.search(text) else None
+    return json.loads(text, parse_int=parse_int, parse_constant=_infinite, strict=False)
+
+
+def _whole_pair(found: re.Match[str]) -> str:
+    """The same escapes, but for half of a pair, which becomes U+FFFD."""
+    return found[0] if found[2] else f"{found[1]}\\ufffd"
+
+
+def _infinite(name: str) -> float:
+    """What stands for NaN and the infinities, which is beyond every limit."""
+    return -math.inf if name.startswith("-") else math.inf
 
 
 def _place(error: ValueError) -> str:
@@ -153,17 +122,3 @@ def _place(error: ValueError) -> str:
 
 def _integer(digits: str) -> float:
     return int(digits) if len(digits) <= _LONGEST_INT else float(digits)
-
-
-def _clean(value: Any) -> Any:
-    """`value` without what later steps cannot print or add up; RecursionError if it is nested too deeply."""
-    match value:
-        case str():
-            return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case float():
-            return math.inf if math.isnan(value) else value
-        case list():
-            return [_clean(item) for item in value]
-        case dict():
-            return {_clean(name): _clean(item) for name, item in value.items()}
-    return value

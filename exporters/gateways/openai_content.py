@@ -46,6 +46,8 @@ _CHANNELS: Final[dict[str | None, str]] = {
     "tool": "tool",
     "function": "tool",
 }
+_TEXTUAL: Final = frozenset((str, list, dict))
+"""Types of values that may hold text."""
 _TOOL_PARTS: Final = frozenset(("tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"))
 """Types of a part or an item of an answer that calls a tool."""
 
@@ -129,8 +131,6 @@ class Response(msgspec.Struct, gc=False):
 
 Messages = list[Message | str | int | float | bool | list[Any] | None] | Message | str | None
 AnyResponse = Response | str | list[Any] | None
-Pieces = Iterator[tuple[str, str]]
-"""Channel and text."""
 
 
 class Collector:
@@ -146,6 +146,7 @@ class Collector:
         self.input_chars: list[float] = []
         self.output_chars: list[float] = []
         self.skipped = 0
+        self._row = self._size = 0  # the attempt at work, and the characters that it had so far
         self._placeholders = placeholders
         self._longest_placeholder = max(map(len, placeholders), default=0)
 
@@ -156,68 +157,75 @@ class Collector:
         texts, longest, channels = self.texts, self._longest_placeholder, _CHANNELS
         for row, (messages, system, response) in enumerate(zip(requests, systems, responses, strict=True)):
             first = len(texts)
-            size = 0
+            self._row, self._size = row, 0
             if system:
-                size += self._add(row, _content("system", system))
+                self._content("system", system)
             if type(messages) is list:
                 for message in messages:
                     # Most messages are one string: no function is called for those.
-                    if (
-                        type(message) is Message
-                        and type(content := message.content) is str
-                        and longest < (length := len(content)) <= PIECE
-                        and message.output is None
-                    ):
-                        size += length
-                        texts.append(Text(row, channels.get(message.role, "user"), content))
-                    else:
-                        size += self._add(row, _message(message))
+                    if type(message) is Message:
+                        content = message.content
+                        if message.output is not None:
+                            self._message(message)
+                        elif type(content) is str and longest < (length := len(content)) <= PIECE:
+                            self._size += length
+                            texts.append(Text(row, channels.get(message.role, "user"), content))
+                        elif content:
+                            self._content(channels.get(message.role, "user"), content)
+                    elif type(message) is str:
+                        self._text("user", message)
+                    elif type(message) is list and message:
+                        self._loose("user", message)
             elif messages:
-                size += self._add(row, _message(messages))
-            self.input_chars.append(size or math.nan)
-            asked, size = size, 0
+                self._message(messages)
+            self.input_chars.append(self._size or math.nan)
+            asked, self._size = self._size, 0
             if type(response) is Response:
                 for choice in response.choices or ():
                     answer = choice.message
-                    if (
-                        answer is not None
-                        and type(content := answer.content) is str
+                    if answer is None:
+                        if choice.text:
+                            self._text("output", choice.text)
+                    elif (
+                        type(content := answer.content) is str
                         and longest < (length := len(content)) <= PIECE
                         and not (answer.tool_calls or answer.reasoning_content or answer.function_call or choice.text)
                     ):
-                        size += length
+                        self._size += length
                         texts.append(Text(row, "output", content))
                     else:
-                        size += self._add(row, _choice(choice))
+                        self._choice(choice, answer)
                 if response.output or response.content or response.text:
-                    size += self._add(row, _answer(response))
+                    self._answer(response)
             elif response:
-                size += self._add(row, _loose("output", response))
-            self.output_chars.append(size or math.nan)
-            if asked + size > ATTEMPT:
+                self._loose("output", response)
+            self.output_chars.append(self._size or math.nan)
+            if asked + self._size > ATTEMPT:
                 self._bound(first)
 
     def tool_call(self, row: int, name: str, arguments: object) -> None:
         """Add, to one of the attempts, a tool call that stands outside of its answer."""
-        if size := self._add(row, _tool_call(name, arguments)):
+        self._row, self._size = row, 0
+        self._tool_call(name, arguments)
+        if self._size:
             already = self.output_chars[row]
-            self.output_chars[row] = size if math.isnan(already) else already + size
+            self.output_chars[row] = self._size if math.isnan(already) else already + self._size
 
-    def _add(self, row: int, pieces: Pieces) -> int:
-        """Add pieces, the long ones as their two ends; the characters that they had."""
-        size = 0
-        for channel, text in pieces:
-            said = text.partition(" ")[2] if channel == "tool_call" else text
-            if not said or said in self._placeholders:
-                continue
-            length = len(text)
-            size += length
-            if length <= PIECE:
-                self.texts.append(Text(row, channel, text))
-            else:
-                self.texts += (Text(row, channel, text[:HEAD]), Text(row, channel, text[-TAIL:]))
-                self.skipped += length - PIECE
-        return size
+    # ------------------------------------------------------------------------------------------------ pieces
+    def _text(self, channel: str, text: str) -> None:
+        """Add a piece of text, a long one as its two ends."""
+        length = len(text)
+        if length <= self._longest_placeholder and (not text or text in self._placeholders):
+            return
+        self._piece(channel, text, length)
+
+    def _piece(self, channel: str, text: str, length: int) -> None:
+        self._size += length
+        if length <= PIECE:
+            self.texts.append(Text(self._row, channel, text))
+        else:
+            self.texts += (Text(self._row, channel, text[:HEAD]), Text(self._row, channel, text[-TAIL:]))
+            self.skipped += length - PIECE
 
     def _bound(self, first: int) -> None:
         """Of the texts from `first` on, which are one attempt's, keep the last ones that fit into ATTEMPT."""
@@ -226,6 +234,97 @@ class Collector:
             kept -= 1
         self.skipped += sum(len(text.text) for text in self.texts[first:kept])
         del self.texts[first:kept]
+
+    # ------------------------------------------------------------------------------------------------ shapes
+    def _message(self, message: object) -> None:
+        if isinstance(message, Message):
+            self._content(_CHANNELS.get(message.role, "user"), message.content)
+            self._content("tool", message.output)
+        else:
+            self._loose("user", message)
+
+    def _content(self, channel: str, content: object) -> None:
+        kind = type(content)
+        if kind is str:
+            self._text(channel, content)  # type: ignore[arg-type]
+        elif kind is Part:
+            self._part(channel, content)  # type: ignore[arg-type]
+        elif kind is list:
+            for part in content:  # type: ignore[attr-defined]
+                inner = type(part)
+                if inner is Part:
+                    self._part(channel, part)
+                elif inner is str:
+                    self._text(channel, part)
+                elif inner is list and part:
+                    self._loose(channel, part)
+
+    def _part(self, channel: str, part: Part) -> None:
+        """The texts of a part of a message, or of an item of an answer."""
+        if part.type in _TOOL_PARTS:
+            if channel == "output":  # else it is an earlier call, which was seen when it was made
+                self._tool_call(part.name, part.arguments or part.input)
+            return
+        if part.text:
+            self._text(channel, part.text)
+        # What a tool or a document says is not what the user says.
+        if part.content:
+            self._loose("output" if channel == "output" else "tool", part.content)
+        source = part.source
+        if type(source) is Source and source.type == "text" and source.data:
+            self._text("tool", source.data)
+
+    def _choice(self, choice: Choice, answer: Answer) -> None:
+        if choice.text:
+            self._text("output", choice.text)
+        if answer.reasoning_content:
+            self._text("output", answer.reasoning_content)
+        self._content("output", answer.content)
+        for call in answer.tool_calls or ():
+            if call.function is not None:
+                self._tool_call(call.function.name, call.function.arguments)
+        if answer.function_call is not None:
+            self._tool_call(answer.function_call.name, answer.function_call.arguments)
+
+    def _answer(self, response: Response) -> None:
+        """What stands outside of the choices."""
+        if response.text:
+            self._text("output", response.text)
+        self._content("output", response.output)
+        self._content("output", response.content)
+
+    def _tool_call(self, name: str | None, arguments: object) -> None:
+        """The tool's name, a space, and the arguments as text; nothing without arguments."""
+        if not arguments:
+            return
+        if not isinstance(arguments, str):
+            try:
+                arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+            except RecursionError:
+                arguments = " ".join(_strings(arguments))
+        if arguments and arguments not in self._placeholders:
+            text = f"{name or 'unknown'} {arguments}"
+            self._piece("tool_call", text, len(text))
+
+    def _loose(self, channel: str, value: object) -> None:
+        """The strings of lists, and of objects what they call their text, content or source, however deep."""
+        if type(value) is str:
+            self._text(channel, value)
+            return
+        waiting = [value]
+        while waiting:
+            value = waiting.pop()
+            kind = type(value)
+            if kind is str:
+                self._text(channel, value)  # type: ignore[arg-type]
+            elif kind is list:
+                waiting += [item for item in reversed(value) if item and type(item) in _TEXTUAL]  # type: ignore[call-overload]
+            elif kind is dict and value:
+                fields: dict[str, object] = value  # type: ignore[assignment]
+                if fields.get("type") == "text" and isinstance(data := fields.get("data"), str):
+                    self._text(channel, data)
+                else:
+                    waiting.extend(fields[name] for name in ("source", "content", "text") if name in fields)
 
 
 def filtered(responses: Sequence[Any]) -> list[int]:
@@ -261,91 +360,6 @@ def tools_called(responses: Sequence[Any]) -> list[tuple[int, str]]:
         if type(response.content) is list:
             called += [(row, item.name) for item in response.content if item.type in _TOOL_PARTS]
     return [(row, name) for row, name in called if name]
-
-
-def _message(message: object) -> Pieces:
-    if isinstance(message, Message):
-        yield from _content(_CHANNELS.get(message.role, "user"), message.content)
-        yield from _content("tool", message.output)
-    else:
-        yield from _loose("user", message)
-
-
-def _content(channel: str, content: object) -> Pieces:
-    match content:
-        case str():
-            yield channel, content
-        case Part():
-            yield from _part(channel, content)
-        case list():
-            for part in content:
-                if isinstance(part, Part):
-                    yield from _part(channel, part)
-                else:
-                    yield from _loose(channel, part)
-
-
-def _part(channel: str, part: Part) -> Pieces:
-    """The texts of a part of a message, or of an item of an answer."""
-    if part.type in _TOOL_PARTS:
-        if channel == "output":  # else it is an earlier call, which was seen when it was made
-            yield from _tool_call(part.name, part.arguments or part.input)
-        return
-    if part.text:
-        yield channel, part.text
-    # What a tool or a document says is not what the user says.
-    yield from _loose("output" if channel == "output" else "tool", part.content)
-    if isinstance(part.source, Source) and part.source.type == "text" and part.source.data:
-        yield "tool", part.source.data
-
-
-def _choice(choice: Choice) -> Pieces:
-    if choice.text:
-        yield "output", choice.text
-    answer = choice.message
-    if answer is None:
-        return
-    if answer.reasoning_content:
-        yield "output", answer.reasoning_content
-    yield from _content("output", answer.content)
-    for function in (*(call.function for call in answer.tool_calls or ()), answer.function_call):
-        if function is not None:
-            yield from _tool_call(function.name, function.arguments)
-
-
-def _answer(response: Response) -> Pieces:
-    """What stands outside of the choices."""
-    if response.text:
-        yield "output", response.text
-    yield from _content("output", response.output)
-    yield from _content("output", response.content)
-
-
-def _tool_call(name: str | None, arguments: object) -> Pieces:
-    """The tool's name, a space, and the arguments as text; nothing without arguments."""
-    if not arguments:
-        return
-    if not isinstance(arguments, str):
-        try:
-            arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-        except RecursionError:
-            arguments = " ".join(_strings(arguments))
-    yield "tool_call", f"{name or 'unknown'} {arguments}"
-
-
-def _loose(channel: str, value: object) -> Pieces:
-    """The strings of lists, and of objects what they call their text, content or source, however deep."""
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as text:
-                yield channel, text
-            case list() as items:
-                waiting.extend(reversed(items))
-            case {"type": "text", "data": str() as text}:
-                yield channel, text
-            case dict() as fields:
-                waiting.extend(fields[name] for name in ("source", "content", "text") if name in fields)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -134,7 +134,12 @@ class SignalState:
             self.reject(batch.source, reason, count, now=now)
         self.health.add("tocsin_records_read_total", (batch.source,), batch.size)
         for field, count in batch.dropped_fields.items():
-            self.health.add("tocsin_fields_dropped_total", (batch.source, field), count)
+            impossible = batch.out_of_range.get(field, 0)
+            for reason, part in (("out_of_range", impossible), ("wrong_type", count - impossible)):
+                if part > 0:
+                    self.health.add("tocsin_fields_dropped_total", (batch.source, field, reason), part)
+        for what, count in batch.unread.items():
+            self.health.add("tocsin_values_unread_total", (batch.source, what), count)
         if batch.skipped_chars:
             self.health.add("tocsin_content_bytes_skipped_total", (batch.source,), batch.skipped_chars)
         if batch.notes is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporters.batch import FeedNotes, Loss, Run
+from exporters.bounds import MOST_LOST
 from exporters.signals.told import Told
 
 GRACE: Final = 30.0
@@ -175,7 +176,7 @@ class Writers:
     def _count(self, source: str, gaps: Sequence[tuple[int, int, float]], now: float) -> None:
         for first, last, _ in gaps:
             self.gaps[source] += 1
-            self.lost[source] += last - first + 1
+            self.lost[source] += min(last - first + 1, MOST_LOST)
             recent = self._recent[source]
             recent.append(now)
             if len(recent) > MOST_MISSING:

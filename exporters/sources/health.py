@@ -28,9 +28,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
+
+from exporters.bounds import Count, Instant
 
 log = logging.getLogger("tocsin")
 
@@ -60,7 +62,6 @@ _TRIES: Final = 3
 _SHOWN: Final = 200  # characters of a text in our log
 
 State = Literal["running", "stopping", "stopped", "stuck", "dead", "unreadable"]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False):
@@ -69,11 +70,11 @@ class _Said(msgspec.Struct, frozen=True, gc=False):
     v: Literal[1]
     writer: str
     state: Literal["running", "stopping", "stopped"]
-    updated: Annotated[float, msgspec.Meta(ge=0)]
-    dropped: dict[str, _Count]
-    queue_bytes: _Count
+    updated: Instant
+    dropped: dict[str, Count]
+    queue_bytes: Count
     trouble: str
-    records: _Count | None = None
+    records: Count | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Said)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
@@ -31,6 +32,8 @@ from exporters.gateways.litellm.record import (
 from exporters.gateways.memo import Memo
 from exporters.gateways.names import short
 from exporters.gateways.openai_content import Collector, filtered, tools_called
+
+E = TypeVar("E", bound=tuple[Any, ...])
 
 PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value", "redacted-by-tocsin"))
 """What LiteLLM and the hook write where they have removed the text, or never had one."""
@@ -60,6 +63,8 @@ _FROM_ERRORS: Final = _OF_FAILURES | {"actor"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), instants.parse)
+_MOST_ENTRIES: Final = 1_000
+"""Tool calls of one attempt, and results of guardrails, that are listed; further ones are counted as unread."""
 _LONGEST_WORD: Final = 64  # characters
 _SHA256: Final = 64  # characters
 _HASH: Final = re.compile(f"[0-9a-f]{{{_SHA256}}}")
@@ -126,13 +131,15 @@ class LiteLLM:
             columns={"time": np.where(np.isnan(end), start, end), "outcome": fields["status"]},
             rejects=decoded.rejects,
             dropped_fields=decoded.dropped,
+            out_of_range=decoded.out_of_range,
+            unread=decoded.unread,
             source_trusted=self._trusted,
             notes=decoded.notes,
             raw=RawLines(data, len(records), decoded.lines),
             records=records,
             describe=self._describe,
         )
-        batch.columns |= number_columns(want, fields, callers, times, failed, batch.dropped_fields)
+        batch.columns |= number_columns(want, fields, callers, times, failed, decoded.dropped, decoded.out_of_range)
         self._identities(batch, fields, callers, np.where(np.isnan(start), end, start), seed)
         self._dimensions(batch, fields, callers)
         if want & _FROM_ERRORS:
@@ -239,6 +246,7 @@ class LiteLLM:
                     verdicts[row] = graver(verdicts[row], verdict)
                     if "guardrails" in want:
                         batch.guardrails.append((row, names[guardrail.guardrail_name] or "unknown", verdict))
+        batch.guardrails = _at_most(batch.guardrails, "guardrails", batch.unread)
         if "verdict" in want:
             classes = batch.objects("error_class")
             blocked = [row for row in failed if classes[row] in _BLOCKED]
@@ -271,6 +279,7 @@ class LiteLLM:
             if call is not None:
                 called.append((row, call.namespaced_tool_name or call.name))
         names = self._names
+        called = _at_most(called, "tool_calls", batch.unread)
         batch.tool_calls = [(row, label) for row, name in called if (label := names[name])]
 
     def _texts(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
@@ -300,6 +309,21 @@ def _operation(call_type: str | None) -> str:
     """The operation of a call type; an asynchronous one has ``a`` or ``_a`` in front."""
     name = (call_type or "").removeprefix("_")
     return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"), "other")
+
+
+def _at_most(entries: list[E], what: str, unread: Counter[str]) -> list[E]:
+    """`entries`, which begin with their row, but no more than `_MOST_ENTRIES` of a row; the others are counted."""
+    if len(entries) <= _MOST_ENTRIES:
+        return entries
+    seen: Counter[int] = Counter()
+    kept = []
+    for entry in entries:
+        seen[entry[0]] += 1
+        if seen[entry[0]] <= _MOST_ENTRIES:
+            kept.append(entry)
+    if len(kept) < len(entries):
+        unread[what] += len(entries) - len(kept)
+    return kept
 
 
 def _word(value: str | int | None) -> str:

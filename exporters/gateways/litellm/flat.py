@@ -7,12 +7,12 @@ nobody else should read.
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections import Counter
 from typing import Any
 
 from exporters.batch import EventBatch
+from exporters.bounds import count, finite, known
 from exporters.gateways import instants
 from exporters.gateways.address import address_of
 from exporters.gateways.lenient import parse
@@ -81,15 +81,15 @@ def _call(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
         "gen_ai.provider.name": batch.objects("provider")[0],
         "gen_ai.request.model": batch.objects("model")[0],
         "gen_ai.request.stream": batch.objects("stream")[0],
-        "gen_ai.request.max_tokens": _count(parameters.get("max_tokens")),
+        "gen_ai.request.max_tokens": count(parameters.get("max_tokens")),
         "gen_ai.response.id": _text(response, "id"),
         "gen_ai.response.model": _text(response, "model"),
         "gen_ai.response.finish_reasons": [reason for reason in finish if reason],
         "gen_ai.response.time_to_first_chunk": _number(batch, "time_to_first_chunk"),
-        "gen_ai.usage.input_tokens": _count(_number(batch, "input_tokens")),
-        "gen_ai.usage.output_tokens": _count(_number(batch, "output_tokens")),
-        "gen_ai.usage.cache_read.input_tokens": _count(_number(batch, "cached_tokens")),
-        "gen_ai.usage.reasoning.output_tokens": _count(_number(batch, "reasoning_tokens")),
+        "gen_ai.usage.input_tokens": count(_number(batch, "input_tokens")),
+        "gen_ai.usage.output_tokens": count(_number(batch, "output_tokens")),
+        "gen_ai.usage.cache_read.input_tokens": count(_number(batch, "cached_tokens")),
+        "gen_ai.usage.reasoning.output_tokens": count(_number(batch, "reasoning_tokens")),
         "gen_ai.conversation.id": _session(plain),
         "llm.cost.usd": _number(batch, "cost_usd"),
         "llm.cache.hit": cache_hit if isinstance(cache_hit, bool) else None,
@@ -155,16 +155,16 @@ def _guardrail(guardrail: Guardrail, plain: dict[str, Any]) -> dict[str, object]
         "stage": short(mode) if isinstance(mode, str) else None,
         "action": verdict_of(guardrail),
         "rule": _text(plain, "detection_method"),
-        "score": _finite(plain.get("risk_score")),
-        "duration": _finite(plain.get("duration")),
+        "score": finite(plain.get("risk_score")),
+        "duration": finite(plain.get("duration")),
     }
     return {name: value for name, value in result.items() if value not in (None, "")}
 
 
 def _content(batch: EventBatch) -> dict[str, object]:
     chars = {"llm.content.input_chars": batch.input_chars, "llm.content.output_chars": batch.output_chars}
-    counted = {name: _count(float(column[0])) for name, column in chars.items() if column is not None}
-    return {"llm.content.present": any(count is not None for count in counted.values()), **counted}
+    counted = {name: count(float(column[0])) for name, column in chars.items() if column is not None}
+    return {"llm.content.present": any(number is not None for number in counted.values()), **counted}
 
 
 def _session(plain: dict[str, Any]) -> str | None:
@@ -175,17 +175,7 @@ def _session(plain: dict[str, Any]) -> str | None:
 
 
 def _number(batch: EventBatch, column: str) -> float | None:
-    value = float(batch.numbers(column)[0])
-    return None if math.isnan(value) else value
-
-
-def _finite(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
-
-
-def _count(value: object) -> int | None:
-    number = _finite(value)
-    return None if number is None else round(number)
+    return known(float(batch.numbers(column)[0]))
 
 
 def _text(value: dict[str, Any], name: str) -> str | None:

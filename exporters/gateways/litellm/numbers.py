@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
 import numpy as np
 
+from exporters import bounds
 from exporters.batch import Floats, Reject
-from exporters.gateways import instants
 from exporters.gateways.decode import Decoded, Fields
 from exporters.gateways.litellm.record import Record
 
-HIGHEST: Final = 1e15
-"""Tokens, dollars or seconds beyond this are nonsense."""
+LIMITS: Final = {
+    "duration": bounds.SECONDS,
+    "time_to_first_chunk": bounds.SECONDS,
+    "input_tokens": bounds.TOKENS,
+    "output_tokens": bounds.TOKENS,
+    "cached_tokens": bounds.TOKENS,
+    "reasoning_tokens": bounds.TOKENS,
+    "cost_usd": bounds.COST_USD,
+}
+"""The largest value of each number column; what is greater is nonsense."""
+_LOWEST_LIMIT: Final = min(LIMITS.values())
 
 _FIELDS: Final = {
     "duration": "endTime",
@@ -36,9 +46,9 @@ def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
     reject.
     """
     times = _table([fields["start_time"], fields["end_time"]])
-    if times.min(initial=1.0) > 0 and times.max(initial=1.0) < instants.LAST:  # not so if one is NaN
+    if times.min(initial=1.0) > 0 and times.max(initial=1.0) < bounds.LAST:  # not so if one is NaN
         return times
-    wrong = (times <= 0) | (times >= instants.LAST)
+    wrong = (times <= 0) | (times >= bounds.LAST)
     times[wrong] = np.nan
     useless = np.isnan(times).all(axis=0)
     if useless.any():
@@ -53,16 +63,23 @@ def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
     for name, places in zip(("startTime", "endTime"), wrong, strict=True):
         if places.any():
             decoded.dropped[name] += int(places.sum())
+            decoded.out_of_range[name] += int(places.sum())
     return times
 
 
 def number_columns(
-    want: frozenset[str], fields: Fields, callers: Fields, times: Floats, failed: list[int], dropped: dict[str, int]
+    want: frozenset[str],
+    fields: Fields,
+    callers: Fields,
+    times: Floats,
+    failed: list[int],
+    dropped: Counter[str],
+    out_of_range: Counter[str],
 ) -> dict[str, Floats]:
     """Every number column that is wanted, except the time.
 
     `failed` are the rows of failures: LiteLLM fills in 0 for what it does not know, and after a failure it knows
-    nothing. Impossible values are counted in `dropped` by field.
+    nothing. Impossible values are counted in `dropped` and in `out_of_range`, by field.
     """
     stated = _stated(want, fields, callers)
     start, end = times
@@ -76,12 +93,15 @@ def number_columns(
         measures[:, failed] = of_failed
     lowest = min(columns["duration"].min(initial=0.0), np.fmin.reduce(measures, axis=None, initial=0.0))
     highest = np.fmax.reduce(measures, axis=None, initial=0.0)
-    if not (lowest >= 0 and highest <= HIGHEST):  # so too if a duration is NaN
+    highest = max(columns["duration"].max(initial=0.0), highest)
+    if not (lowest >= 0 and highest <= _LOWEST_LIMIT):  # so too if a duration is NaN
         for name, column in columns.items():
-            wrong = (column < 0) | (column > HIGHEST)
-            if wrong.any():
-                column[wrong] = np.nan
-                dropped[_FIELDS[name]] = dropped.get(_FIELDS[name], 0) + int(wrong.sum())
+            below, above = column < 0, column > LIMITS[name]
+            for wrong, field in ((below, _FIELDS[name]), (above, "startTime" if name == "duration" else _FIELDS[name])):
+                if wrong.any():
+                    column[wrong] = np.nan
+                    dropped[field] += int(wrong.sum())
+                    out_of_range[field] += int(wrong.sum())
     return columns
 
 

@@ -93,7 +93,8 @@ def test_a_gap_and_another_writer_end_a_run() -> None:
 
 def test_drops_are_told_by_reason() -> None:
     batch = decode(notice("dropped", 9, records=7, reasons={"queue_full": 4, "made up": 2, "error": -1}))
-    assert notes(batch).drops == {"queue_full": 4, "other": 2, "error": 0}
+    assert notes(batch).drops == {"queue_full": 4, "other": 2}
+    assert batch.dropped_fields == {"notice.reasons": 1}
 
 
 def test_the_loss_of_another_writer_is_told() -> None:
@@ -128,3 +129,38 @@ def test_what_the_hook_has_hidden_is_no_content() -> None:
     hidden = [{"role": "user", "content": "redacted-by-tocsin", "content_hmac": "ab", "content_chars": 9}]
     batch = decode(as_lines(record(messages=hidden, response={})))
     assert batch.texts == []
+
+
+HUGE = [10**401, -1, 2**53 + 1, 2**63, 2**64, 1.5, 1e300, "1", True, None, [1]]
+
+
+@pytest.mark.parametrize("number", HUGE)
+def test_a_line_whose_number_cannot_be_still_says_what_its_record_says(number: object) -> None:
+    good = enveloped(as_lines(record(id="good")), 1)
+    line = as_lines({"v": 1, "writer": "w1", "seq": number, "kind": "attempt", "record": record(id="bad")})
+    batch = decode(good + line)
+    assert batch.size == 2
+    assert notes(batch).runs == [Run("w1", 1, 1)]
+    assert batch.dropped_fields == {"seq": 1}
+
+
+@pytest.mark.parametrize("number", HUGE)
+def test_no_number_of_a_notice_is_larger_than_a_count_can_be(number: object) -> None:
+    lost = {
+        "v": 1,
+        "writer": "w2",
+        "seq": 2,
+        "kind": "lost",
+        "notice": {"writer": "w1", "written": 7, "offered": number},
+    }
+    dropped = {"v": 1, "writer": "w2", "seq": 3, "kind": "dropped", "notice": {"reasons": {"error": number, "x": 2}}}
+    batch = decode(as_lines(lost) + as_lines(dropped))
+    assert notes(batch).losses == [Loss("w1", 7, 0, exact=True)]
+    assert notes(batch).drops == {"other": 2}
+    told = {"notice.reasons": 1} | ({} if number is None else {"notice.offered": 1})
+    assert batch.dropped_fields == told
+    assert notes(batch).runs == [Run("w2", 2, 3)]
+
+
+def test_numbers_up_to_the_largest_count_are_believed() -> None:
+    assert notes(decode(notice("beat", 2**53))).runs == [Run("w1", 2**53, 2**53)]

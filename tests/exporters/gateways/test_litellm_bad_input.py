@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporters import bounds
 from exporters.batch import NUMBER_COLUMNS, Reject
 from exporters.gateways.names import LONGEST
 from spec.vocabulary import REJECTIONS
@@ -315,6 +316,52 @@ def test_impossible_numbers_are_left_out_and_counted(wrong: float) -> None:
     assert [row[name] for name in NUMBER_COLUMNS[3:]] == [None] * 5
     assert set(batch.dropped_fields.values()) == {1}
     assert len(batch.dropped_fields) == 5
+    assert batch.out_of_range == batch.dropped_fields
+
+
+@pytest.mark.parametrize("wrong", ["12", True, [1], {"a": 1}, "1e3"])
+def test_what_is_no_number_is_left_out_as_a_wrong_type(wrong: object) -> None:
+    batch = decode([record(prompt_tokens=wrong, response_cost=wrong)])
+    assert batch.dropped_fields == {"prompt_tokens": 1, "response_cost": 1}
+    assert batch.out_of_range == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "most"),
+    [
+        ("prompt_tokens", "input_tokens", bounds.TOKENS),
+        ("completion_tokens", "output_tokens", bounds.TOKENS),
+        ("response_cost", "cost_usd", bounds.COST_USD),
+    ],
+)
+def test_a_number_up_to_its_limit_is_believed_and_one_beyond_is_counted(field: str, column: str, most: float) -> None:
+    batch = decode([record() | {field: value} for value in (most, math.nextafter(most, math.inf), 1e15)])
+    assert [row[column] for row in rows(batch)] == [most, None, None]
+    assert batch.out_of_range == {field: 2}
+    assert 0.03 + most - most == pytest.approx(0.03)  # what the largest does to a sum
+
+
+def test_a_duration_of_years_is_not_believed() -> None:
+    batch = decode([record(startTime=1_795_000_000.0 - bounds.SECONDS, endTime=1_795_000_001.0)])
+    assert rows(batch)[0]["duration"] is None
+    assert batch.out_of_range == {"startTime": 1}
+
+
+@pytest.mark.parametrize("huge", ["1" * 401, "-" + "1" * 401, "9" * 5_000, "1e400", "-1e400", "NaN", "1" * 20, "true"])
+def test_no_number_keeps_a_record_from_being_described(huge: str) -> None:
+    made = record(
+        model_parameters={"max_tokens": "@"},
+        guardrail_information=[
+            {"guardrail_name": "g", "guardrail_status": "success", "risk_score": "@", "duration": "@"}
+        ],
+        messages="@",
+        prompt_tokens="@",
+        metadata__usage_object={"prompt_tokens_details": {"cached_tokens": "@"}},
+    )
+    batch = decode(as_lines(made).replace(b'"@"', huge.encode()))
+    flat = batch.record(0)
+    json.dumps(flat, allow_nan=False)
+    assert "gen_ai.request.max_tokens" not in flat
 
 
 NASTY = ['"', "'", "\\", "a\nb", "a\rb", 'x"} 1\nup 0', "\u2028", "\0", "{{.Name}}", "é" * 90, "\U0001f600", " "]

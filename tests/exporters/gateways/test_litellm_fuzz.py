@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporters import bounds
 from exporters.batch import ALL_COLUMNS, NUMBER_COLUMNS, EventBatch
-from exporters.gateways import LiteLLM, instants
+from exporters.gateways import LiteLLM
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, REJECTIONS, VERDICTS
 from tests.exporters.gateways.samples import SAMPLES, as_lines, lines, record, records, rows
 
@@ -63,7 +64,7 @@ def judge(batch: EventBatch, data: bytes) -> None:
         assert not (column < 0).any()
         assert not np.isinf(column).any()
     assert not np.isnan(batch.numbers("time")).any()
-    assert (batch.numbers("time") < instants.LAST).all()
+    assert (batch.numbers("time") < bounds.LAST).all()
     for row in seen:
         assert row["outcome"] in OUTCOMES
         assert row["error_class"] in ERROR_CLASSES
