@@ -59,7 +59,7 @@ def of_storm() -> Iterator[Query]:
 def of_mentioned(alert: Alert, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> Iterator[Query]:
     """One query for each metric that the prose names and that `of_alert` does not already ask about."""
     asked = {rule.series.metric, rule.answered, rule.denominator.metric if rule.denominator else ""}
-    for name in dict.fromkeys(code for text in alert.look_at for code in _CODE.findall(text)):
+    for name in dict.fromkeys(code for text in alert.triage for code in _CODE.findall(text)):
         if name in metrics and name not in asked:
             yield Query(f"`{name}`: {metrics[name].help}", of_metric(metrics[name]))
 

@@ -16,6 +16,7 @@ from generators.promql import condition, duration, number
 from generators.yaml_text import yaml_text
 from spec import MetricInfo, Spec, catalogue, names
 from spec.checks.frameworks import framework
+from spec.log_fields import filled
 from spec.lookup import signals_of
 from spec.model import Absence, Alert, Baseline, Ratio, Rule, Severity, Signal
 
@@ -26,7 +27,7 @@ _OP: Final = {">=": "at least", ">": "more than", "<=": "at most", "<": "less th
 _SLA: Final = (
     ("acknowledge", "acknowledged"),
     ("contain", "contained"),
-    ("update_every", "news to those concerned every"),
+    ("update_every", "status update every"),
     ("resolve", "resolved"),
     ("review", "reviewed"),
 )
@@ -91,8 +92,8 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
     alert = spec.alerts[names.STORM]
     single = {rule.name: rule for rule in rules}
     facts = [
-        Fact("Severity, owner, who hears", "as of the alert that it stands for, see below"),
-        Fact("Holds back", "the single alerts of that name, as long as it is up"),
+        Fact("Severity, owner, who hears", "those of the alert that it replaces (see below)"),
+        Fact("Holds back", "the single alerts of that name, while it fires"),
         Fact("Dashboard", dashboard_url(spec)),
     ]
     families = {storm.family: {"fold": int(storm.value)} for storm in storms[:1]}
@@ -115,7 +116,12 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
 
 
 def _common(spec: Spec, name: str, alert: Alert) -> dict[str, Any]:
-    return {"name": name, "alert": alert, "incident": spec.incidents[alert.incident].title}
+    return {
+        "name": name,
+        "alert": alert,
+        "steps": [filled(step, spec.gateways) for step in alert.triage],
+        "incident": spec.incidents[alert.incident].title,
+    }
 
 
 def _index(spec: Spec, rules: list[AlertRule], storms: list[AlertRule]) -> str:
@@ -141,17 +147,17 @@ def _facts(spec: Spec, rule: AlertRule) -> Iterator[Fact]:
     yield Fact("Incident", f"{spec.incidents[alert.incident].title} (`{rule.incident_key}`)")
     yield Fact("Fires", _when(spec, rule))
     if alert.one_shot:
-        yield Fact("Ends", f"{duration(rule.lookback)} after the last hit: the event is over when it is seen")
+        yield Fact("Ends", f"{duration(rule.lookback)} after the last hit (latched: one hit is over once it is seen)")
     if alert.fold:
         link = f"[{names.STORM}]({names.runbook_page(names.STORM)})"
-        yield Fact("Folds", f"from {alert.fold} groups at once on, one {link} replaces the single alerts")
+        yield Fact("Storm", f"grouped into one {link} at {alert.fold} or more groups")
     yield Fact("Confidence", f"{alert.confidence}; {alert.maturity}")
     yield Fact("Dashboard", dashboard_url(spec))
 
 
 def _hours(severity: Severity, alert: Alert) -> str:
     if alert.maturity == "incubating":
-        return "still proving itself, so it wakes nobody"
+        return "goes to chat only, until it has proved itself"
     match severity.page:
         case "always":
             return "pages at any hour"

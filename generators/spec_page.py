@@ -25,7 +25,13 @@ from spec.load import FOLDER
 
 PATH: Final = "docs/spec.md"
 
-_FILES: Final = {"settings": "defaults", "families": "metrics", "health": "metrics", "external": "metrics"}
+_FILES: Final = {
+    "settings": "defaults",
+    "families": "metrics",
+    "health": "metrics",
+    "external": "metrics",
+    "gateways": "gateways/litellm",
+}
 """Files whose name is not that of their table."""
 _KEY: Final = re.compile(r"^  ([a-z_]+):")
 

@@ -57,7 +57,7 @@ class DanglingReferenceError(SpecError):
 
 
 def dotted(path: Path) -> str:
-    """``("alerts", "LLMRequestFlood", "look_at", 0)`` as ``alerts.LLMRequestFlood.look_at[0]``."""
+    """``("alerts", "LLMRequestFlood", "triage", 0)`` as ``alerts.LLMRequestFlood.triage[0]``."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"

@@ -48,7 +48,9 @@ def load_spec(*overlays: FilePath) -> Spec:
 
 def load_sourced(*overlays: FilePath) -> Sourced:
     """As `load_spec`, with the place of every entry, for messages of checks."""
-    files = [(path, f"{FOLDER.name}/{path.name}") for path in _files(FOLDER)]
+    files = [
+        (path, f"{FOLDER.name}/{path.relative_to(FOLDER)}") for path in (*_files(FOLDER), *_files(FOLDER / "gateways"))
+    ]
     shipped_count = len(files)
     files += [(path, "") for overlay in overlays for path in _files(overlay)]
     documents = read_documents(files)

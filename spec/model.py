@@ -201,9 +201,9 @@ When = Threshold | Ratio | Rule | Baseline | Absence
 class Alert(Entry, frozen=True):
     """When a signal becomes somebody's business.
 
-    `why` says why this threshold; `look_at` what to look at first: both are printed in the runbook page. `one_shot`:
-    the event is over when it is seen, so the alert is latched past the last escalation tier. `fold`: from this many
-    groups at once on, an ``LLMAlertStorm`` replaces the single alerts.
+    The runbook page prints `why` (why this threshold) and `triage` (what to check, in order). `one_shot`: the event is
+    over once it is seen, so the alert is latched until after the last escalation tier. `fold`: from this many groups
+    on, an ``LLMAlertStorm`` replaces the single alerts.
     """
 
     severity: SeverityName
@@ -221,7 +221,7 @@ class Alert(Entry, frozen=True):
     impact: str
     """What harm it can do."""
     why: str
-    look_at: tuple[str, ...]
+    triage: tuple[str, ...]
     false_positives: tuple[str, ...] = ()
     """What else can look like it."""
     maturity: Maturity = "stable"
@@ -323,6 +323,15 @@ class IncidentType(Entry, frozen=True):
     entity: str = ""
 
 
+class GatewayLog(Entry, frozen=True):
+    """Where things are in a gateway's log, for runbooks."""
+
+    title: str
+    """The gateway's name for people."""
+    log: dict[str, str] = {}
+    """What a runbook asks for (``prompt``) and the field that has it, as Markdown."""
+
+
 class Settings(Entry, frozen=True):
     """One value each; see the comments in ``defaults.yaml``."""
 
@@ -383,3 +392,4 @@ class Spec(Entry, frozen=True):
     escalations: dict[str, Escalation]
     calendars: dict[str, Calendar]
     incidents: dict[str, IncidentType]
+    gateways: dict[str, GatewayLog] = {}

@@ -32,7 +32,7 @@ class RunbookComplete:
             for key in ("summary", "meaning", "impact", "why"):
                 if not getattr(alert, key).strip():
                     yield Issue("found nothing, expected text", (*path, key))
-            for key in ("look_at", "false_positives"):
+            for key in ("triage", "false_positives"):
                 lines: tuple[str, ...] = getattr(alert, key)
                 if not lines:
                     yield Issue("found an empty list, expected at least one line", (*path, key))
@@ -59,7 +59,7 @@ class RunbookNamesExist:
             texts: list[tuple[Path, str]] = [
                 ((*path, key), getattr(alert, key)) for key in ("summary", "meaning", "impact", "why")
             ]
-            texts += [((*path, "look_at", index), line) for index, line in enumerate(alert.look_at)]
+            texts += [((*path, "triage", index), line) for index, line in enumerate(alert.triage)]
             texts += [((*path, "false_positives", index), line) for index, line in enumerate(alert.false_positives)]
             for here, text in texts:
                 for match in _METRIC.finditer(text):

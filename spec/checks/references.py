@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from spec.checks.base import Gravity, Issue
 from spec.errors import Path, nearest
+from spec.log_fields import mentioned
 from spec.lookup import own_stream, signals_of
 from spec.model import Spec
 from spec.vocabulary import IDENTITIES, MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
@@ -93,11 +94,15 @@ def _measure(name: str, spec: Spec) -> Iterator[Issue]:
 
 
 def _alerts(spec: Spec) -> Iterator[Issue]:
+    log_places = {place for gateway in spec.gateways.values() for place in gateway.log}
     for name, alert in spec.alerts.items():
         for key, signal in signals_of(alert) if alert.enabled else ():
             yield from _known(signal, spec.signals, "a signal", ("alerts", name, "when", key))
         yield from _known(alert.incident, spec.incidents, "an incident", ("alerts", name, "incident"))
         yield from _known(alert.severity, spec.severities, "a severity", ("alerts", name, "severity"))
+        for index, step in enumerate(alert.triage):
+            for place in mentioned(step):
+                yield from _known(place, log_places, "a place in a gateway's log", ("alerts", name, "triage", index))
 
 
 def _people(spec: Spec) -> Iterator[Issue]:

@@ -83,14 +83,14 @@ def test_choosing_a_known_entry_changes_nothing_but_what_is_to_be_tuned(opened: 
 
 def test_the_keys_of_an_alert_are_offered_with_what_they_mean(opened: Editor) -> None:
     keys = opened.offered(OVERLAY + "alerts:\n  LLMSpendBurst:\n    |")
-    assert {"severity", "owner", "when", "summary", "look_at", "enabled", "maturity"} <= set(keys)
+    assert {"severity", "owner", "when", "summary", "triage", "enabled", "maturity"} <= set(keys)
     assert [name for name, (_, said) in keys.items() if not said] == []
 
 
 def test_a_new_alert_is_offered_whole(opened: Editor) -> None:
     new = opened.offered(OVERLAY + "alerts:\n  MyOwn:\n    |")
     required = re.findall(r"^(\w+):", new["Alert"][0], re.MULTILINE)
-    assert required == ["severity", "owner", "incident", "when", "summary", "meaning", "impact", "why", "look_at"]
+    assert required == ["severity", "owner", "incident", "when", "summary", "meaning", "impact", "why", "triage"]
 
 
 def test_names_of_signals_are_offered_with_what_they_measure(opened: Editor) -> None:

@@ -52,7 +52,7 @@ def test_every_address_in_the_rules_has_its_page(shipped: Spec, pages: dict[str,
 def test_every_word_that_the_spec_says_is_on_the_page(shipped: Spec, pages: dict[str, str]) -> None:
     for name in {rule.name for rule in compile_alerts(shipped)}:
         alert, text = shipped.alerts[name], pages[f"{name}.md"]
-        prose = [getattr(alert, key) for key in _PROSE] + [*alert.look_at, *alert.false_positives]
+        prose = [getattr(alert, key) for key in _PROSE] + [*alert.triage, *alert.false_positives]
         ids = [*alert.atlas, *alert.attack, *alert.owasp]
         assert [words for words in (*prose, *ids) if words not in text] == [], name
 
@@ -138,7 +138,7 @@ def test_every_metric_that_the_prose_names_has_a_query(shipped: Spec, pages: dic
         if rule.name == "LLMAlertStorm":
             continue
         text = pages[f"{rule.name}.md"]
-        named = set(re.findall(r"`([a-z_]+)`", " ".join(rule.alert.look_at))) & metrics
+        named = set(re.findall(r"`([a-z_]+)`", " ".join(rule.alert.triage))) & metrics
         asked = " ".join(_PROMQL.findall(text))
         assert {name for name in named if name not in asked} == set(), rule.name
 

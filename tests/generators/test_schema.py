@@ -79,7 +79,7 @@ WRONG = {
     "text as a number": "alerts: {LLMSpendBurst: {summary: 7}}",
     "yes for true": "alerts: {LLMSpendBurst: {enabled: yes}}",
     "a severity that is none": "severities: {urgent: {order: 1}}",
-    "a list that is none": "alerts: {LLMSpendBurst: {look_at: everything}}",
+    "a list that is none": "alerts: {LLMSpendBurst: {triage: everything}}",
     "a tier without its time": "escalations: {security_high: {tiers: [{notify: [pager-security]}]}}",
     "a scale of nothing": "settings: {time_scale: 0}",
 }

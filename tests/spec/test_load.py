@@ -93,7 +93,7 @@ alerts:
     meaning: m
     impact: i
     why: w
-    look_at: [here]
+    triage: [here]
     false_positives: [there]
 """
     spec = load_spec(overlay(tmp_path, text))
@@ -154,7 +154,7 @@ def test_time_scale_has_to_be_above_zero(tmp_path: Path) -> None:
           " (did you mean 'alerts'?)"),
         ("alerts:\n  LLMSpendBurst:\n    sevrity: low",
          "own.yaml:3:5: alerts.LLMSpendBurst.sevrity: unknown key 'sevrity', expected one of severity, owner, incident,"
-         " when, summary, meaning, impact, why, look_at, false_positives, maturity, confidence, one_shot, for, enabled,"
+         " when, summary, meaning, impact, why, triage, false_positives, maturity, confidence, one_shot, for, enabled,"
          " fold, atlas, attack, owasp, skip (did you mean 'severity'?)"),
         ("alerts: {LLMSpendBurst: {severity: hihg}}",
          "own.yaml:1:26: alerts.LLMSpendBurst.severity: found 'hihg', expected one of critical, high, low, medium"
@@ -172,8 +172,8 @@ def test_time_scale_has_to_be_above_zero(tmp_path: Path) -> None:
         ("alerts: {LLMSpendBurst: {when: {valeu: 3}}}",
          "own.yaml:1:33: alerts.LLMSpendBurst.when.valeu: unknown key 'valeu', expected one of technique, signal, op,"
          " value (did you mean 'value'?)"),
-        ("alerts: {LLMSpendBurst: {look_at: everywhere}}",
-         "own.yaml:1:26: alerts.LLMSpendBurst.look_at: found 'everywhere', expected a list"),
+        ("alerts: {LLMSpendBurst: {triage: everywhere}}",
+         "own.yaml:1:26: alerts.LLMSpendBurst.triage: found 'everywhere', expected a list"),
         ("alerts: {LLMSpendBurst: 200}",
          "own.yaml:1:10: alerts.LLMSpendBurst: found the number 200, expected a map"),
         ("alerts: {LLMSpendBrust: {enabled: false}}",
