@@ -48,9 +48,7 @@ def load_spec(*overlays: FilePath) -> Spec:
 
 def load_sourced(*overlays: FilePath) -> Sourced:
     """As `load_spec`, with the place of every entry, for messages of checks."""
-    files = [
-        (path, f"{FOLDER.name}/{path.relative_to(FOLDER)}") for path in (*_files(FOLDER), *_files(FOLDER / "gateways"))
-    ]
+    files = [(path, f"{FOLDER.name}/{path.relative_to(FOLDER)}") for path in shipped_files()]
     shipped_count = len(files)
     files += [(path, "") for overlay in overlays for path in _files(overlay)]
     documents = read_documents(files)
@@ -64,6 +62,11 @@ def load_sourced(*overlays: FilePath) -> Sourced:
     if dangling:
         raise DanglingReferenceError(placed(dangling, document.places))
     return Sourced(scaled(spec, spec.settings.time_scale), document.places)
+
+
+def shipped_files() -> list[FilePath]:
+    """The files that make the shipped spec."""
+    return [*_files(FOLDER), *_files(FOLDER / "gateways")]
 
 
 def _files(path: FilePath) -> list[FilePath]:

@@ -121,3 +121,9 @@ MEASURES: Final = (
     "without_content",
 )
 """What of an attempt is a number: what families and signals add up, and `at_least` compares."""
+
+LOG_PLACES: Final = (
+    *("account", "answer", "client_address", "cost", "error", "guardrail", "key_hash", "model", "prompt"),
+    *("set_budget", "set_rate_limit", "system_prompt", "tool_calls", "tool_result"),
+)
+"""What runbooks ask for in a gateway's log (or its API); ``spec/gateways/`` says where each gateway has it."""

@@ -10,7 +10,7 @@ from spec.errors import Path, nearest
 from spec.log_fields import mentioned
 from spec.lookup import own_stream, signals_of
 from spec.model import Spec
-from spec.vocabulary import IDENTITIES, MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
+from spec.vocabulary import IDENTITIES, LOG_PLACES, MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
 
 
 class ReferencesResolve:
@@ -26,6 +26,9 @@ class ReferencesResolve:
         yield from _signals(spec)
         yield from _alerts(spec)
         yield from _people(spec)
+        for name, gateway in spec.gateways.items():
+            for place in gateway.log:
+                yield from _known(place, LOG_PLACES, "a place in a gateway's log", ("gateways", name, "log", place))
 
 
 def _known(name: str, names: Iterable[str], kind: str, path: Path) -> Iterator[Issue]:
@@ -94,7 +97,6 @@ def _measure(name: str, spec: Spec) -> Iterator[Issue]:
 
 
 def _alerts(spec: Spec) -> Iterator[Issue]:
-    log_places = {place for gateway in spec.gateways.values() for place in gateway.log}
     for name, alert in spec.alerts.items():
         for key, signal in signals_of(alert) if alert.enabled else ():
             yield from _known(signal, spec.signals, "a signal", ("alerts", name, "when", key))
@@ -102,7 +104,7 @@ def _alerts(spec: Spec) -> Iterator[Issue]:
         yield from _known(alert.severity, spec.severities, "a severity", ("alerts", name, "severity"))
         for index, step in enumerate(alert.triage):
             for place in mentioned(step):
-                yield from _known(place, log_places, "a place in a gateway's log", ("alerts", name, "triage", index))
+                yield from _known(place, LOG_PLACES, "a place in a gateway's log", ("alerts", name, "triage", index))
 
 
 def _people(spec: Spec) -> Iterator[Issue]:

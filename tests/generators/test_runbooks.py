@@ -12,6 +12,7 @@ from alerts import compile_alerts
 from generators import prometheus, runbooks
 from generators.errors import GeneratorError
 from spec import Spec, catalogue, load_spec
+from spec.log_fields import filled
 from tests.generators.programs import RealServer, rules_of, run, spec_with
 from tests.generators.promql_checks import ALERTS, Known, records_of, unknown_matchers, unknown_metrics
 
@@ -52,7 +53,10 @@ def test_every_address_in_the_rules_has_its_page(shipped: Spec, pages: dict[str,
 def test_every_word_that_the_spec_says_is_on_the_page(shipped: Spec, pages: dict[str, str]) -> None:
     for name in {rule.name for rule in compile_alerts(shipped)}:
         alert, text = shipped.alerts[name], pages[f"{name}.md"]
-        prose = [getattr(alert, key) for key in _PROSE] + [*alert.triage, *alert.false_positives]
+        prose = [getattr(alert, key) for key in _PROSE] + [
+            *(filled(step, shipped.gateways) for step in alert.triage),
+            *alert.false_positives,
+        ]
         ids = [*alert.atlas, *alert.attack, *alert.owasp]
         assert [words for words in (*prose, *ids) if words not in text] == [], name
 
@@ -76,10 +80,10 @@ def test_a_page_says_what_the_spec_decides(pages: dict[str, str]) -> None:
         "| **Severity** | high; pages at any hour |",
         "| **Owner** | security |",
         "| **Incident** | Prompt attack on a model (`prompt_injection/{actor}`) |",
-        "| **Ends** | 2h5m after the last hit: the event is over when it is seen |",
+        "| **Ends** | 2h5m after the last hit (latched: one hit is over once it is seen) |",
         "| at once | pager-security, chat-security |  |  |",
         "| 15m | pager-security, pager-platform | not acknowledged |  |",
-        "Promised: acknowledged within 15m, contained within 2h, news to those concerned every 1h, resolved within 1d, "
+        "SLA: acknowledged within 15m, contained within 2h, status update every 1h, resolved within 1d, "
         "reviewed within 7d.",
     ):
         assert line in text.splitlines()
@@ -90,7 +94,7 @@ def test_what_still_proves_itself_escalates_to_nobody(pages: dict[str, str]) -> 
     text = pages["LLMIndirectInjectionSeen.md"]
     assert "| at once | chat-security |  |  |" in text
     assert "| 4h |" not in text
-    assert "escalates to nobody" in text
+    assert "does not escalate until its maturity is `stable`" in text
 
 
 def test_the_index_has_every_page_once_and_says_what_is_off(tmp_path: Path, pages: dict[str, str]) -> None:
@@ -98,7 +102,7 @@ def test_the_index_has_every_page_once_and_says_what_is_off(tmp_path: Path, page
     overlay = {"alerts": {"LLMSpendBurst": {"enabled": False}, "LLMToolMisuse": {"maturity": "sandbox"}}}
     found = runbooks.generate(spec_with(tmp_path, overlay))
     assert not {"runbooks/LLMSpendBurst.md", "runbooks/LLMToolMisuse.md"} & set(found)
-    assert "off, or in the sandbox: LLMToolMisuse, LLMSpendBurst." in found["runbooks/README.md"]
+    assert "disabled, or in the sandbox: LLMToolMisuse, LLMSpendBurst." in found["runbooks/README.md"]
 
 
 def test_links_between_pages_resolve(pages: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from alerts.checks import checks, run_checks
 from spec.checks.base import Issue
 from spec.errors import dotted
-from spec.load import FOLDER, load_sourced
+from spec.load import load_sourced, shipped_files
 from spec.model import Spec
 from spec.shape import conform
 from spec.source import Document, merged, parse_document, read_document
@@ -34,6 +34,11 @@ EXAMPLES = [
             "found 'nope', expected the name of an incident"),
     Example("TOC001", "settings: {severity_words: ~}\nseverities: {low: {page: nights}}", "severities.low.page",
             "found 'nights', expected the name of a calendar, or always or never"),
+    Example("TOC001", "alerts: {LLMSpendBurst: {triage: ['read it {log:prompt,anwser}']}}",
+            "alerts.LLMSpendBurst.triage[0]",
+            "found 'anwser', expected the name of a place in a gateway's log (did you mean 'answer'?)"),
+    Example("TOC001", "gateways: {kong: {title: Kong, log: {promt: body}}}", "gateways.kong.log.promt",
+            "found 'promt', expected the name of a place in a gateway's log (did you mean 'prompt'?)"),
     Example("TOC002", "alerts: {LLMSpendBurst: {atlas: [AML.T9999]}}", "alerts.LLMSpendBurst.atlas[0]",
             "found 'AML.T9999', expected an id of MITRE ATLAS 5.6.0"),
     Example("TOC002", "alerts: {LLMSpendBurst: {owasp: [ASI02, LLM10]}}", "alerts.LLMSpendBurst.owasp[1]",
@@ -235,7 +240,7 @@ EXAMPLES = [
             "alerts.LLMSpendBurst.when.signal", "found what events add up to, which is missing when nothing happens"),
 ]  # fmt: skip
 
-SHIPPED = merged(read_document(path) for path in sorted(FOLDER.glob("*.yaml")))
+SHIPPED = merged(read_document(path) for path in shipped_files())
 
 
 def with_overlay(text: str) -> Spec:

@@ -150,7 +150,8 @@ def test_time_scale_has_to_be_above_zero(tmp_path: Path) -> None:
     [
         ("alert: {}",
          "own.yaml:1:1: alert: unknown key 'alert', expected one of metadata, settings, fields, families, health,"
-         " external, signals, alerts, severities, channels, escalations, calendars, incidents"
+         " external, signals, alerts, severities, channels, escalations, calendars, incidents,"
+         " gateways"
           " (did you mean 'alerts'?)"),
         ("alerts:\n  LLMSpendBurst:\n    sevrity: low",
          "own.yaml:3:5: alerts.LLMSpendBurst.sevrity: unknown key 'sevrity', expected one of severity, owner, incident,"
