@@ -405,7 +405,7 @@ def _add_demo(commands: _Commands) -> None:
     parser.add_argument("--once", action="store_true", help="end as soon as the expected pages have come")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.add_argument(
-        "--limit", type=float, default=90.0, metavar="SECONDS", help="how long the pages may take (default: 90)"
+        "--limit", type=float, default=600.0, metavar="SECONDS", help="how long the pages may take (default: 600)"
     )
     parser.add_argument(
         "--recordings", type=Path, metavar="DIR", help="recordings to play (default: those of this checkout)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import re
 import sys
 import threading
 import time
@@ -118,7 +119,7 @@ class CaptureReceiver:
         """The webhooks of Alertmanager among them, in order."""
         return tuple(page for delivery in self.deliveries if (page := delivery.page) is not None)
 
-    def wait_for(self, predicate: Callable[[Delivery], bool], timeout: float) -> Delivery:
+    def wait_for(self, predicate: Callable[[Delivery], bool], timeout: float = 600.0) -> Delivery:
         """The first delivery that satisfies the predicate, among those that have arrived or will.
 
         Args:
@@ -135,7 +136,7 @@ class CaptureReceiver:
         with self._arrived:
             found = self._arrived.wait_for(first, timeout)
             if found is None:
-                came = ", ".join(delivery.path for delivery in self._deliveries) or "nothing"
+                came = ", ".join(map(_said, self._deliveries)) or "nothing"
                 raise TimeoutError(f"no such delivery within {timeout:g} s; what came: {came}")
             return found
 
@@ -202,6 +203,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+def _said(delivery: Delivery) -> str:
+    """A delivery in a few words: where it went, and what it is about."""
+    if page := delivery.page:
+        about = [f"{alert.labels.get('alertname')} {alert.status}" for alert in page.alerts]
+    else:
+        about = re.findall(r'"(?:title|summary)": ("[^"]*")', json.dumps(delivery.body, ensure_ascii=False))
+    return " ".join((delivery.path, *about))
 
 
 def _content(path: str, body: Any) -> tuple[HTTPStatus, str, str]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self
 import requests
 import yaml
 
+from exercises.patience import Patience, untold
 from exercises.programs import ServerMissing, find, package_root
 from exercises.receiver import CaptureReceiver, Delivery
 
@@ -48,8 +49,11 @@ class ServerFailed(Exception):
     """A server did not start, is not running, or refused a call. The message has the tail of its log, or its answer."""
 
 
+PATIENCE = 600.0
+"""Seconds to wait for what a server has to show. Only one that is stuck takes so long, on whatever machine."""
+
 _PORT_TRIES = 5
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_LINES = 20
 
@@ -93,21 +97,23 @@ class Server(ABC):
     program: ClassVar[str]
     """The name `find` knows it by."""
 
-    def __init__(self, directory: Path, config: str, *, flags: Sequence[str] = (), start_timeout: float = 30.0) -> None:
+    def __init__(
+        self, directory: Path, config: str, *, flags: Sequence[str] = (), tell: Callable[[str], None] = untold
+    ) -> None:
         """Prepare the folder, without starting anything.
 
         Args:
             directory: Where its configuration, data and log go; created when absent.
             config: The whole text of its configuration file.
             flags: Further command-line flags.
-            start_timeout: Seconds until it has to be ready.
+            tell: Takes a line about a start that takes long.
         """
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config_file = self.directory / f"{self.program}.yml"
         self.log_file = self.directory / f"{self.program}.log"
         self._flags = tuple(flags)
-        self._start_timeout = start_timeout
+        self._tell = tell
         self._port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -261,16 +267,16 @@ class Server(ABC):
             raise
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> None:
-        deadline = time.monotonic() + self._start_timeout
-        while time.monotonic() < deadline:
+        patience = Patience(process.pid, self.program, self.log_file, self._tell)
+        while not (lost := patience.lost()):
             if process.poll() is not None:
                 raise ServerFailed(f"{self.program} ended with code {process.returncode}{self._log_tail()}")
             if _listens(process.pid, port):
                 with contextlib.suppress(requests.RequestException):
-                    if _http("GET", f"{_at(port)}/-/ready", timeout=1.0).status_code == requests.codes.ok:
+                    if _http("GET", f"{_at(port)}/-/ready", timeout=_CALL_SECONDS).status_code == requests.codes.ok:
                         return
             time.sleep(_POLL_SECONDS)
-        raise ServerFailed(f"{self.program} was not ready within {self._start_timeout:g} s{self._log_tail()}")
+        raise ServerFailed(f"{self.program} did not start: {lost}{self._log_tail()}")
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -343,12 +349,12 @@ class Prometheus(Server):
             for element in data["result"]
         ]
 
-    def wait_for(self, expression: str, timeout: float) -> list[Sample]:
+    def wait_for(self, expression: str, timeout: float = PATIENCE) -> list[Sample]:
         """Evaluate a PromQL expression until it gives something, and return that.
 
         Args:
             expression: As for `query`.
-            timeout: How long to try, in seconds.
+            timeout: Seconds after which nothing is expected any more.
 
         Raises:
             TimeoutError: It gave nothing in time.

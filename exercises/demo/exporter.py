@@ -7,25 +7,29 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import requests
 
+from exercises.patience import Patience, untold
 from exercises.servers import ServerFailed
 
 _TETHER: Final = Path(__file__).resolve().parents[1] / "tether.py"
 _ADDRESS: Final = re.compile(rb"metrics are at (http://[^\s/]+)/metrics")
-_START_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 10.0
+_STOP_SECONDS: Final = 60.0
+_CALL_SECONDS: Final = 60.0
 _LOG_TAIL_LINES: Final = 20
 
 
 class Exporter:
     """The exporter of one configuration file, which asks for any free port."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, tell: Callable[[str], None] = untold) -> None:
+        """Start nothing yet. `tell` takes a line about a start that takes long."""
         self._config = config
+        self._tell = tell
         self._log = config.with_name("exporter.log")
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -35,7 +39,7 @@ class Exporter:
         """Start it and wait until it is ready.
 
         Raises:
-            ServerFailed: it ended, or was not ready in time.
+            ServerFailed: it ended, or is stuck. As long as it works it is waited for.
         """
         command = [sys.executable, "-m", "tocsin", "export", "--config", str(self._config)]
         with self._log.open("wb") as log:
@@ -47,11 +51,11 @@ class Exporter:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C of the terminal is for the demo, which then ends this
             )
-        deadline = time.monotonic() + _START_SECONDS
+        patience = Patience(self._process.pid, "the exporter", self._log, self._tell)
         while not (self._find_address() and self._ready()):
             self.check()
-            if time.monotonic() >= deadline:
-                raise ServerFailed(f"the exporter was not ready within {_START_SECONDS:g} s{self.log_tail()}")
+            if lost := patience.lost():
+                raise ServerFailed(f"the exporter did not start: {lost}{self.log_tail()}")
             time.sleep(0.05)
 
     def check(self) -> None:
@@ -76,6 +80,15 @@ class Exporter:
         except requests.RequestException as error:
             raise ServerFailed(f"the exporter does not show its metrics: {error}{self.log_tail()}") from error
         return answer.text
+
+    def total(self, metric: str) -> float:
+        """The sum of a metric's series now.
+
+        Raises:
+            ServerFailed: it does not answer.
+        """
+        lines = self.metrics().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((metric + "{", metric + " ")))
 
     def stop(self) -> None:
         """End it, by force after some seconds; nothing happens when it does not run."""
@@ -108,4 +121,4 @@ class Exporter:
     def _get(self, path: str) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False  # a proxy in the environment is not for loopback
-            return session.get(self.url + path, timeout=10.0)
+            return session.get(self.url + path, timeout=_CALL_SECONDS)
