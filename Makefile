@@ -61,7 +61,7 @@ bench: setup ## figures against named references (JSON=1 prints one JSON object)
 
 .PHONY: long
 long: setup ## property tests with many more examples, and LiteLLM's hook with four workers under load
-	@$(PYTEST) -m "not stack" --hypothesis-profile=long --timeout 3600
+	@$(PYTEST) -m "not stack" --hypothesis-profile=long
 	@$(BIN)/python -m tests.support.litellm_versions --all
 	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
@@ -16,6 +15,7 @@ from exercises import listen
 from exercises.demo.screen import Screen
 from exercises.receiver import Delivery
 from exercises.servers import free_port
+from tests.support.waiting import PATIENCE
 
 ALERT = {
     "status": "firing",
@@ -75,9 +75,7 @@ def test_what_is_posted_is_printed_until_it_is_stopped(number: signal.Signals) -
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert f"http://127.0.0.1:{port}/webhook/NAME" in process.stdout.readline()
-        requests.post(f"http://127.0.0.1:{port}/webhook/pager-security", json=WEBHOOK, timeout=10)
-        begun = time.monotonic()
-        while "Dashboard" not in process.stdout.readline():
-            assert time.monotonic() - begun < 20
+        requests.post(f"http://127.0.0.1:{port}/webhook/pager-security", json=WEBHOOK, timeout=PATIENCE)
+        assert any("Dashboard" in line for line in process.stdout)
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0

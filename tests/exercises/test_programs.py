@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exercises import programs, servers
+from tests.support.waiting import PATIENCE
 
 # A `download` leaves a package in its folder and a line in `downloads`. The stand-ins see only the folder of the test.
 APT = """\
@@ -202,7 +203,7 @@ def test_two_processes_that_fetch_at_once_download_once(machine: Machine) -> Non
     both = [
         subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    said = {process.communicate(timeout=30)[0].strip() for process in both}
+    said = {process.communicate(timeout=PATIENCE)[0].strip() for process in both}
     assert said == {str(machine.servers / "prometheus" / "usr" / "bin" / "promtool")}
     assert machine.downloads == ["prometheus"]
 

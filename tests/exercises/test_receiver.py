@@ -7,7 +7,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from exercises.receiver import CaptureReceiver, Delivery
+from tests.support.waiting import PATIENCE, wait_for
 
 WEBHOOK: dict[str, Any] = {
     "version": "4",
@@ -55,7 +55,7 @@ def receiver() -> Iterator[CaptureReceiver]:
 def post(receiver: CaptureReceiver, path: str, body: Any) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
-        return session.post(receiver.url + path, json=body, timeout=10)
+        return session.post(receiver.url + path, json=body, timeout=PATIENCE)
 
 
 def test_deliveries_keep_path_body_and_order(receiver: CaptureReceiver) -> None:
@@ -103,7 +103,7 @@ def test_waiting_ends_when_the_delivery_arrives(receiver: CaptureReceiver) -> No
     later = threading.Timer(0.2, post, (receiver, "/wanted", {}))
     later.start()
     try:
-        assert receiver.wait_for(lambda delivery: delivery.path == "/wanted", timeout=20).path == "/wanted"
+        assert receiver.wait_for(lambda delivery: delivery.path == "/wanted").path == "/wanted"
     finally:
         later.join()
 
@@ -129,7 +129,7 @@ def test_what_it_refuses_is_not_remembered(
     receiver: CaptureReceiver, headers: dict[str, str], body: bytes, status: int
 ) -> None:
     host = receiver.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE)
     connection.putrequest("POST", "/")
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -142,15 +142,12 @@ def test_what_it_refuses_is_not_remembered(
 def test_a_sender_that_is_killed_makes_no_noise(receiver: CaptureReceiver, capsys: pytest.CaptureFixture[str]) -> None:
     before = threading.active_count()
     host, _, port = receiver.url.removeprefix("http://").partition(":")
-    sender = socket.create_connection((host, int(port)), timeout=10)
+    sender = socket.create_connection((host, int(port)), timeout=PATIENCE)
     sender.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
-    deadline = time.monotonic() + 10
-    while threading.active_count() == before and time.monotonic() < deadline:
-        time.sleep(0.01)  # until it is being handled
+    wait_for(lambda: threading.active_count() > before, "it is not handled")
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, as of a dead process
     sender.close()
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: threading.active_count() <= before, "its handling does not end")
     assert threading.active_count() == before
     assert receiver.deliveries == ()
     assert capsys.readouterr().err == ""

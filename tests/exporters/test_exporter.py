@@ -23,6 +23,7 @@ from exporters.state import StateError, StateFolder
 from spec.catalogue import catalogue
 from tests.support.engines import SPEC, make_engine, shown
 from tests.support.litellm_lines import line, record
+from tests.support.waiting import PATIENCE
 
 
 class Rig:
@@ -194,7 +195,7 @@ def server(rig: Rig) -> Iterator[MetricsServer]:
 
 
 def get(server: MetricsServer, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    connection = http.client.HTTPConnection(*server.address, timeout=PATIENCE)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     return answer.status, dict(answer.getheaders()), answer.read()

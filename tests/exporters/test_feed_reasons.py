@@ -13,6 +13,7 @@ from exporters.sources.file import FileTail
 from exporters.state import StateFolder
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import line, record
+from tests.support.waiting import PAUSE, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,9 @@ def test_why_it_cannot_be_read_is_said_once_and_that_it_can_be_again(
         ((level, text),) = told(caplog)
         assert level == "WARNING"
         assert text.startswith(f"source gw cannot be read: no file matches {log}")
-        until(exporter, caplog, 1, seconds=1.5)
+        for _ in range(30):
+            look(exporter)
+            time.sleep(PAUSE)
         assert told(caplog) == []
         log.parent.mkdir()
         log.write_bytes(line(record(time.time(), "call")))
@@ -61,12 +64,16 @@ def test_names_of_files_cannot_write_into_the_log(tmp_path: Path, caplog: pytest
         exporter.close()
 
 
-def until(exporter: Exporter, caplog: pytest.LogCaptureFixture, lines: int, *, seconds: float = 10.0) -> None:
-    """Look at the sources until so much was said, or for so long."""
-    deadline = time.monotonic() + seconds
-    while (
-        time.monotonic() < deadline and len([found for found in caplog.records if "source gw" in found.message]) < lines
-    ):
-        exporter.poll()
-        exporter.scrape()
-        time.sleep(0.05)
+def look(exporter: Exporter) -> None:
+    exporter.poll()
+    exporter.scrape()
+
+
+def until(exporter: Exporter, caplog: pytest.LogCaptureFixture, lines: int) -> None:
+    """Look at the sources until so much was said."""
+
+    def said() -> bool:
+        look(exporter)
+        return len([found for found in caplog.records if "source gw" in found.message]) >= lines
+
+    wait_for(said, "it does not say why")

@@ -38,12 +38,13 @@ import json, os, signal, socket, sys, threading, time
 from pathlib import Path
 import tocsin
 from exporters.run import export
+from tests.support.waiting import PATIENCE
 
 def scrape(address):
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=600) as client:
         client.sendall(b"GET /metrics HTTP/1.1\\r\\nAccept-Encoding: gzip\\r\\n\\r\\n")
         client.makefile("rb").read()
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=600) as client:
         client.sendall(b"GET /metrics HTTP/1.1\\r\\n\\r\\n")
         return client.makefile("rb").read()
 
@@ -65,7 +66,7 @@ def test_a_running_exporter_has_loaded_no_heavy_module_that_it_has_no_use_for(tm
     (tmp_path / "tocsin.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "tocsin.yaml")]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, timeout=600, check=True)
     loaded = set(json.loads(done.stdout))
     assert {"exporters.run", "numpy", "hyperscan"} <= loaded
     assert not loaded & NOT_NEEDED

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.litellm_lines import line, record
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +21,6 @@ def exporter(tmp_path: Path) -> Iterator[ExporterProcess]:
     overlay = {"settings": {"scrape_interval": "100ms"}}
     with ExporterProcess(tmp_path, overlay=overlay, scan_content=False) as process:
         yield process
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def pid(exporter: ExporterProcess) -> int:
@@ -57,7 +51,7 @@ def test_a_second_exporter_says_why_it_does_not_start(exporter: ExporterProcess,
     exporter.start(wait=False)
     second, exporter._process = exporter._process, first
     assert second is not None
-    assert second.wait(30) == 1
+    assert second.wait(PATIENCE) == 1
     assert "is used by another exporter" in (tmp_path / "exporter.log").read_text()
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from generators import alertmanager, prometheus, promtool_tests
 from spec import Spec, load_spec
+from tests.support.waiting import PATIENCE
 
 Document = dict[str, Any]
 RealServer = Callable[[str], Path]
@@ -20,7 +21,9 @@ RealServer = Callable[[str], Path]
 
 def run(find: RealServer, name: str, *arguments: str | Path, cwd: Path | None = None) -> tuple[bool, str]:
     """Whether a program was content, and what it said."""
-    done = subprocess.run([find(name), *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [find(name), *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     return done.returncode == 0, done.stdout + done.stderr
 
 
@@ -73,6 +76,6 @@ def receivers(find: RealServer, config: Path, labels: Mapping[str, str]) -> list
     """Where amtool says that an alert with `labels` goes, sorted."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     command: Sequence[str | Path] = [find("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return sorted(done.stdout.strip().split(","))

@@ -316,8 +316,8 @@ def live(
             "scrape_configs": jobs,
         }
         with Prometheus(folder / "prometheus", yaml.safe_dump(config)) as server:
-            _wait_until(lambda: any(s.value >= 2 for s in server.query('count(ALERTS{alertstate="firing"})')))
-            _wait_until(lambda: bool(server.query("rate(llm_attempts_total[8s]) > 0")))
+            server.wait_for('count(ALERTS{alertstate="firing"}) >= 2')
+            server.wait_for("rate(llm_attempts_total[8s]) > 0")
             yield server, _boards(fast), everything
 
 
@@ -396,10 +396,3 @@ def _alert(labels: Any) -> tuple[str, str, str, str]:
 
 def _sent(query: str, values: dict[str, str] | None = None) -> str:
     return expanded(query.replace("$__rate_interval", "10s").replace("$__range", "1m"), values)
-
-
-def _wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.2)

@@ -24,6 +24,7 @@ from exercises.servers import Alertmanager, CaptureReceiver
 from generators import alertmanager, runbooks
 from spec import load_spec
 from tests.generators.programs import RealServer, spec_with
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -107,9 +108,9 @@ class Chain:
         }
         self.server.post("/api/v2/alerts", [alert])
 
-    def wait(self, path: str, timeout: float = 20.0) -> Any:
+    def wait(self, path: str) -> Any:
         """The first body that arrives at a path."""
-        return self.capture.wait_for(lambda delivery: delivery.path == path, timeout).body
+        return self.capture.wait_for(lambda delivery: delivery.path == path).body
 
 
 @pytest.fixture
@@ -181,8 +182,8 @@ def test_two_alerts_of_an_incident_are_one_page_and_a_storm_is_one_page_for_all(
     chain.fire("LLMAlertStorm", alert="LLMJailbreakRepeated", **storm, incident_key=key)
     for place in range(5):
         chain.fire("LLMJailbreakRepeated", actor=f"u{place}", **storm, incident_key=f"prompt_injection/u{place}")
-    chain.capture.wait_for(lambda delivery: delivery.path == "/tickets" and key in str(delivery.body), 20.0)
-    chain.capture.wait_for(lambda delivery: delivery.path == "/tickets" and "ann" in str(delivery.body), 20.0)
+    chain.capture.wait_for(lambda delivery: delivery.path == "/tickets" and key in str(delivery.body))
+    chain.capture.wait_for(lambda delivery: delivery.path == "/tickets" and "ann" in str(delivery.body))
     time.sleep(2.0)  # longer than the wait of a critical group: what was to come has come
     tickets = [delivery.body for delivery in chain.capture.deliveries if delivery.path == "/tickets"]
     found = sorted((body["groupLabels"]["incident_key"], len(body["alerts"])) for body in tickets)
@@ -198,13 +199,13 @@ def test_the_command_on_the_runbook_page_holds_back_the_later_tiers(chain: Chain
     key = f"data_leakage/{HOSTILE}"
     words = shlex.split(command.replace('"INCIDENT"', shlex.quote(json.dumps(key))))
     amtool = [str(real_server("amtool")), f"--alertmanager.url={chain.server.url}", *words[1:]]
-    subprocess.run(amtool, check=True, capture_output=True, timeout=30)
+    subprocess.run(amtool, check=True, capture_output=True, timeout=PATIENCE)
     later = {"alert_family": "", "maturity": "", "confidence": "", "tier": "2"}
     chain.fire("TocsinNotAcknowledged", actor=HOSTILE, **later)
     chain.fire("TocsinNotContained", actor=HOSTILE, **{**later, "tier": "4"})
     chain.fire("TocsinNotAcknowledged", actor="bob", **later)
-    chain.capture.wait_for(lambda delivery: "bob" in str(delivery.body), 20.0)
-    chain.capture.wait_for(lambda delivery: HOSTILE in str(delivery.body), 20.0)
+    chain.capture.wait_for(lambda delivery: "bob" in str(delivery.body))
+    chain.capture.wait_for(lambda delivery: HOSTILE in str(delivery.body))
     time.sleep(1.0)
     pages = [delivery.body for delivery in chain.capture.deliveries if delivery.path == "/pager"]
     firing = sorted((page["payload"]["group"], page["payload"]["custom_details"]["firing"]) for page in pages)
@@ -215,9 +216,7 @@ def test_the_command_on_the_runbook_page_holds_back_the_later_tiers(chain: Chain
 
 
 def _mail(mailbox: Mailbox) -> Any:
-    deadline = time.monotonic() + 20.0
-    while not mailbox.mails and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: mailbox.mails, "no mail comes")
     (text,) = mailbox.mails
     return email.message_from_string(text, policy=email.policy.default)
 

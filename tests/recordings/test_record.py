@@ -13,12 +13,13 @@ from tests.recordings import attacks, benign
 from tests.recordings.backend import Backend
 from tests.recordings.plan import CHAT, EMBEDDINGS, Call, Json, Reply
 from tests.recordings.record import MIDNIGHT, Incomplete, _at_planned_times, _limited, _write
+from tests.support.waiting import PATIENCE
 
 CALL = Call(at=0, key="k", address="192.0.2.1", user_agent="t", body={})
 
 
 def ask(backend: Backend, body: Json, path: str = CHAT) -> requests.Response:
-    return requests.post(backend.address + path, json=body, timeout=10)
+    return requests.post(backend.address + path, json=body, timeout=PATIENCE)
 
 
 def body(text: str, **more: object) -> Json:

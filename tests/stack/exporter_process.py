@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ from typing import Any, Self
 
 import yaml
 
+from exercises.patience import cpu_seconds
 from exercises.servers import free_port
+from tests.support.waiting import PATIENCE, wait_for
 
 
 class ExporterProcess:
@@ -59,16 +61,18 @@ class ExporterProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tocsin", "export", "--config", str(self.config)], stderr=errors
             )
-        deadline = time.monotonic() + 90  # content rules are compiled first, which is slow on a busy machine
-        while wait and self.get("/-/ready")[0] != 200:
-            assert time.monotonic() < deadline and self._process.poll() is None, self._errors.read_text()
-            time.sleep(0.05)
+        if wait:
+            wait_for(self._ready, "the exporter does not start", progress=lambda: cpu_seconds(self.pid))
+
+    def _ready(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, self._errors.read_text()
+        return self.get("/-/ready")[0] == 200
 
     def end(self, number: signal.Signals) -> None:
         if self._process is not None:
             if self._process.poll() is None:
                 os.kill(self._process.pid, number)
-            self._process.wait(30)
+            self._process.wait(PATIENCE)
             self._process = None
 
     @property
@@ -86,17 +90,20 @@ class ExporterProcess:
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         try:
             request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310 - loopback
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
-    def total(self, metric: str) -> float:
-        """The sum of a metric's series as the exporter shows them now."""
-        lines = self.get("/metrics")[1].splitlines()
-        return sum(float(text.rpartition(" ")[2]) for text in lines if text.startswith((metric + "{", metric + " ")))
+    def total(self, *metrics: str) -> float:
+        """The sum of the series of metrics now. Without an answer it is NaN, which equals nothing."""
+        status, text = self.get("/metrics")
+        if status != 200:
+            return math.nan
+        begins = tuple(metric + end for metric in metrics for end in "{ ")
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(begins))
 
     def append(self, *lines: bytes) -> None:
         with self.log.open("ab") as file:

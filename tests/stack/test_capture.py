@@ -14,6 +14,7 @@ from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery
 from generators import alertmanager
 from spec import load_spec
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.stack
 
@@ -60,8 +61,8 @@ def test_generated_routes_reach_pager_and_chat(
     config = yaml.safe_load(alertmanager.generate(load_spec())[alertmanager.PATH])
     with Alertmanager(tmp_path, captured(config, receiver, tmp_path)) as server:
         server.post("/api/v2/alerts", [alert("prompt_injection/alice")])
-        pager = receiver.wait_for(at("/pagerduty/tocsin/pager-security"), timeout=30)
-        chat = receiver.wait_for(at("/slack/tocsin/chat-security"), timeout=30)
+        pager = receiver.wait_for(at("/pagerduty/tocsin/pager-security"))
+        chat = receiver.wait_for(at("/slack/tocsin/chat-security"))
         # Its own metrics say that it took our answers for success.
         failed = [line for line in metrics(server) if line.startswith("alertmanager_notifications_failed_total")]
         assert failed
@@ -111,7 +112,7 @@ def test_every_kind_of_channel_arrives(real_server: RealServer, tmp_path: Path, 
         server.post("/api/v2/alerts", [alert("tools/bob")])
         kinds = {"pager": "pagerduty", "chat": "slack", "tickets": "webhook", "mail": "email", "other": "opsgenie"}
         for name, kind in kinds.items():
-            receiver.wait_for(at(f"/{kind}/tocsin/{name}"), timeout=30)
+            receiver.wait_for(at(f"/{kind}/tocsin/{name}"))
     assert {page.receiver for page in receiver.pages} == {"tocsin/tickets", "tocsin/mail", "tocsin/other"}
     page = receiver.pages[0]
     assert (page.status, page.group_labels) == ("firing", {"incident_key": "tools/bob"})
@@ -122,4 +123,4 @@ def test_every_kind_of_channel_arrives(real_server: RealServer, tmp_path: Path, 
 def metrics(server: Alertmanager) -> list[str]:
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(f"{server.url}/metrics", timeout=10).text.splitlines()
+        return session.get(f"{server.url}/metrics", timeout=PATIENCE).text.splitlines()

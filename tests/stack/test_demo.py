@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -55,18 +56,21 @@ class Demo:
     def text(self, name: str = "stdout") -> str:
         return "".join(self.told[name])
 
-    def until(self, pattern: str, seconds: float = 90.0) -> re.Match[str]:
-        deadline = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.text())):
-            assert self.process.poll() is None, self.text() + self.text("stderr")
-            assert time.monotonic() < deadline, self.text() + self.text("stderr")
-            time.sleep(0.05)
+    def until(self, pattern: str) -> re.Match[str]:
+        def told() -> re.Match[str] | None:
+            ended = self.process.poll() is not None
+            found = re.search(pattern, self.text())
+            assert found or not ended, self.text() + self.text("stderr")
+            return found
+
+        found = wait_for(told, f"{pattern!r} is not told", progress=lambda: self.text() + self.text("stderr"))
+        assert found is not None
         return found
 
-    def end(self, seconds: float = 30.0) -> int:
-        code = self.process.wait(seconds)
+    def end(self) -> int:
+        code = self.process.wait(PATIENCE)
         for reader in self._readers:
-            reader.join(5)
+            reader.join(PATIENCE)
         return code
 
     def descendants(self) -> set[int]:
@@ -136,7 +140,7 @@ def check(data: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("servers")
 def test_once_as_json(run: Callable[..., Demo]) -> None:
     demo = run("--once", "--format", "json")
-    assert demo.end(120) == 0, demo.text("stderr")
+    assert demo.end() == 0, demo.text("stderr")
     data = json.loads(demo.text())
     assert (data["evaluator"], data["why"]) == ("prometheus", None)
     assert data["addresses"].keys() == {"Metrics", "Prometheus", "Alertmanager", "Live page", "Runbooks"}
@@ -200,15 +204,12 @@ def test_killed_it_leaves_no_process(run: Callable[..., Demo]) -> None:
     assert len(children) == 3
     demo.process.kill()
     demo.end()
-    deadline = time.monotonic() + 10
-    while any(line.startswith("process") for line in demo.left()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(line.startswith("process") for line in demo.left())
+    wait_for(lambda: not any(line.startswith("process") for line in demo.left()), "a process is left")
 
 
 def test_without_servers_the_replay_evaluator_pages(run: Callable[..., Demo], tmp_path: Path) -> None:
     demo = run("--once", "--format", "json", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
-    assert demo.end(120) == 0, demo.text("stderr")
+    assert demo.end() == 0, demo.text("stderr")
     data = json.loads(demo.text())
     assert data["evaluator"] == "replay"
     assert "no apt-get on this machine" in data["why"]
@@ -221,7 +222,7 @@ def test_without_servers_the_replay_evaluator_pages(run: Callable[..., Demo], tm
 
 def test_pages_that_do_not_come_are_explained(run: Callable[..., Demo], tmp_path: Path) -> None:
     demo = run("--once", "--limit", "2", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
-    assert demo.end(60) == 1
+    assert demo.end() == 1
     said = " ".join(demo.text().split())
     assert "The demo failed: these alerts paged nobody within 2 s: LLMJailbreakRepeated, LLM" in said
     assert "Pages that came: none" in said
@@ -230,14 +231,14 @@ def test_pages_that_do_not_come_are_explained(run: Callable[..., Demo], tmp_path
 
 def test_no_recordings(run: Callable[..., Demo], tmp_path: Path) -> None:
     demo = run("--once", "--recordings", str(tmp_path))
-    assert demo.end(30) == 1
+    assert demo.end() == 1
     assert "there are no recordings in" in " ".join(demo.text().split())
     assert demo.left() == []
 
 
 def test_json_needs_once(run: Callable[..., Demo]) -> None:
     demo = run("--format", "json")
-    assert demo.end(30) == 2
+    assert demo.end() == 2
     assert "needs --once" in demo.text("stderr")
 
 
@@ -252,7 +253,7 @@ def test_nobody_reads_any_more(tmp_path: Path) -> None:
         os.close(writing)
         os.read(reading, 1)
         os.close(reading)
-        assert process.wait(60) == 1
+        assert process.wait(PATIENCE) == 1
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert list(temporary.iterdir()) == []

@@ -40,7 +40,7 @@ def _under_load(proxy: HookedProxy, backend: Backend, *, after: int, kill: bool,
     enough, stop = threading.Event(), threading.Event()
 
     def end() -> None:
-        assert enough.wait(300)
+        assert enough.wait(600)
         if kill:
             proxy.kill()
         else:

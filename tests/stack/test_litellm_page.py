@@ -13,7 +13,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,12 +27,12 @@ from exercises.servers import free_port
 from tests.conftest import RealServer
 from tests.support.litellm_versions import environment, need
 from tests.support.pages import ROOT, Block, blocks, section
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 
 _GATEWAYS: Final = ROOT / "docs" / "gateways"
 _HOOK: Final = ROOT / "exporters" / "hooks" / "litellm"
-_START_SECONDS: Final = 150.0
 _PORTS: Final = ("4000", "9877", "9878", "9090", "9093", "5001")
 _PORT: Final = re.compile(rf"(?:(?<=:)|(?<=-port ))(?:{'|'.join(_PORTS)})\b")
 _FOLDERS: Final = ("etc", "tmp", "var")
@@ -121,7 +120,7 @@ class Walk:
             env=self._env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
@@ -153,18 +152,19 @@ class Walk:
         """What one of the running programs has printed."""
         return (self._folder / f"{server}.log").read_text(errors="replace")
 
-    def wait(self, happened: Callable[[], bool], server: str, seconds: float = _START_SECONDS) -> None:
+    def wait(self, happened: Callable[[], bool], server: str) -> None:
         """Until something has happened that a server causes."""
-        deadline = time.monotonic() + seconds
-        while not happened():
-            running = self._running[server].poll() is None
-            assert running and time.monotonic() < deadline, f"{server}: {self.printed(server)[-3000:]}"
-            time.sleep(0.1)
+
+        def has() -> bool:
+            assert self._running[server].poll() is None, f"{server}: {self.printed(server)[-3000:]}"
+            return happened()
+
+        wait_for(has, f"what {server} is to do does not happen", progress=lambda: self.printed(server))
 
     def interrupt(self, server: str) -> int:
         """Ctrl-C; the exit status."""
         self._running[server].send_signal(signal.SIGINT)
-        return self._running[server].wait(20)
+        return self._running[server].wait(PATIENCE)
 
     def close(self) -> None:
         """End what runs."""
@@ -172,7 +172,7 @@ class Walk:
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.wait(30)
+                    process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
@@ -186,7 +186,7 @@ def _server(command: str) -> str:
 
 def _answers(address: str) -> bool:
     try:
-        return requests.get(f"http://{address}", timeout=2).ok
+        return requests.get(f"http://{address}", timeout=PATIENCE).ok
     except requests.RequestException:
         return False
 
@@ -218,12 +218,12 @@ def test_the_steps_of_the_page_end_in_a_page_by_the_hook(tmp_path: Path, real_se
         for block in steps():
             text = block.text
             if "tocsin who " in block.text:  # the attack is over: its page comes before one can ask who it was
-                walker.wait(lambda: masked(samples[-1]) in masked(walker.printed("listen")), "listen", 60)
+                walker.wait(lambda: masked(samples[-1]) in masked(walker.printed("listen")), "listen")
                 (account,) = set(_ACCOUNT.findall(walker.printed("listen")))
                 text = _ACCOUNT.sub(account, text)
             shown += walker.do(Block(block.language, text))
             if "tocsin tail " in block.text:
-                walker.wait(lambda: "gpt-4o-mini" in walker.printed("tail"), "tail", 30)
+                walker.wait(lambda: "gpt-4o-mini" in walker.printed("tail"), "tail")
                 assert walker.interrupt("tail") == 0
         (first, *_) = samples
         head, row = walker.printed("tail").splitlines()[1:3]
@@ -248,7 +248,7 @@ def test_the_same_by_posts(tmp_path: Path, real_server: RealServer) -> None:
                 continue
             walker.do(block)
         page = "https://wiki.example.org/tocsin/runbooks/LLMJailbreakRepeated.md"
-        walker.wait(lambda: page in walker.printed("listen"), "listen", 60)
+        walker.wait(lambda: page in walker.printed("listen"), "listen")
 
 
 def _settings(gateway: Block) -> str:

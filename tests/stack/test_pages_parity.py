@@ -16,6 +16,7 @@ from exercises.servers import Alertmanager, CaptureReceiver, Delivery
 from generators import alertmanager
 from spec import load_spec, names
 from tests.conftest import RealServer
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
@@ -100,7 +101,7 @@ def test_a_real_alertmanager_pages_as_often(tmp_path: Path, real_server: RealSer
             while (now := time.time()) < begin + END:
                 sent = [posted(episode, now) for episode in episodes if episode.fired_at <= now]
                 if sent:
-                    requests.post(f"{server.url}/api/v2/alerts", json=sent, timeout=5).raise_for_status()
+                    requests.post(f"{server.url}/api/v2/alerts", json=sent, timeout=PATIENCE).raise_for_status()
                 time.sleep(0.4)
             found = pages(receiver.deliveries)
     expected = Counter(

@@ -14,6 +14,7 @@ import requests
 from exercises.servers import free_port
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.litellm_lines import line, record
+from tests.support.waiting import PATIENCE, wait_for
 
 CLIENTS = 6
 KILLS = 6
@@ -28,7 +29,6 @@ class Clients:
         self._url = url
         self._lock = threading.Lock()
         self.over = threading.Event()
-        self.give_up = 0.0
         self.answered = 0
         self.repeated = 0
         self.refused = 0
@@ -39,7 +39,6 @@ class Clients:
             thread.start()
 
     def finish(self) -> None:
-        self.give_up = time.monotonic() + 20
         self.over.set()
         for thread in self._threads:
             thread.join()
@@ -51,14 +50,11 @@ class Clients:
             lines = [line(record(time.time(), f"{client}-{number + n}")) for n in range(size)]
             number += size
             body = b"[" + b",".join(lines) + b"]" if dice.random() < 0.5 else b"".join(lines)
-            while not self._post(body, size):
-                time.sleep(0.05)
-                if self.over.is_set() and time.monotonic() > self.give_up:
-                    return
+            wait_for(lambda: self._post(body, size), "no post is taken any more")  # noqa: B023 - asked at once
 
     def _post(self, body: bytes, size: int) -> bool:
         try:
-            answer = requests.post(self._url, body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+            answer = requests.post(self._url, body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE)
         except requests.RequestException:  # it may have been kept or not
             with self._lock:
                 self.repeated += size
@@ -91,15 +87,18 @@ def test_what_was_answered_is_counted_once(tmp_path: Path) -> None:
             time.sleep(1)
         finally:
             clients.finish()
-        deadline = time.monotonic() + 20
-        while exporter.total("tocsin_unread_bytes") and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert exporter.total("tocsin_unread_bytes") == 0
+        wait_for(
+            lambda: exporter.total("tocsin_unread_bytes") == 0,
+            "the spool is not read to its end",
+            progress=lambda: exporter.total("tocsin_unread_bytes"),
+        )
         exporter.stop()
         exporter.start()
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and exporter.total("llm_attempts_total") < clients.answered:
-            time.sleep(0.1)
+        wait_for(
+            lambda: exporter.total("llm_attempts_total") >= clients.answered,
+            "not all of it is counted after a restart",
+            progress=lambda: exporter.total("llm_attempts_total"),
+        )
         counted = exporter.total("llm_attempts_total")
         duplicates = exporter.total("tocsin_records_duplicate_total")
         rejected = exporter.total("tocsin_records_rejected_total")

@@ -16,6 +16,7 @@ import yaml
 
 from exercises import servers
 from exercises.programs import package_root
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -55,11 +56,8 @@ def rule_file(folder: Path, threshold: int) -> Path:
     return path
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met
+def eventually(condition: Callable[[], bool]) -> bool:
+    return wait_for(condition, "it never happens")
 
 
 def alive(pid: int) -> bool:
@@ -208,7 +206,7 @@ def test_prometheus_keeps_samples_over_a_kill(tmp_path: Path) -> None:
     with prometheus:
         me = prometheus.url
         prometheus.configure(servers.scrape_config(targets=[me], interval=0.2))
-        (before,) = prometheus.wait_for("sum_over_time(up[5m]) >= 3", timeout=20)
+        (before,) = prometheus.wait_for("sum_over_time(up[5m]) >= 3")
         assert before.labels == {"instance": me.removeprefix("http://"), "job": "tocsin"}
         prometheus.kill()
         prometheus.configure(servers.scrape_config())  # so that every sample below is from before the kill
@@ -243,10 +241,10 @@ def test_a_rule_fires_ends_and_both_arrive(tmp_path: Path) -> None:
             flags=["--rules.alert.resend-delay=1s"],
         ) as prometheus,
     ):
-        receiver.wait_for(lambda delivery: delivery.path == "/all", timeout=20)
+        receiver.wait_for(lambda delivery: delivery.path == "/all")
         rule_file(tmp_path, 3)
         prometheus.post("/-/reload")
-        receiver.wait_for(lambda delivery: delivery.page is not None and delivery.page.status == "resolved", timeout=30)
+        receiver.wait_for(lambda delivery: delivery.page is not None and delivery.page.status == "resolved")
     first, last = receiver.pages[0], receiver.pages[-1]
     assert (first.status, first.receiver, first.group_labels) == ("firing", "all", {"incident_key": "noise"})
     (fired,), (ended,) = first.alerts, last.alerts
@@ -262,10 +260,10 @@ def test_alertmanager_sends_elsewhere_after_a_reload(tmp_path: Path) -> None:
         servers.Alertmanager(tmp_path, to_receiver(f"{receiver.url}/one")) as alertmanager,
     ):
         alertmanager.post("/api/v2/alerts", [{"labels": {"alertname": "A", "incident_key": "a"}}])
-        receiver.wait_for(lambda delivery: delivery.path == "/one", timeout=20)
+        receiver.wait_for(lambda delivery: delivery.path == "/one")
         alertmanager.configure(to_receiver(f"{receiver.url}/two"))
         alertmanager.post("/api/v2/alerts", [{"labels": {"alertname": "B", "incident_key": "b"}}])
-        two = receiver.wait_for(lambda delivery: delivery.path == "/two", timeout=20)
+        two = receiver.wait_for(lambda delivery: delivery.path == "/two")
         assert two.page is not None
 
 
@@ -287,7 +285,7 @@ def test_alertmanager_keeps_its_silences_over_a_restart(tmp_path: Path) -> None:
         assert kept["status"]["state"] == "active"
         alertmanager.post("/api/v2/alerts", [{"labels": {"alertname": "A", "incident_key": "quiet"}}])
         alertmanager.post("/api/v2/alerts", [{"labels": {"alertname": "B", "incident_key": "loud"}}])
-        receiver.wait_for(lambda delivery: delivery.path == "/all", timeout=20)
+        receiver.wait_for(lambda delivery: delivery.path == "/all")
         assert [page.group_labels for page in receiver.pages] == [{"incident_key": "loud"}]
 
 

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from exporters.hooks.litellm import tocsin_litellm
+from tests.support.waiting import PATIENCE, wait_for
 
 _ROOT = Path(__file__).parents[2]
 _CODE = """
@@ -51,19 +51,21 @@ class HookWorker:
                 return told
         return {}
 
-    def wait_until(self, field: str, *, differs: object = "", seconds: float = 30.0) -> dict[str, Any]:
+    def wait_until(self, field: str, *, differs: object = "") -> dict[str, Any]:
         """What it says of itself once a field is neither empty nor the given value."""
-        deadline = time.monotonic() + seconds
-        while (told := self.health()).get(field) in ("", None, 0, differs):
-            assert time.monotonic() < deadline and self.process.poll() is None, f"{field} stays as it is: {told}"
-            time.sleep(0.05)
-        return told
+
+        def told() -> dict[str, Any]:
+            assert self.process.poll() is None, f"it has ended, and {field} stays as it is: {self.health()}"
+            health = self.health()
+            return {} if health.get(field) in ("", None, 0, differs) else health
+
+        return wait_for(told, f"{field} stays as it is")
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal that ends it, and wait for that."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
     def __enter__(self) -> Self:
         self.wait_until("written")

@@ -23,6 +23,7 @@ from exporters.hooks.litellm import tocsin_litellm
 from tests.recordings.backend import Backend
 from tests.recordings.plan import CHAT, EMBEDDINGS, Call, Json, Reply
 from tests.support.litellm_process import LiteLLMProcess
+from tests.support.waiting import PATIENCE
 
 _GATEWAY = Path(__file__).parents[1] / "recordings" / "gateway"
 KEY = "sk-one-of-the-company"
@@ -161,7 +162,7 @@ def _ask(session: requests.Session, url: str, body: Json, key: str, call: str, k
     """Whether the client got the whole of the answer that it should."""
     headers = {"Authorization": f"Bearer {key}", "x-litellm-call-id": call}
     try:
-        with session.post(url, json=body, headers=headers, timeout=60, stream=True) as answer:
+        with session.post(url, json=body, headers=headers, timeout=PATIENCE, stream=True) as answer:
             if kind == "disconnect":
                 next(answer.iter_content(10), b"")
                 return False

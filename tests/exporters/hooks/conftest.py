@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from exporters.hooks.litellm.tocsin_litellm import Hook, LineWriter, Settings
+from tests.support.waiting import wait_for
 
 MakeHook = Callable[..., Hook]
 
@@ -62,8 +62,5 @@ def notices(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [line["notice"] for line in lines(folder) if line["kind"] == kind]
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+def until(true: Callable[[], object]) -> None:
+    wait_for(true, "it did not happen")

@@ -21,6 +21,7 @@ from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import Hook, Settings
 from tests.exporters.gateways.samples import record
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, notices, until, writer_of
+from tests.support.waiting import PATIENCE
 
 REAL_WRITE = os.write
 
@@ -32,12 +33,17 @@ class Disk:
         self.room = 10**9
         self.error = errno.ENOSPC
         self.delay = 0.0
+        self.go, self.at_write = threading.Event(), threading.Event()
+        self.go.set()
         monkeypatch.setattr(os, "write", self._write)
 
     def _write(self, file: int, data: bytes) -> int:
         if not data.lstrip(b"\0"):
             return REAL_WRITE(file, data)  # the page of counts
         time.sleep(self.delay)
+        if not self.go.is_set():
+            self.at_write.set()
+            self.go.wait(PATIENCE)
         if self.room <= 0:
             raise OSError(self.error, os.strerror(self.error))
         done = REAL_WRITE(file, data[: self.room])
@@ -95,7 +101,7 @@ def test_after_another_error_a_new_file_is_begun_with_a_whole_line(
 def test_a_full_queue_drops_counts_and_says_so_in_the_next_line(make_hook: MakeHook, folder: Path, disk: Disk) -> None:
     hook = make_hook(queue_bytes=20_000)
     writer = writer_of(hook)
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     disk.room = 0
     for number in range(100):
         log(hook, record(litellm_call_id=f"call-{number}"))
@@ -103,7 +109,7 @@ def test_a_full_queue_drops_counts_and_says_so_in_the_next_line(make_hook: MakeH
     assert 0 < dropped < 100
     until(lambda: _health(hook)["dropped"]["queue_full"] == dropped)
     disk.room = 10**9
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     log(hook, record(litellm_call_id="next"))
     hook.close()
     kept = [attempt["litellm_call_id"] for attempt in attempts(folder)]
@@ -124,36 +130,37 @@ def test_memory_stays_within_the_queue(make_hook: MakeHook, disk: Disk) -> None:
 
 def test_a_slow_disk_does_not_slow_the_callback(make_hook: MakeHook, folder: Path, disk: Disk) -> None:
     hook = make_hook()
-    assert writer_of(hook).flush(5)
-    disk.delay = 1.0
+    assert writer_of(hook).flush(PATIENCE)
+    disk.go.clear()
     log(hook, record())
-    time.sleep(0.1)  # the thread is in its write now
+    assert disk.at_write.wait(PATIENCE)  # the thread is in its write now
     for number in range(50):
         log(hook, record(litellm_call_id=f"call-{number}"))
-    assert len(attempts(folder)) < 50, "the callbacks returned before anything was written"
-    disk.delay = 0
+    assert attempts(folder) == [], "the callbacks returned before anything was written"
+    disk.go.set()
     hook.close()
     assert len(attempts(folder)) == 51
 
 
-def test_a_disk_that_is_only_slow_does_not_silence_the_health_file(make_hook: MakeHook, disk: Disk) -> None:
+def test_a_disk_that_is_only_slow_does_not_silence_the_health_file(
+    make_hook: MakeHook, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or the writer would look stuck, for as long as records come faster than they can be written."""
+    monkeypatch.setattr(tocsin_litellm, "_BATCH", 1)
     hook = make_hook()
-    assert writer_of(hook).flush(5)
+    assert writer_of(hook).flush(PATIENCE)
     before = _health(hook)["updated"]
     disk.delay = 0.3
-    deadline = time.monotonic() + 20
-    while _health(hook)["updated"] < before + 3 and time.monotonic() < deadline:
+    for _ in range(3000):  # a quarter of an hour of writing
         log(hook, record())
-        assert writer_of(hook)._queued, "there is always something to write"
-        time.sleep(0.01)
-    assert _health(hook)["updated"] >= before + 3
+    until(lambda: _health(hook)["updated"] >= before + 3)
+    assert writer_of(hook)._queued, "there is always something to write"
     disk.delay = 0
 
 
 def test_the_health_file_tells_records_from_other_lines(make_hook: MakeHook, disk: Disk) -> None:
     hook = make_hook(queue_bytes=20_000)
-    assert writer_of(hook).flush(5)
+    assert writer_of(hook).flush(PATIENCE)
     disk.room = 0
     for _ in range(100):
         log(hook, record())
@@ -175,7 +182,7 @@ def test_a_folder_that_cannot_be_made_is_tried_again(make_hook: MakeHook, folder
 def test_a_log_that_is_a_link_to_another_file_is_not_written_to(make_hook: MakeHook, folder: Path) -> None:
     hook = make_hook()
     writer = writer_of(hook)
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     target = folder / "precious"
     target.write_text("precious")
     writer.path.unlink()
@@ -276,7 +283,7 @@ def _run(tmp_path: Path, *, count: int, then: str, each: str = "pass", arrange: 
     memory = tmp_path / "memory"
     memory.mkdir(exist_ok=True)
     environment = {**os.environ, "TOCSIN_HOOK_FOLDER": str(tmp_path / "records"), "TOCSIN_HOOK_MEMORY": str(memory)}
-    return subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode
+    return subprocess.run([sys.executable, "-c", code], env=environment, timeout=PATIENCE).returncode
 
 
 @pytest.mark.parametrize(
@@ -356,7 +363,7 @@ def test_a_writer_that_ended_well_is_not_told_as_lost(tmp_path: Path, folder: Pa
 def test_a_writer_that_lives_is_left_alone(make_hook: MakeHook, folder: Path) -> None:
     first, second = make_hook(), make_hook()
     log(first, record())
-    assert writer_of(first).flush(5)
+    assert writer_of(first).flush(PATIENCE)
     log(second, record())
     second.close()
     assert not notices(folder, "lost")
@@ -366,7 +373,7 @@ def test_a_writer_that_lives_is_left_alone(make_hook: MakeHook, folder: Path) ->
 def test_a_forked_child_writes_to_a_file_of_its_own(make_hook: MakeHook, folder: Path) -> None:
     hook = make_hook()
     log(hook, record(litellm_call_id="parent"))
-    assert writer_of(hook).flush(5)
+    assert writer_of(hook).flush(PATIENCE)
     child = os.fork()
     if not child:
         hook._forked()
@@ -385,7 +392,7 @@ def test_a_process_that_ends_waits_for_a_stuck_disk_only_so_long(
 ) -> None:
     hook = make_hook()
     writer = writer_of(hook)
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     disk.room = 0
     writer._patience = 0.3
     hook.hurry()

@@ -17,6 +17,7 @@ from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import Content, Hook, Settings, encode
 from tests.exporters.gateways.samples import record, records
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, until, writer_of
+from tests.support.waiting import PATIENCE
 
 
 def test_each_record_is_one_numbered_line(make_hook: MakeHook, folder: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_file_is_rotated_by_size(make_hook: MakeHook, folder: Path, monkeypatc
     writer = writer_of(hook)
     for _ in range(3):
         log(hook, record())
-        assert writer.flush(5)
+        assert writer.flush(PATIENCE)
         writer._next_look = 0
     hook.close()
     assert len(list(folder.glob("*.jsonl.??????"))) >= 2
@@ -128,7 +129,7 @@ def test_a_file_is_rotated_by_age(make_hook: MakeHook, folder: Path) -> None:
     hook = make_hook(rotate_seconds=3600)
     writer = writer_of(hook)
     log(hook, record())
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     writer._opened -= 3601
     until(lambda: list(folder.glob("*.jsonl.000001")))
 
@@ -136,7 +137,7 @@ def test_a_file_is_rotated_by_age(make_hook: MakeHook, folder: Path) -> None:
 def test_a_file_that_somebody_took_away_is_begun_anew(make_hook: MakeHook, folder: Path) -> None:
     hook = make_hook()
     writer = writer_of(hook)
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE)
     writer.path.unlink()
     until(writer.path.exists)
     log(hook, record())

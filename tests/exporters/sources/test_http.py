@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from exporters.sources import http as source_http
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.spool import Spool
+from tests.support.waiting import PATIENCE, wait_for
 
 TOKEN = "t0ken-of-the-gateway"
 BEARER = f"Bearer {TOKEN}"
@@ -29,16 +31,21 @@ LIMIT = 100_000
 def source(tmp_path: Path) -> Iterator[HttpSource]:
     spool = Spool(tmp_path / "spool", limit=4 * LIMIT)
     source = HttpSource(
-        "gw", ("127.0.0.1", 0), (TOKEN.encode(), b"an-older-token-of-it"), spool, max_body=LIMIT, patience=1.0
+        "gw", ("127.0.0.1", 0), (TOKEN.encode(), b"an-older-token-of-it"), spool, max_body=LIMIT, patience=PATIENCE
     )
     yield source
     source.close()
 
 
+def hurry(source: HttpSource, patience: float = 1.0) -> None:
+    """From the next request on a client has only so many seconds."""
+    source._server._handler.patience = patience
+
+
 def post(
     source: HttpSource, body: bytes = b"[]", path: str = "/records", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(*source.address, timeout=10)
+    connection = http.client.HTTPConnection(*source.address, timeout=PATIENCE)
     given = {"Authorization": BEARER} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("POST", path, body, given)
     answer = connection.getresponse()
@@ -46,7 +53,7 @@ def post(
 
 
 def raw(source: HttpSource, *parts: bytes, half: bool = False) -> bytes:
-    with socket.create_connection(source.address, timeout=10) as client:
+    with socket.create_connection(source.address, timeout=PATIENCE) as client:
         for part in parts:
             client.sendall(part)
         if half:
@@ -246,20 +253,21 @@ def test_half_a_body_is_refused(source: HttpSource) -> None:
 
 
 def test_a_body_that_drips_in_is_cut_off_at_the_deadline_of_the_whole(source: HttpSource) -> None:
-    begun = time.monotonic()
-    with socket.create_connection(source.address, timeout=10) as client:
+    hurry(source)
+    with socket.create_connection(source.address, timeout=PATIENCE) as client:
         client.sendall(head("Content-Length: 1000"))
-        for _ in range(100):
+        for _ in range(999):
             try:
                 client.send(b" ")
             except OSError:
                 break
             time.sleep(0.05)
-    assert time.monotonic() - begun < 4
+    wait_for(lambda: counted(source)[0], "no answer is counted")
     assert counted(source) == ({"408": 1}, {"slow": 1})
 
 
 def test_slow_clients_do_not_keep_others_out(source: HttpSource) -> None:
+    hurry(source)
     silent = [socket.create_connection(source.address) for _ in range(source_http.AT_ONCE + 10)]
     try:
         assert post(source, b'{"a": 1}')[0] == 200  # once their time is over
@@ -271,13 +279,17 @@ def test_slow_clients_do_not_keep_others_out(source: HttpSource) -> None:
 def test_bodies_share_a_bounded_memory(source: HttpSource) -> None:
     source.room = source_http._Room(2 * LIMIT)
     with socket.create_connection(source.address) as slow:
-        slow.sendall(head(f"Content-Length: {LIMIT}"))  # takes all the room there is, for a second
-        time.sleep(0.1)
-        source._server._handler.patience = 0.2
+        slow.sendall(head(f"Content-Length: {LIMIT}"))  # takes all the room there is
+        wait_for(lambda: source.room._free == 0, "the room is not taken")
+        hurry(source, 0.2)
         assert post(source, b'{"a": 1}')[0] == 503
         assert counted(source)[1] == {"busy": 1}
-        source._server._handler.patience = 5.0
-        assert post(source, b'{"a": 1}')[0] == 200  # waited for the room
+        hurry(source, PATIENCE)
+        with ThreadPoolExecutor() as others:
+            waiting = others.submit(post, source, b'{"a": 1}')
+            wait_for(lambda: source.room._changed._waiters, "nobody waits for the room")  # type: ignore[attr-defined]
+            slow.close()
+            assert waiting.result(PATIENCE)[0] == 200
 
 
 # ------------------------------------------------------------------------------------------------------------ the disk

@@ -16,6 +16,7 @@ import numpy as np
 
 from exporters.sources.file import FileTail, load_positions
 from exporters.state import StateFolder
+from tests.support.waiting import PATIENCE
 
 LINES = 24_000
 PER_FILE = 400
@@ -99,7 +100,7 @@ def test_nothing_is_lost_or_repeated_when_the_reader_is_killed(tmp_path: Path) -
             assert reader.exitcode in (0, -signal.SIGKILL)  # 0: all was read while the writer was about to end
         reader = FORK.Process(target=read, args=(logs, state))
         reader.start()
-        reader.join(60)
+        reader.join(PATIENCE)
         assert reader.exitcode == 0
     finally:
         writer.kill()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
+from tests.support.waiting import PATIENCE, wait_for
 
 
 def opened(folder: Path, position: SpoolPosition | None = None, *, limit: int = 10_000, segment: int = 100) -> Spool:
@@ -111,20 +111,22 @@ def test_a_full_spool_refuses_until_others_were_counted_and_saved(tmp_path: Path
 
 def test_whoever_comes_during_a_sync_shares_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool, syncs, sync = opened(tmp_path, segment=10_000), [], os.fdatasync
+    made = [b"line %d\n" % number for number in range(40)]
 
     def slow(file: int) -> None:
         syncs.append(file)
-        time.sleep(0.05)
+        written = os.fstat(file).st_size
+        wait_for(lambda: written + len(b"".join(spool._pending.parts)) == len(b"".join(made)), "not all others come")
         sync(file)
 
     monkeypatch.setattr(os, "fdatasync", slow)
-    threads = [threading.Thread(target=spool.append, args=(b"line %d\n" % number,)) for number in range(40)]
+    threads = [threading.Thread(target=spool.append, args=(text,), kwargs={"patience": PATIENCE}) for text in made]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(lines(spool)) == 40
-    assert len(syncs) < 20
+    assert len(syncs) <= 2
 
 
 def test_nothing_is_acknowledged_or_read_before_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +134,12 @@ def test_nothing_is_acknowledged_or_read_before_it_is_synced(tmp_path: Path, mon
 
     def waits(_file: int) -> None:
         at_sync.set()
-        go.wait(10)
+        go.wait(PATIENCE)
 
     monkeypatch.setattr(os, "fdatasync", waits)
     thread = threading.Thread(target=spool.append, args=(b"a\n",))
     thread.start()
-    assert at_sync.wait(10)
+    assert at_sync.wait(PATIENCE)
     assert lines(spool) == []
     with pytest.raises(SpoolSlowError):
         spool.append(b"b\n", patience=0.01)

@@ -15,6 +15,7 @@ import tocsin
 from exporters.detect import load_rules
 from replay.html.redact import Redactor
 from tests.support.litellm_lines import line, record, refused
+from tests.support.waiting import PATIENCE
 
 NOON = 1_794_913_200.0
 HOSTILE = (
@@ -205,7 +206,9 @@ def test_a_browser_finds_no_script_to_run_and_nothing_wider_than_a_telephone(hos
     (tmp_path / "probe.html").write_text(probe)
     command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     command += [f"--user-data-dir={tmp_path / 'chrome'}", "--virtual-time-budget=4000", "--dump-dom"]
-    done = subprocess.run([*command, (tmp_path / "probe.html").as_uri()], capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        [*command, (tmp_path / "probe.html").as_uri()], capture_output=True, timeout=PATIENCE, check=True
+    )
     found = re.search(rb"<pre id=\"r\">(\[.*?\])</pre>", done.stdout)
     assert found is not None
     assert json.loads(found[1]) == [0, 0]

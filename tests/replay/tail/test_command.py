@@ -25,6 +25,7 @@ from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import Watch
 from spec import load_spec
 from tests.support.litellm_lines import blocked, line, record
+from tests.support.waiting import PATIENCE, wait_for
 
 SPEC = load_spec()
 FAST = {"settings": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
@@ -67,14 +68,15 @@ class Tail:
         return self._errors.read_text()
 
     def wait_for_error(self, part: str) -> None:
-        deadline = time.monotonic() + 20
-        while part not in self.errors:
-            assert time.monotonic() < deadline and self.process.poll() is None, self.errors
-            time.sleep(0.05)
+        def said() -> bool:
+            assert part in self.errors or self.process.poll() is None, self.errors
+            return part in self.errors
+
+        wait_for(said, f"{part!r} is not said")
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -235,7 +237,7 @@ def test_a_reader_that_goes_away_ends_it(tmp_path: Path, log: Path) -> None:
         tail.process.stdout.close()
         with log.open("ab") as file:
             file.write(line(record(time.time(), "7")))
-        assert tail.process.wait(20) == 141
+        assert tail.process.wait(PATIENCE) == 141
         assert tail.errors == ""
 
 

@@ -21,6 +21,7 @@ from replay.tail.spool import SpoolTail
 from tests.replay.tail.test_command import Tail
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.litellm_lines import line, record
+from tests.support.waiting import PATIENCE, wait_for
 
 TOKEN = "token-of-the-gateway"
 
@@ -236,7 +237,7 @@ def posting(folder: Path) -> tuple[ExporterProcess, str]:
 
 
 def post(url: str, *lines: bytes) -> None:
-    answer = requests.post(url, b"".join(lines), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    answer = requests.post(url, b"".join(lines), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
 
 
@@ -245,10 +246,7 @@ def one(name: str, **changes: object) -> bytes:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return met
+    return wait_for(condition, "it never happens")
 
 
 def opened_for_writing(pid: int, folder: Path) -> list[str]:
