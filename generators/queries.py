@@ -29,31 +29,31 @@ class Query:
 
 def of_alert(rule: AlertRule) -> Iterator[Query]:
     """What the alert looks at: where it stands, what was answered, one member of its labels over time."""
-    yield Query("Where it stands now, the worst first" if rule.labels else "Where it stands now", _listed(rule))
+    yield Query("Current value, worst first" if rule.labels else "Current value", _listed(rule))
     if rule.denominator:
-        for title, series in (("The part", rule.series), ("The whole", rule.denominator)):
+        for title, series in (("Numerator", rule.series), ("Denominator", rule.denominator)):
             yield Query(f"{title}: `{series.metric}`", series.record)
     if rule.baseline:
         history = rule.baseline
-        yield Query("What is usual", _most(recorded(history.mean, history), rule.labels))
-        yield Query("From where on it alerts", _most(recorded(history.limit, history), rule.labels))
+        yield Query("Usual value", _most(recorded(history.mean, history), rule.labels))
+        yield Query("Limit from which it alerts", _most(recorded(history.limit, history), rule.labels))
     if rule.heartbeat and rule.heartbeat.busy:
-        yield Query("How much there was to tell", rule.heartbeat.busy.record)
+        yield Query("Activity that should have arrived", rule.heartbeat.busy.record)
     if rule.answered:
         twin = Series(rule.answered, rule.series.matchers, rule.labels, rule.series.aggregate, "")
-        yield Query("How much of it the model answered", _most(aggregation(twin), rule.labels))
+        yield Query("Answered by the model", _most(aggregation(twin), rule.labels))
     if rule.labels:
         one = selector(rule.record, [(label, label.upper()) for label in rule.labels])
         words = " and ".join(f"`{label.upper()}`" for label in rule.labels)
-        yield Query(f"One over time, as a graph; put what the page names in the place of {words}", one)
-    yield Query("What the alert asks, with its look-back", condition(rule))
-    yield Query("What fires", firing(rule.name))
+        yield Query(f"One group over time, as a graph (put the values from the page in place of {words})", one)
+    yield Query("The alert's condition, with its look-back", condition(rule))
+    yield Query("Firing alerts", firing(rule.name))
 
 
 def of_storm() -> Iterator[Query]:
     """How many groups are over which threshold."""
     yield Query("Groups over the threshold, by alert", f"max by (alert) ({names.VIOLATING_GROUPS})")
-    yield Query("What fires", firing(names.STORM))
+    yield Query("Firing alerts", firing(names.STORM))
 
 
 def of_mentioned(alert: Alert, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> Iterator[Query]:

@@ -80,7 +80,7 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
         if labels:
             # Anybody can be at 0; of what is bounded, 0 is an answer.
             query = f"topk({_WORST}, {query}{' > 0' if signal.by in _ANYBODY else ''})"
-        line = " The dashed line is the alert's threshold." if limit is not None else ""
+        line = " Dashed line: the alert's threshold." if limit is not None else ""
         return panels.timeseries(
             title,
             f"{about}{_in_window(signal)}.{line}",
@@ -115,7 +115,7 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
         windows = ", ".join(f"{q.definition(name).window} {heading}" for name, heading in found)
         return panels.table(
             title,
-            f"{about} Orange is at or over the threshold of an alert. In the last: {windows}.",
+            f"{about} Orange: at or over an alert's threshold. In the last: {windows}.",
             queries,
             [
                 *(
@@ -142,7 +142,7 @@ def _firing(category: str, q: QueryBuilder) -> Panel:
         raise NotInSpecError(category)
     return panels.stat(
         "Alerts firing",
-        f"Alerts on {category} signals that fire now, by severity. The line is the time range.",
+        f"Alerts on {category} signals that fire now, by severity. The line shows the time range.",
         [
             Query(f"count({firing(is_(category=category), is_(tocsin_severity=name))}) or vector(0)", name)
             for name in present
@@ -179,9 +179,9 @@ def _alert_table(category: str, q: QueryBuilder) -> Panel:
             )
     return panels.table(
         f"Alerts on {category} signals",
-        "Every alert of this category, with what makes it fire; a click opens its runbook page. Over now: groups over "
-        "the threshold at this moment; crossings: times that a group went over it in the time range. An alert whose "
-        "signal has no groups has neither. σ up: standard deviations above the usual of the same group.",
+        "Every alert of this category and its condition. Click one to open its runbook. Over now: groups over the "
+        "threshold now. Crossings: how often a group went over it in the time range. An alert without groups shows "
+        "neither. σ up: standard deviations above the group's own mean.",
         queries,
         [
             Column("tocsin_severity", "Severity", width=76, words=SEVERITIES),
@@ -204,7 +204,7 @@ def _alert_history(category: str, q: QueryBuilder) -> Panel:
         raise NotInSpecError(category)
     return panels.timeseries(
         "Firing, by alert",
-        f"How many alerts on {category} signals fired at each time. A storm that stands for many counts as one.",
+        f"Alerts on {category} signals that fired over time. A storm counts as one.",
         [Query(f"count by (alert_family) ({firing(is_(category=category))})", "{{alert_family}}")],
         width=panels.WIDTH - _TABLE_WIDTH,
         height=_table_height(len(rules)),
@@ -303,7 +303,7 @@ def _family(name: str, family: Family, q: QueryBuilder) -> Panel:
             unit = "s" if name.endswith("_seconds") else "short"
         case _:
             query, title, unit = q.gauge("max", name, by=by), words, "short"
-    return panels.timeseries(title, f"{family.help} As the spec has it.", [Query(query, legend)], width=8, unit=unit)
+    return panels.timeseries(title, f"{family.help}", [Query(query, legend)], width=8, unit=unit)
 
 
 def _answered(name: str, q: QueryBuilder) -> Panel:
@@ -339,4 +339,4 @@ def _in_window(signal: Signal) -> str:
 
 def _threshold(q: QueryBuilder, name: str) -> str:
     limit = q.limit(name)
-    return f" An alert fires from {number(limit)} on." if limit is not None else ""
+    return f" An alert fires at {number(limit)} or more." if limit is not None else ""

@@ -227,12 +227,12 @@ def _filled(q: QueryBuilder, text: str) -> str:
 
 def _fires_at(q: QueryBuilder, signal: str) -> str:
     limit = q.limit(signal)
-    return f" An alert fires from {limit:.0%} on." if limit is not None else ""
+    return f" An alert fires at {limit:.0%} or more." if limit is not None else ""
 
 
 def _floor(q: QueryBuilder, signal: str) -> str:
     floor = q.floor(signal)
-    return f", which counts from {floor} attempts on" if floor else ""
+    return f", which needs at least {floor} attempts" if floor else ""
 
 
 def _steps(q: QueryBuilder, steps: StepsOf) -> Steps:

@@ -29,8 +29,8 @@ _HITS: Final = {"answered": answered_or_zero(_NAME), "stopped": stopped(_NAME)}
 
 HITS_NOW: Final = Stat(
     "Hits: answered or stopped",
-    "Hits of content signals in their windows. Answered: the model answered, so read those answers first; stopped: "
-    "a guardrail or the provider refused it, or it failed.",
+    "Hits of content signals in their windows. Answered: the model answered, so read those answers first. Stopped: a "
+    "guardrail or the provider refused it, or it failed.",
     _HITS,
     width=6,
     each=EACH,
@@ -38,7 +38,7 @@ HITS_NOW: Final = Stat(
 )
 DETECTIONS_NOW: Final = Stat(
     "Detections, by confidence",
-    "Detections over the whole time range. Only medium and high confidence count towards alerts.",
+    "Detections over the time range. Only medium and high confidence count towards alerts.",
     {
         word: or_zero(promql("round(%s)", increase("llm_detections_total", is_(confidence=word))))
         for word in _CONFIDENCE
@@ -48,8 +48,8 @@ DETECTIONS_NOW: Final = Stat(
 )
 BLIND_NOW: Final = Stat(
     "Without content",
-    "Share of attempts whose record carries no text, so that no detector could look. When it is high, silence on "
-    "this page means nothing.",
+    "Share of attempts whose record has no text, so that detectors could not read it. If it is high, a quiet page "
+    "proves nothing.",
     {"without content": share(rate(_BLIND), rate(_ATTEMPTS, variables=("gateway",)))},
     unit="percentunit",
     steps=((None, WELL), (0.1, WATCH), (0.5, HARM)),
@@ -58,7 +58,7 @@ BLIND_NOW: Final = Stat(
 )
 KINDS: Final = Graph(
     "Hits by kind",
-    "Hits of each content signal in its window, of all accounts that are published by name.",
+    "Hits of each content signal in its window, for accounts that are published by name.",
     {"{{kind}}": above_zero(promql("sum by (kind) (\n  %s\n)", attacks(category=_NAME)))},
     stacked=True,
     colours=_KIND_COLOURS,
@@ -66,7 +66,7 @@ KINDS: Final = Graph(
 )
 ANSWERED: Final = Graph(
     "Hits: answered and stopped",
-    "The same hits by what became of them. Red that grows while blue does not: no control sees it.",
+    "The same hits by outcome. Red grows while blue does not: no control stops them.",
     _HITS,
     stacked=True,
     soft_most=5,
@@ -74,21 +74,21 @@ ANSWERED: Final = Graph(
 )
 CONFIDENCE: Final = Graph(
     "Detections per minute by confidence",
-    "Low confidence alone is mostly noise; when high confidence rises with it, it is not.",
+    "Low confidence alone is mostly noise. If high confidence rises with it, it is real.",
     {"{{confidence}}": rate("llm_detections_total", by=["confidence"], times=60)},
     stacked=True,
     colours=_CONFIDENCE,
 )
 ATTACKERS: Final = attackers(
     "Accounts with hits",
-    "Accounts with hits in the windows of content signals, most answered first. Answered equal to hits: nothing "
-    "stopped it.",
+    "Accounts with hits in the windows of content signals, most answered first. Answered equals hits: nothing stopped "
+    "them.",
     category=_NAME,
     widths=(110, 165, 70, 90),
 )
 BLIND: Final = Graph(
     "Attempts without content, by gateway",
-    "Share of attempts whose record carries no text. A step to 100 % is a gateway that logs no content any more.",
+    "Share of attempts whose record has no text. A step to 100 %: a gateway stopped logging content.",
     {"{{gateway}}": share(rate(_BLIND, by=["gateway"]), rate(_ATTEMPTS, by=["gateway"], variables=("gateway",)))},
     unit="percentunit",
     least=0,
@@ -109,7 +109,7 @@ BOARD: Final = board(
         worst_over_time(
             "long_prompts",
             "Long prompts, by account",
-            "Long prompts can bury instructions under a document: prompts of 20,000 characters or more",
+            "Prompts of 20,000 characters or more, which can hide instructions",
             width=12,
         ),
         replace(model.LENGTHS, width=12, height=8),

@@ -17,7 +17,7 @@ _PROVIDERS: Final = share(signal("provider_errors"), signal("provider_attempts")
 
 SHARE_NOW: Final = Stat(
     "Attempts that fail",
-    "Share of attempts that fail for any cause, at the present rate. Users feel less of it, because of retries.",
+    "Share of attempts that fail for any cause, at the current rate. Retries hide part of it from users.",
     {"failing": share(rate(_ERRORS), rate(_ATTEMPTS))},
     unit="percentunit",
     steps=((None, WELL), (0.05, WATCH), (0.25, HARM)),
@@ -45,7 +45,7 @@ BY_MODEL: Final = Graph(
 )
 REFUSALS: Final = Graph(
     "Refused credentials per minute by gateway",
-    "Attempts whose credential a gateway refused, from all address ranges together.",
+    "Attempts with a credential that a gateway refused, from all address ranges.",
     {"{{gateway}}": rate("llm_auth_refusals_total", by=["gateway"], times=60)},
     shade=WATCH,
 )
@@ -58,7 +58,7 @@ BY_TENANT: Final = Graph(
 )
 CAUSES: Final = Table(
     "Where errors are",
-    "Failed attempts over the whole time range, by tenant, model and cause; the twelve most frequent.",
+    "Failed attempts over the time range, by tenant, model and cause; the twelve most frequent.",
     [promql("round(topk(12, %s > 0))", increase(_ERRORS, by=["tenant", "model", "error_class"]))],
     [
         Column("error_class", "Cause", words=ERRORS),
@@ -107,8 +107,7 @@ BOARD: Final = board(
         PROVIDERS,
         groups(
             "Accounts that are turned away",
-            "Malformed requests are a broken client or somebody who probes; the rate limit did its work, and shows who "
-            "pushes against it.",
+            "Malformed: a broken client, or somebody who probes. Limited: refused by the rate limit.",
             (("validation_errors", "Malformed"), ("caller_rate_limited", "Limited"), ("requests_by_actor", "Attempts")),
             width=12,
             height=7,

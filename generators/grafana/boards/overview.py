@@ -21,14 +21,14 @@ from generators.links import DASHBOARD_UID
 BOARD: Final = Board(
     uid=DASHBOARD_UID,
     name="LLM security overview",
-    about="What fires, what attackers try and what got through, by the five layers, and whether Tocsin itself is well.",
+    about="What fires, what attackers try, what got through, by layer, and whether Tocsin itself works.",
     rows=(
         ("Now", status.PANELS),
-        ("Model behaviour: attacks, and what became of them", model.PANELS),
-        ("Control effectiveness: guardrails, and what they did not see", control.PANELS),
-        ("Application: who uses the models, and for what", application.PANELS),
+        ("Model behaviour: attacks and their outcome", model.PANELS),
+        ("Control effectiveness: guardrails, and what they did not check", control.PANELS),
+        ("Application: who uses the models, for what", application.PANELS),
         ("Platform: models and providers", platform.PANELS),
-        ("Tocsin itself: is this complete and recent?", health.PANELS),
+        ("Tocsin itself: is this dashboard complete and current?", health.PANELS),
         (
             "Infrastructure and platform, as other exporters see them: machines, GPUs, model servers, Kubernetes, "
             "database",

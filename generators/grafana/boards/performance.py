@@ -24,7 +24,7 @@ _ALL: Final = promql("(%s > 0)", rate(f"{_DURATION}_count"))
 
 DURATIONS_NOW: Final = Stat(
     "Duration of attempts",
-    "Half of the attempts are faster than the median, 95 % faster than the other value.",
+    "Half of the attempts are faster than the median; 95 % are faster than the other value.",
     {"median": quantile(0.5, _DURATION), "95 %": quantile(0.95, _DURATION)},
     width=6,
     unit="s",
@@ -34,7 +34,7 @@ DURATIONS_NOW: Final = Stat(
 )
 FIRST_NOW: Final = Stat(
     "First chunk, 95 %",
-    "Of streamed answers, 95 % begin within this time. Late first chunks are a queue.",
+    "95 % of streamed answers start within this time. Late first chunks mean a queue.",
     {"first chunk": quantile(0.95, "llm_time_to_first_chunk_seconds")},
     width=3,
     unit="s",
@@ -54,7 +54,7 @@ SLOWEST_NOW: Final = Stat(
 )
 BANDS: Final = Graph(
     "Attempts by how long they took",
-    "Shares of all attempts. Orange that grows is a provider or a queue; red is users who gave up.",
+    "Shares of all attempts. Growing orange: a slow provider or a queue. Red: users give up.",
     {
         "up to 1 s": promql("%s\n/ %s", _within(1), _ALL),
         "1 to 5 s": promql("(%s - %s)\n/ %s", _within(5), _within(1), _ALL),
@@ -70,14 +70,14 @@ BANDS: Final = Graph(
 )
 BY_PROVIDER: Final = Graph(
     "Duration by provider, 95th percentile",
-    "The slowest twentieth of the attempts at each provider starts here.",
+    "95 % of the attempts at each provider are faster than this.",
     {"{{provider}}": quantile(0.95, _DURATION, ["provider"])},
     unit="s",
 )
 SLOW_SHARE: Final = Graph(
     "Slow attempts by model",
-    "Share of attempts in {window[slow_attempts]} that took 30 seconds or longer. The dashed "
-    "line is the alert's threshold{floor[slow_attempts]}.",
+    "Share of attempts in {window[slow_attempts]} that took 30 seconds or longer. Dashed line: "
+    "the alert's threshold{floor[slow_attempts]}.",
     {"{{model}}": _SLOW},
     unit="percentunit",
     least=0,
@@ -85,7 +85,7 @@ SLOW_SHARE: Final = Graph(
 )
 SAVED: Final = Graph(
     "Age of the saved state",
-    "How long ago the exporter's state was saved. The dashed line is the alert's threshold.",
+    "Time since the exporter's state was saved. Dashed line: the alert's threshold.",
     {"age": signal("snapshot_age")},
     unit="s",
     limit="snapshot_age",

@@ -21,8 +21,8 @@ _MISUSE, _MISUSE_ANSWERED = (
 
 VERDICTS_NOW: Final = Stat(
     "Guardrails in this time",
-    "Attempts over the whole time range that a guardrail blocked, that one in logging mode would have blocked and "
-    "let through, and during which one failed.",
+    "Attempts over the time range that a guardrail blocked, that a guardrail in logging mode let through, and during "
+    "which a guardrail failed.",
     {
         word.replace("_", " "): or_zero(promql("round(%s)", increase(_VERDICTS, is_(verdict=word))))
         for word in ("block", "would_block", "error")
@@ -32,8 +32,8 @@ VERDICTS_NOW: Final = Stat(
 )
 MISUSE: Final = Graph(
     "Tool misuse in {window[tool_misuse]}",
-    "Tool calls whose arguments look like an attack. Answered: the model went on with it; stopped: a guardrail or "
-    "the provider refused it, or it failed.",
+    "Tool calls whose arguments look like an attack. Answered: the model made the call. Stopped: a guardrail or the "
+    "provider refused it, or it failed.",
     {"answered": _MISUSE_ANSWERED, "stopped": promql("%s\n- %s", _MISUSE, _MISUSE_ANSWERED)},
     stacked=True,
     soft_most=5,
@@ -41,14 +41,14 @@ MISUSE: Final = Graph(
 )
 TOOL_CALLS: Final = Graph(
     "Tool calls per minute",
-    "Calls that models make, of the eight tools called most. A tool that is new is worth a look.",
+    "Calls of the eight most used tools. Check a tool that is new.",
     {"{{tool}}": promql("topk(8, %s)", rate("llm_tool_calls_total", by=["tool"], times=60))},
     stacked=True,
     no_value="No tool calls in this time.",
 )
 SOURCES: Final = Graph(
     "Sources that can be read",
-    "1 when a source can be read, else 0.",
+    "1: Tocsin can read the source. 0: it cannot.",
     {"{{source}}": signal("source_up")},
     most=1,
 )
@@ -65,7 +65,7 @@ BOARD: Final = board(
         model.VIOLATORS,
         MISUSE,
         TOOL_CALLS,
-        worst_over_time("actor_ranges", "Networks of an account", "Different address ranges that an account came from"),
+        worst_over_time("actor_ranges", "Networks of an account", "Address ranges that an account used"),
         groups(
             "Accounts",
             "Accounts that guardrails stopped, whose tool calls look like an attack, or that come from many networks.",
@@ -81,15 +81,16 @@ BOARD: Final = board(
         worst_over_time(
             "feed_gaps",
             "Gaps in feeds, by source",
-            "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records nobody has watched",
+            "Gaps in the line numbers of a log, found within the last 15 minutes: these records are lost and "
+            "unmonitored",
         ),
         replace(health.RECORDS, width=8),
-        worst_over_time("newest_event", "Age of the newest event", "How long ago the newest event happened"),
+        worst_over_time("newest_event", "Age of the newest event", "Age of the newest event"),
         replace(health.GIVEN, width=8),
         worst_over_time(
             "hook_trouble",
             "Hooks in trouble, by source",
-            "Worker processes of gateways that cannot write their log, are stuck, or have lately dropped a record",
+            "Gateway worker processes that cannot write their log, are stuck, or recently dropped a record",
         ),
         SOURCES,
     ),

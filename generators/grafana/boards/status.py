@@ -25,8 +25,8 @@ def firing_count(q: QueryBuilder) -> Panel:
     names = severities(q)
     return panels.stat(
         "Alerts firing",
-        "Alerts of Tocsin that fire now, by severity, with single alerts that a storm holds back. "
-        "The line is the time range.",
+        "Tocsin alerts that fire now, by severity, including single alerts that a storm holds back. The line shows the "
+        "time range.",
         [Query(f"count({firing(is_(tocsin_severity=name))}) or vector(0)", name) for name in names],
         width=9,
         each={name: ((None, WELL), (1, SEVERITIES[name])) for name in names},
@@ -39,8 +39,8 @@ _ANSWERED, _HITS = (
 )
 HITS: Final = Stat(
     "Attack hits: answered or stopped",
-    "Hits of all attack signals in their windows. Answered: the model answered the attempt, so read those answers "
-    "first; stopped: a guardrail or the provider refused it, or it failed.",
+    "Hits of all attack signals in their windows. Answered: the model answered, so read those answers first. Stopped: "
+    "a guardrail or the provider refused it, or it failed.",
     {"answered": _ANSWERED, "stopped": promql("%s\n- %s", _HITS, _ANSWERED)},
     width=6,
     each=EACH,
@@ -48,8 +48,7 @@ HITS: Final = Stat(
 )
 OVER: Final = Stat(
     "Over a threshold",
-    "Accounts, address ranges and the like that are over the threshold of an alert now, each counted once for "
-    "each alert.",
+    "Groups (accounts, address ranges, ...) over an alert's threshold now, counted once per alert.",
     {"groups": promql("sum(%s) or vector(0)", signal("violating_groups"))},
     width=3,
     steps=((None, WELL), (1, WATCH)),
@@ -57,7 +56,7 @@ OVER: Final = Stat(
 )
 WATCHING: Final = Stat(
     "Tocsin is watching",
-    "Whether Prometheus reads every exporter of Tocsin. If not, silence on this page means nothing.",
+    "Whether Prometheus reads every Tocsin exporter. If not, a quiet dashboard proves nothing.",
     {"up": promql("min(%s) or vector(0)", signal("exporter_up"))},
     width=3,
     steps=((None, HARM), (1, WELL)),
@@ -65,7 +64,7 @@ WATCHING: Final = Stat(
 )
 BEHIND: Final = Stat(
     "Reading behind",
-    "How far reading is behind the gateways' logs. Everything on this page is at least that old.",
+    "How far Tocsin is behind the gateways' logs. Everything on this page is at least this old.",
     {"lag": promql("max(%s)", signal("feed_lag"))},
     width=3,
     unit="s",
@@ -88,8 +87,8 @@ def alerts(q: QueryBuilder) -> Panel:
             columns.append(Column(place, title, width=82, steps=steps))
     return panels.table(
         "What fires, and was it answered",
-        "Every alert that fires, gravest first, with the most hits since it could first fire and how many of them the "
-        "model answered. A click on an alert opens its runbook page.",
+        "Every firing alert, most severe first, with its peak hits and how many of them the model answered. Click an "
+        "alert to open its runbook.",
         queries,
         [
             Column("tocsin_severity", "Severity", width=84, words=SEVERITIES),
@@ -132,8 +131,8 @@ def layers(q: QueryBuilder) -> Panel:
     columns.append(Column(len(columns), "Rules", width=56))
     return panels.table(
         "Firing by layer",
-        "Alerts that fire now, by the layer that they watch; rules are the alerts that exist for it. "
-        "A layer without rules is shown further down, but nobody is told of it.",
+        "Alerts that fire now, by layer. Rules: how many alerts exist for the layer. A layer without rules is shown "
+        "further down, but nobody is notified about it.",
         queries,
         [Column("layer", "Layer", width=125), *columns],
         width=8,
@@ -146,8 +145,8 @@ def categories(q: QueryBuilder) -> Panel:
     """The way to the other dashboards."""
     return panels.stat(
         "Firing by category",
-        "Alerts that fire now, by the category of their signals. A click on a category opens its dashboard, with the "
-        "same time range and choices.",
+        "Alerts that fire now, by signal category. Click a category to open its dashboard with the same time range and "
+        "filters.",
         [Query(f"count({firing(is_(category=category))}) or vector(0)", category) for category in CATEGORIES],
         width=panels.WIDTH,
         height=3,
@@ -180,7 +179,7 @@ def _joined(rules: list[AlertRule]) -> list[str]:
 
 
 def severities(q: QueryBuilder) -> list[SeverityName]:
-    """Gravest first."""
+    """Most severe first."""
     return sorted(q.spec.severities, key=lambda name: q.spec.severities[name].order)
 
 

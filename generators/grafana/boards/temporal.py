@@ -18,7 +18,7 @@ _BY_TENANT: Final = (increase(_REQUESTS, by=["tenant"]), increase(_OFFHOURS, by=
 
 SHARE_NOW: Final = Stat(
     "Requests off hours",
-    "Share of requests outside business hours ({hours}) at the present rate.",
+    "Share of requests outside business hours ({hours}) at the current rate.",
     {"off hours": share(rate(_OFFHOURS), _ALL)},
     unit="percentunit",
     steps=CALM,
@@ -27,8 +27,8 @@ SHARE_NOW: Final = Stat(
 )
 AGAINST_YESTERDAY: Final = Stat(
     "Against a day ago",
-    "Requests per second as a share of those at this time a day ago: 100 % is the same. Double of it, or half on "
-    "a working day, is worth a look.",
+    "Requests per second relative to the same time a day ago: 100 % is the same. Check a value above 200 %, or below "
+    "50 % on a working day.",
     {"of a day ago": share(rate(_REQUESTS), rate(_REQUESTS, ago="1d"))},
     unit="percentunit",
     steps=((None, PLAIN), (2, WATCH)),
@@ -36,7 +36,7 @@ AGAINST_YESTERDAY: Final = Stat(
 )
 IN_AND_OUT: Final = Graph(
     "Requests per second in and outside business hours",
-    "Business hours are {hours}; the spec's calendar says so.",
+    "Business hours: {hours}, from the spec's calendar.",
     {"in business hours": promql("%s\n- %s", _ALL, _OFF), "off hours": _OFF},
     width=12,
     unit="reqps",
@@ -45,8 +45,8 @@ IN_AND_OUT: Final = Graph(
 )
 RHYTHM: Final = Graph(
     "Requests per second, now, a day ago and a week ago",
-    "People keep a rhythm. A night like a day, or a Sunday like a Monday, is a program. "
-    "Lines of the past are there once Prometheus holds that much history.",
+    "People follow a daily and weekly rhythm. A night like a day, or a Sunday like a Monday, is a program. Past lines "
+    "appear once Prometheus holds that much history.",
     {"now": rate(_REQUESTS), "a day ago": rate(_REQUESTS, ago="1d"), "a week ago": rate(_REQUESTS, ago="1w")},
     width=12,
     unit="reqps",
@@ -54,13 +54,13 @@ RHYTHM: Final = Graph(
 )
 BY_TENANT: Final = Graph(
     "Off-hours requests per minute by tenant",
-    "Requests outside business hours by tenant. Batch jobs keep the same hours each night; a thief does not.",
+    "Requests outside business hours by tenant. Batch jobs run at the same hours each night; a thief does not.",
     {"{{tenant}}": rate(_OFFHOURS, by=["tenant"], times=60)},
     stacked=True,
 )
 TENANTS: Final = Table(
     "Tenants",
-    "Requests of each tenant over the whole time range, and those of them outside business hours.",
+    "Requests of each tenant over the time range, and how many of them were outside business hours.",
     [*_BY_TENANT, share(_BY_TENANT[1], _BY_TENANT[0])],
     [
         Column("tenant", "Tenant"),
@@ -89,11 +89,11 @@ BOARD: Final = board(
         BY_TENANT,
         worst_over_time("offhours_requests", "Off-hours attempts by account", "Attempts outside business hours"),
         worst_over_time(
-            "burst_requests", "Attempts at once, by account", "A person reads answers, a program does not: attempts"
+            "burst_requests", "Attempts at once, by account", "A person reads answers, a program does not. Attempts"
         ),
         groups(
             "Accounts",
-            "Many attempts at once are a program; a program off hours on a person's key is worth a call.",
+            "Many attempts at once mean a program. If a program uses a person's key off hours, call that person.",
             (
                 ("offhours_requests", "Off hours"),
                 ("burst_requests", "At once"),

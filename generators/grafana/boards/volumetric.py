@@ -18,7 +18,7 @@ _TOKENS: Final = "llm_tokens_total"
 
 REQUESTS_NOW: Final = Stat(
     "Requests per second",
-    "Requests whose outcome is settled, after retries and fallbacks. The line is the time range.",
+    "Requests with a final outcome, after retries and fallbacks. The line shows the time range.",
     {"requests": rate(_REQUESTS)},
     unit="reqps",
     steps=CALM,
@@ -27,7 +27,7 @@ REQUESTS_NOW: Final = Stat(
 )
 TOKENS_NOW: Final = Stat(
     "Tokens per second",
-    "Tokens into and out of models at the present rate, as billed.",
+    "Input and output tokens at the current rate, as billed.",
     {direction: rate(_TOKENS, is_(direction=direction)) for direction in ("input", "output")},
     steps=CALM,
     no_value="none seen",
@@ -35,7 +35,7 @@ TOKENS_NOW: Final = Stat(
 )
 COST_NOW: Final = Stat(
     "Cost per hour",
-    "US dollars an hour at the present rate, as the gateway computes them.",
+    "US dollars per hour at the current rate, as calculated by the gateway.",
     {"cost": rate(_COST, times=3600)},
     unit="currencyUSD",
     steps=CALM,
@@ -44,15 +44,15 @@ COST_NOW: Final = Stat(
 )
 BY_TENANT: Final = Graph(
     "Requests per second by tenant",
-    "Which tenant the load comes from. A step in one tenant is a new job, a loop, or a stolen key.",
+    "Load by tenant. A step in one tenant is a new job, a loop, or a stolen key.",
     {"{{tenant}}": rate(_REQUESTS, by=["tenant"])},
     unit="reqps",
     stacked=True,
 )
 COUNTED_TWICE: Final = Graph(
     "Requests per second, counted twice",
-    "As the gateway's own counter has them, and as its log tells. Far fewer in the log: records are lost, or it is "
-    "the log of another gateway.",
+    "From the gateway's own counter, and from its log. Far fewer in the log: records are lost, or it is the log of "
+    "another gateway.",
     {"gateway's counter": signal("gateway_requests"), "log": rate(_REQUESTS, variables=())},
     unit="reqps",
     colours={"gateway's counter": UNKNOWN, "log": LINE},
@@ -60,7 +60,7 @@ COUNTED_TWICE: Final = Graph(
 )
 TENANTS: Final = Table(
     "Tenants",
-    "Requests, tokens and US dollars of each tenant over the whole time range.",
+    "Requests, tokens and US dollars of each tenant over the time range.",
     [increase(_COST, by=["tenant"]), increase(_REQUESTS, by=["tenant"]), increase(_TOKENS, by=["tenant"])],
     [
         Column("tenant", "Tenant"),
@@ -75,7 +75,7 @@ TENANTS: Final = Table(
 )
 MODELS: Final = Table(
     "Models",
-    "Attempts at each model in {window[attempts_by_model]}, and its tokens and US dollars over the whole time range.",
+    "Attempts at each model in {window[attempts_by_model]}, and its tokens and US dollars over the time range.",
     [signal("attempts_by_model"), increase(_TOKENS, by=["model"]), increase(_COST, by=["model"])],
     [
         Column("model", "Model"),

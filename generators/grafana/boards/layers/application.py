@@ -15,7 +15,7 @@ from generators.grafana.query_builder import QueryBuilder
 
 REQUESTS: Final = Graph(
     "Requests per second by outcome",
-    "Requests when their outcome is settled, after retries and fallbacks.",
+    "Requests by final outcome, after retries and fallbacks.",
     {"{{outcome}}": rate("llm_requests_total", by=["outcome"])},
     unit="reqps",
     stacked=True,
@@ -23,7 +23,7 @@ REQUESTS: Final = Graph(
 )
 ERROR_CAUSES: Final = Graph(
     "Failed attempts per minute by cause",
-    "Red: the provider's side. Orange and yellow: the caller's. Blue: a guardrail did its work.",
+    "Red: the provider failed. Orange and yellow: the caller's mistake. Blue: a guardrail blocked it.",
     {"{{error_class}}": above_zero(rate("llm_errors_total", by=["error_class"], times=60))},
     stacked=True,
     colours=ERRORS,
@@ -31,15 +31,15 @@ ERROR_CAUSES: Final = Graph(
 )
 SPEND: Final = Graph(
     "Cost per hour by model",
-    "US dollars an hour at the present rate, as the gateway computes them.",
+    "US dollars per hour at the current rate, as calculated by the gateway.",
     {"{{model}}": rate("llm_cost_usd_total", by=["model"], times=3600)},
     unit="currencyUSD",
     stacked=True,
 )
 REFUSED: Final = Table(
     "Refused credentials by address range",
-    "In the last {window[refused_keys]}: many different keys are guesses or a leaked list, one key many times is a "
-    "broken client. An address that is not trusted may be invented by the caller: never block by it.",
+    "In the last {window[refused_keys]}. Many different keys: guesses or a leaked list. One key many times: a broken "
+    "client. The caller can forge an address that is not trusted: never block by it.",
     [signal("refused_keys"), signal("auth_failures")],
     [
         Column("source_range", "Address range"),
@@ -54,7 +54,7 @@ REFUSED: Final = Table(
 )
 AUTH_FAILURES: Final = Graph(
     "Refused credentials and off-hours requests per minute",
-    "Attempts whose credential a gateway refused, and requests outside the configured business hours.",
+    "Attempts with a credential that a gateway refused, and requests outside business hours.",
     {
         "refused by {{gateway}}": rate("llm_auth_refusals_total", by=["gateway"], times=60),
         "off hours": rate("llm_requests_offhours_total", times=60),
@@ -66,7 +66,8 @@ AUTH_FAILURES: Final = Graph(
 )
 TOKENS: Final = Graph(
     "Tokens per second by direction",
-    "Tokens as billed. Much more output than usual from the same requests can be a model being copied.",
+    "Tokens as billed. Far more output than usual from the same number of requests can mean that somebody copies a "
+    "model.",
     {"{{direction}}": rate("llm_tokens_total", by=["direction"])},
     width=12,
     height=7,
@@ -74,8 +75,8 @@ TOKENS: Final = Graph(
 )
 TENANTS: Final = Table(
     "Tenants in the last {window[spend_by_tenant]}",
-    "What each tenant spent and how many tokens models wrote for it. Alerts compare it with the tenant's own past: "
-    "look at the same hours of other days.",
+    "Cost and output tokens of each tenant. Alerts compare them with the tenant's own past, so look at the same hours "
+    "of other days.",
     [signal("spend_by_tenant"), signal("output_tokens_by_tenant")],
     [
         Column("tenant", "Tenant"),
@@ -89,7 +90,7 @@ TENANTS: Final = Table(
 )
 OPERATIONS: Final = Graph(
     "Requests per second by operation",
-    "What was asked for: chat, embeddings and so on. Batch jobs show here first.",
+    "Requests by type: chat, embeddings and so on. Batch jobs show here first.",
     {"{{operation}}": above_zero(rate("llm_requests_by_operation_total", by=["operation"]))},
     width=12,
     height=7,
@@ -120,9 +121,9 @@ def accounts(q: QueryBuilder) -> Panel:
     windows = ", ".join(f"{q.definition(name).window} {words}" for name, words in _ACCOUNT_COLUMNS if q.has(name))
     return panels.table(
         "Accounts, worst first",
-        "The worst accounts of every signal side by side; orange is at or over the threshold of an alert. An attack "
-        "together with new networks and rising spend is another thing than an attack alone, and many attempts at once "
-        f"are a program rather than a person. In the last: {windows}.",
+        "The worst accounts of every signal side by side. Orange: at or over an alert's threshold. An attack together "
+        "with new networks and rising spend is more serious than an attack alone. Many attempts at once mean a "
+        f"program, not a person. In the last: {windows}.",
         queries,
         [panels.Column("actor", "Account"), panels.Column("tenant", "Tenant", width=105), *columns],
         width=24,

@@ -13,8 +13,8 @@ _DECISIONS: Final = ("block", "mask", "would_block", "error", "pass")
 
 VERDICT_RATES: Final = Graph(
     "Guardrail verdicts per minute",
-    "Attempts by the gravest verdict of their guardrails, without those that passed. Block and mask were stopped, "
-    "would_block was only logged and answered, error is a guardrail that failed.",
+    "Attempts by the most severe verdict of their guardrails, without passes. block and mask: stopped. would_block: "
+    "logged only, the model answered. error: the guardrail failed.",
     {"{{verdict}}": rate(_VERDICTS, 'verdict!~"none|pass"', by=["verdict"], times=60)},
     width=12,
     stacked=True,
@@ -22,8 +22,8 @@ VERDICT_RATES: Final = Graph(
 )
 GUARDRAILS: Final = Table(
     "Guardrails",
-    "Decisions of each guardrail over the whole time range. A guardrail with errors protects nobody; one that only "
-    "would block is in logging mode; one that never blocks may not be connected.",
+    "Decisions of each guardrail over the time range. One with errors does not protect. One with only would_block is "
+    "in logging mode. One that never blocks may not be connected.",
     [
         promql("round(%s)", increase("llm_guardrail_decisions_total", f'verdict="{word}"', by=["guardrail"]))
         for word in _DECISIONS
@@ -42,8 +42,8 @@ GUARDRAILS: Final = Table(
 )
 UNSEEN: Final = Graph(
     "What nobody checked",
-    "Share of attempts that no guardrail saw, and share whose record carries no text, so that no detector could "
-    "look. When the second is high, few detections mean nothing.",
+    "Share of attempts that no guardrail checked, and share whose record has no text, so that detectors could not read "
+    "it. If the second is high, few detections prove nothing.",
     {
         "no guardrail": share(rate(_VERDICTS, 'verdict="none"'), rate(_VERDICTS)),
         "no content in the log": share(
@@ -57,16 +57,16 @@ UNSEEN: Final = Graph(
 )
 FAILURES: Final = Graph(
     "Guardrail failures in {window[guardrail_failures]}",
-    "Attempts during which a guardrail itself failed. Depending on its setting they went through unchecked. "
-    "The dashed line is the alert's threshold.",
+    "Attempts during which a guardrail failed. Depending on its setting, they went through unchecked. Dashed line: the "
+    "alert's threshold.",
     {"failures": signal("guardrail_failures")},
     limit="guardrail_failures",
     colours={"failures": HARM},
 )
 VIOLATING: Final = Ranking(
     "Over a threshold now, by alert",
-    "Groups over the threshold of each alert at this moment, whether published by name or not; an alert may fire "
-    "on after that. A click opens the runbook page.",
+    "Groups over the threshold of each alert now, named or not. An alert can keep firing after its groups drop below. "
+    "Click an alert to open its runbook.",
     above_zero(signal("violating_groups")),
     "alert",
     "Alert",

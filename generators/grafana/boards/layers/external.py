@@ -65,7 +65,7 @@ def _targets(exporter: str) -> Expression:
 
 FOUND: Final = Stat(
     "Targets found, by exporter",
-    "How many targets of each exporter Prometheus reads. Tocsin does not collect these metrics again; without the "
+    "Targets of each exporter that Prometheus scrapes. Tocsin does not collect these metrics itself. Without the "
     "exporter, the panels below stay empty.",
     {name: _targets(name) for name in EXPORTERS},
     width=panels.WIDTH,

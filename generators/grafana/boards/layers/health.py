@@ -25,7 +25,7 @@ _STATES: Final = {
 
 LAG: Final = Graph(
     "Reading behind, by source",
-    "How far reading is behind the log. Alerts come late by as much. The dashed line is the alert's threshold.",
+    "How far Tocsin is behind the log. Alerts are late by this much. Dashed line: the alert's threshold.",
     {"{{source}}": signal("feed_lag")},
     width=6,
     unit="s",
@@ -34,7 +34,7 @@ LAG: Final = Graph(
 )
 UNREAD: Final = Graph(
     "Bytes that wait to be read, by source",
-    "Shrinking: a backlog that is being read, wait. Growing: the log is written faster than it is read.",
+    "Shrinking: Tocsin works through a backlog; wait. Growing: the gateway writes faster than Tocsin reads.",
     {"{{source}}": gauge("sum", "tocsin_unread_bytes", by=["source"])},
     width=6,
     unit="bytes",
@@ -42,7 +42,7 @@ UNREAD: Final = Graph(
 )
 RECORDS: Final = Graph(
     "Records per second",
-    "Records read, and records rejected by reason. Rejected records are not watched.",
+    "Records read, and records rejected by reason. Rejected records are not monitored.",
     {
         "read": rate(_READ),
         "rejected: {{reason}}": above_zero(rate("tocsin_records_rejected_total", by=["reason"])),
@@ -53,15 +53,15 @@ RECORDS: Final = Graph(
 )
 GIVEN: Final = Graph(
     "Given to hooks, and read",
-    "Records per second that gateways gave to their hooks, as these say beside the log, and records read, by "
-    "source. Where the first goes on without the second, a log is not written or not read. A source without a hook "
-    "is given none.",
+    "Records per second that gateways gave to their hooks (as the hooks report), and records that Tocsin read, by "
+    "source. If the first continues without the second, the log is not written or not read. A source without a hook "
+    "shows only the second.",
     {"{{source}}: given": signal("hook_records"), "{{source}}: read": rate(_READ, by=["source"])},
     width=6,
 )
 REJECTED: Final = Stat(
     "Rejected in {window[rejected_records]}",
-    "Records that could not be read, and so are watched by nobody.",
+    "Records that Tocsin could not read. They are not monitored.",
     {"records": signal("rejected_records")},
     width=3,
     steps=threshold_of("rejected_records", WELL),
@@ -69,13 +69,13 @@ REJECTED: Final = Stat(
 )
 HIDDEN: Final = Stat(
     "Violators not named",
-    "Groups over a threshold that had no room among those published: search the log for them.",
+    "Groups over a threshold that are not published by name. Search the log for them.",
     {"groups": promql("sum(%s) or vector(0)", signal("violators_beyond_cap"))},
     steps=((None, WELL), (1, HARM)),
 )
 SAVED: Final = Stat(
     "State saved",
-    "How long ago the state was saved. What was counted since is read again after a crash.",
+    "Time since the last save. After a crash, Tocsin reads everything since then again.",
     {"age": signal("snapshot_age")},
     width=3,
     unit="s",
@@ -83,8 +83,7 @@ SAVED: Final = Stat(
 )
 NEWEST: Final = Stat(
     "Newest event",
-    "How long ago the newest event happened. On a quiet night that is long; while the gateway itself counts "
-    "requests it must not be.",
+    "Age of the newest event. It may be old on a quiet night, but not while the gateway's own counter shows requests.",
     {"ago": signal("newest_event")},
     unit="s",
     steps=CALM,
@@ -92,7 +91,7 @@ NEWEST: Final = Stat(
 )
 GAPS: Final = Stat(
     "Gaps in feeds",
-    "Gaps in the numbers of a log's lines, found within the last fifteen minutes: records that nobody has watched.",
+    "Gaps in the line numbers of a log, found within the last 15 minutes. These records are lost and unmonitored.",
     {"gaps": promql("sum(%s)", signal("feed_gaps"))},
     width=3,
     steps=threshold_of("feed_gaps", WELL),
@@ -100,7 +99,7 @@ GAPS: Final = Stat(
 )
 LOST: Final = Stat(
     "Bytes lost",
-    "Log that was gone before it could be read, over the whole time range: rotated away or cut.",
+    "Log bytes that disappeared before Tocsin read them, over the time range: rotated away or truncated.",
     {"bytes": increase("tocsin_bytes_lost_total")},
     width=3,
     unit="bytes",
@@ -108,8 +107,8 @@ LOST: Final = Stat(
 )
 FOLDED: Final = Stat(
     "Forgotten and folded",
-    'Over the whole time range: label values counted as "other" because their label was full, and accounts '
-    "forgotten to make room. Somebody may be flooding names to hide one.",
+    'Over the time range: label values counted as "other" because their label was full, and accounts evicted from '
+    "memory. Somebody may be flooding names to hide one.",
     {
         "times": promql(
             "round(%s + %s)", increase("tocsin_label_overflows_total"), increase("tocsin_accounts_evicted_total")
@@ -119,22 +118,21 @@ FOLDED: Final = Stat(
 )
 UNREADABLE: Final = Stat(
     "Sources unreadable",
-    "Sources that cannot be read now; the exporter's log says why.",
+    "Sources that Tocsin cannot read now. The exporter's log says why.",
     {"sources": promql("count(%s < 1) or vector(0)", signal("source_up"))},
     steps=((None, WELL), (1, HARM)),
 )
 HOOKS_IN_TROUBLE: Final = Stat(
     "Hooks in trouble",
-    "Worker processes of gateways that cannot write their log, are stuck, or have dropped a record within the last "
-    "minute.",
+    "Gateway worker processes that cannot write their log, are stuck, or dropped a record within the last minute.",
     {"writers": promql("sum(%s)", signal("hook_trouble"))},
     steps=threshold_of("hook_trouble", WELL),
     no_value="no hook",
 )
 WRITERS: Final = Stat(
     "Hooks: worker processes by state",
-    "Stuck: the process lives, but says nothing new. Dead: it ended without a word; the next one in its folder "
-    "tells what was lost. Unreadable: what it says cannot be used.",
+    "Stuck: the process is alive but reports nothing new. Dead: it exited without a shutdown record; the next worker "
+    "in its folder will report losses. Unreadable: its report cannot be read.",
     {state: promql("sum(%s)", series("tocsin_hook_writers", is_(state=state))) for state in _STATES},
     width=12,
     each={state: ((None, PLAIN), (1, colour)) for state, colour in _STATES.items()},
@@ -147,8 +145,8 @@ def memory(q: QueryBuilder) -> Panel:
     ceiling = q.spec.settings.max_series
     return Stat(
         "Series and accounts",
-        f'Series that one exporter publishes, at most {ceiling} (beyond it new values are counted as "other"), and '
-        "accounts whose windows are in memory.",
+        f'Series that one exporter publishes, at most {ceiling} (more values are counted as "other"), and accounts in '
+        "memory.",
         {"series": gauge("max", "tocsin_series"), "accounts": gauge("sum", "tocsin_accounts")},
         unit="none",
         steps=CALM,

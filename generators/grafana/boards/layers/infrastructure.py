@@ -18,7 +18,7 @@ _REAL_DISK: Final = 'fstype!~"tmpfs|overlay|squashfs|ramfs"'
 PANELS: Final = (
     external(
         "Processor in use, by machine",
-        "Share of all cores of each machine that work.",
+        "Share of each machine's cores in use.",
         {
             "{{instance}}": promql(
                 f"1 - avg by (instance) (rate(%s[{RATE}]))", series("node_cpu_seconds_total", 'mode="idle"')
@@ -29,7 +29,7 @@ PANELS: Final = (
     ),
     external(
         "Memory in use, by machine",
-        "Share of memory in use, without what can be freed.",
+        "Share of memory in use, not counting what can be freed.",
         {
             "{{instance}}": promql(
                 "1 - max by (instance) (%s) / max by (instance) (%s)",
@@ -42,7 +42,7 @@ PANELS: Final = (
     ),
     external(
         "Disk in use",
-        "A full disk stops the gateway's log, and Tocsin with it.",
+        "A full disk stops the gateway's log and Tocsin.",
         {
             "{{instance}} {{mountpoint}}": promql(
                 "max by (instance, mountpoint) (1 - %s / %s)",
@@ -78,7 +78,7 @@ PANELS: Final = (
     ),
     external(
         "GPU errors (XID)",
-        "Number of the last XID error of each GPU; 0 is none. A GPU with errors computes wrong, or not at all.",
+        "Number of the last XID error of each GPU; 0: none. A GPU with errors computes wrong results or stops.",
         {_GPU_LEGEND: promql("max by (Hostname, gpu) (%s)", series("DCGM_FI_DEV_XID_ERRORS"))},
         GPU,
         unit="none",

@@ -11,8 +11,8 @@ from generators.grafana.panel_data import Graph, Ranking
 
 ATTACKS: Final = Graph(
     "Attack hits: answered and stopped",
-    "Hits of all attack signals in their windows, of the worst accounts. Answered: the model answered the attempt; "
-    "stopped: a guardrail or the provider refused it, or it failed.",
+    "Hits of all attack signals in their windows, for the worst accounts. Answered: the model answered. Stopped: a "
+    "guardrail or the provider refused it, or it failed.",
     {"answered": answered_or_zero(), "stopped": stopped()},
     width=12,
     stacked=True,
@@ -21,8 +21,8 @@ ATTACKS: Final = Graph(
 )
 DETECTIONS: Final = Graph(
     "Detections per minute",
-    "What detectors found in prompts, answers and tool results of all accounts, of any confidence. "
-    "Orange left the model; purple and blue were tried on it.",
+    "Detections in prompts, answers and tool results of all accounts, at any confidence. Orange: in output. Purple and "
+    "blue: in input.",
     {"{{detector}}": rate("llm_detections_total", by=["detector"], times=60)},
     width=12,
     stacked=True,
@@ -30,14 +30,14 @@ DETECTIONS: Final = Graph(
 )
 ATTACKERS: Final = attackers(
     "Accounts with attack hits",
-    "Accounts with hits in the windows of the attack signals, most answered first. "
-    "Answered equal to hits: nothing stopped it.",
+    "Accounts with hits in the windows of the attack signals, most answered first. Answered equals hits: nothing "
+    "stopped them.",
     widths=(140, 170, 80, 95),
 )
 RULES: Final = Ranking(
     "Detection rules that match most",
-    "Matches over the whole time range. One rule for many accounts is one text that is passed around, or a rule "
-    "that matches ordinary work; many rules are many people.",
+    "Matches over the time range. One rule: a shared text, or a rule that matches ordinary work. Many rules: many "
+    "separate people.",
     promql("round(topk(10, %s > 0))", increase("llm_detection_rules_total", by=["rule"])),
     "rule",
     "Rule",
@@ -49,21 +49,21 @@ RULES: Final = Ranking(
 )
 VIOLATORS: Final = Graph(
     "Accounts with a detection in {window[violating_actors]}",
-    "Different accounts with a detection of medium or high confidence: many at once are a campaign, a document "
-    "that many read, or a new rule. The dashed line is the alert's threshold.",
+    "Accounts with a detection of medium or high confidence. Many at once: a campaign, a document that many people "
+    "read, or a new rule. Dashed line: the alert's threshold.",
     {"accounts": signal("violating_actors")},
     limit="violating_actors",
     colours={"accounts": PLAIN},
 )
 LENGTHS: Final = Graph(
     "Characters of prompts and answers, 95th percentile",
-    "Longer prompts can hide instructions, longer answers can carry more out. Only records with content.",
+    "Longer prompts can hide instructions; longer answers can leak more. Only records with content.",
     {"prompts": quantile(0.95, "llm_input_characters"), "answers": quantile(0.95, "llm_output_characters")},
     colours={"prompts": "blue", "answers": "purple"},
 )
 TOOLS: Final = Ranking(
     "Tools that models call most",
-    "Tool calls over the whole time range. A tool that is new, or called far more than usual, is worth a look.",
+    "Tool calls over the time range. Check a tool that is new or called far more than usual.",
     promql("round(topk(8, %s > 0))", increase("llm_tool_calls_total", by=["tool"])),
     "tool",
     "Tool",

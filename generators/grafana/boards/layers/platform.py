@@ -13,7 +13,7 @@ _DURATION: Final = "llm_request_duration_seconds"
 PROVIDER_ERRORS: Final = Graph(
     "Failing attempts by provider",
     "Share of attempts in {window[provider_errors]} that failed on the provider's side (5xx, "
-    "network, timeout, its rate limit). The dashed line is the alert's threshold{floor[provider_errors]}.",
+    "network, timeout, its rate limit). Dashed line: the alert's threshold{floor[provider_errors]}.",
     {"{{provider}}": share(signal("provider_errors"), signal("provider_attempts"))},
     unit="percentunit",
     least=0,
@@ -22,41 +22,41 @@ PROVIDER_ERRORS: Final = Graph(
 )
 ATTEMPTS: Final = Graph(
     "Attempts per second by provider",
-    "Attempts at each provider, retries and fallbacks included. A provider that takes over shows as a step.",
+    "Attempts at each provider, including retries and fallbacks. A step shows that a provider took over.",
     {"{{provider}}": rate("llm_attempts_total", by=["provider"])},
     unit="reqps",
     stacked=True,
 )
 RETRIES: Final = Graph(
     "Attempts for each request",
-    "1 is calm. More means retries and fallbacks: trouble that users may not see yet.",
+    "1 is normal. More means retries and fallbacks: a problem that users may not see yet.",
     {"attempts for each request": share(rate("llm_attempts_total"), rate("llm_requests_total"))},
     unit="none",
     colours={"attempts for each request": LINE},
 )
 DURATIONS: Final = Graph(
     "Duration of attempts",
-    "Half of the attempts are faster than the median, 95 % faster than the second line.",
+    "Half of the attempts are faster than the median; 95 % are faster than the second line.",
     {"median": quantile(0.5, _DURATION), "95 %": quantile(0.95, _DURATION), "99 %": quantile(0.99, _DURATION)},
     unit="s",
     colours={"median": LINE, "95 %": WATCH, "99 %": UNKNOWN},
 )
 BY_MODEL: Final = Graph(
     "Duration of attempts by model, 95th percentile",
-    "The slowest twentieth of each model starts here.",
+    "95 % of each model's attempts are faster than this.",
     {"{{model}}": quantile(0.95, _DURATION, ["model"])},
     unit="s",
 )
 FIRST_CHUNK: Final = Graph(
     "Time to the first chunk by model, 95th percentile",
-    "Streamed answers only. A late first chunk is a queue; a quick one with a long duration is a long answer.",
+    "Streamed answers only. A late first chunk means a queue. An early one with a long duration means a long answer.",
     {"{{model}}": quantile(0.95, "llm_time_to_first_chunk_seconds", ["model"])},
     unit="s",
 )
 SLOW: Final = Table(
     "Slow models in {window[attempts_by_model]}",
-    "Attempts that took 30 seconds or longer, and first chunks that took 10. Late first chunks are a queue; slow "
-    "answers with quick first chunks are long answers.",
+    "Attempts of 30 seconds or longer, and first chunks of 10 seconds or longer. Late first chunks mean a queue; slow "
+    "answers with early first chunks are long answers.",
     [
         signal("attempts_by_model"),
         signal("slow_attempts"),

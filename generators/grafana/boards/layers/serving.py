@@ -13,22 +13,22 @@ from generators.grafana.query_builder import RANGE
 PANELS: Final = (
     external(
         "Requests in model servers",
-        "Requests that model servers work on, and those that wait for one.",
+        "Requests that model servers process, and requests that wait.",
         {word: promql("sum(%s)", series(f"vllm:num_requests_{word}")) for word in ("running", "waiting")},
         MODELS,
         colours={"running": LINE, "waiting": WATCH},
     ),
     external(
         "Key-value cache in use",
-        "Share of the cache in use, of the fullest server of each model. Near 100 %, requests are put back and wait.",
+        "Share of the cache in use on the fullest server of each model. Near 100 %, requests go back to the queue.",
         {"{{model_name}}": promql("max by (model_name) (%s)", series("vllm:kv_cache_usage_perc"))},
         MODELS,
         share=True,
     ),
     external(
         "Database connections in use",
-        "Share of the allowed connections; 100 % as well when the database cannot be reached. "
-        "Keys and budgets are in it: without it a gateway refuses everybody or checks nobody.",
+        "Share of the allowed connections; also 100 % if the database cannot be reached. It holds keys and budgets: "
+        "without it a gateway refuses everybody or checks nobody.",
         {
             "{{instance}}": promql(
                 "sum by (instance) (%s) / max by (instance) (%s)\nor (1 - min by (instance) (%s)) > 0",
@@ -55,7 +55,7 @@ PANELS: Final = (
     ),
     Ranking(
         "Pods that restart most",
-        f"Restarts of containers over the whole time range. Source: {PODS}.",
+        f"Container restarts over the time range. Source: {PODS}.",
         promql(
             f"round(topk(8, sum by (namespace, pod) (increase(%s[{RANGE}])) > 0))",
             series("kube_pod_container_status_restarts_total"),
