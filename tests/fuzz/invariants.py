@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from exporters import bounds
 from exporters.batch import NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
 from exporters.engine import Engine
 from exporters.expose import Exposition
-from exporters.gateways import instants
 from exporters.state import decode, encode
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, REJECTIONS, VERDICTS
 from tests.support.engines import make_engine
@@ -35,7 +35,7 @@ def batch_holds(batch: EventBatch, data: bytes) -> None:
         column = batch.numbers(name)
         assert not (column < 0).any() and not np.isinf(column).any(), name
     times = batch.numbers("time")
-    assert not np.isnan(times).any() and (times < instants.LAST).all()
+    assert not np.isnan(times).any() and (times < bounds.LAST).all()
     columns = {name: batch.objects(name) for name in OBJECT_COLUMNS}
     assert set(columns["outcome"]) <= set(OUTCOMES)
     assert set(columns["error_class"]) <= set(ERROR_CLASSES)
