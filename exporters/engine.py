@@ -38,13 +38,21 @@ class Engine:
     def see(self, batch: EventBatch, *, now: float) -> tuple[EventBatch, Sequence[Detection]]:
         """As `take`; also what was detected in the new attempts."""
         batch = self.state.fresh(batch)
-        detections = self.detect(batch.texts)
+        detections = self._detect(batch)
         self.state.take(batch, detections, now=now)
         return batch, detections
 
     def detect(self, texts: Sequence[Text]) -> list[Detection]:
         """What the content rules see in `texts`; nothing is counted."""
         return self._scanner.scan(texts) if self._scanner is not None and texts else []
+
+    def _detect(self, batch: EventBatch) -> list[Detection]:
+        """As `detect`, in a batch; what was too much to look at is counted."""
+        detections = self.detect(batch.texts)
+        if self._scanner is not None:
+            for reason, count in self._scanner.take_skipped().items():
+                self.state.health.add("tocsin_content_matches_skipped_total", (batch.source, reason), count)
+        return detections
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -62,7 +70,7 @@ class Engine:
         detections: list[Detection] = []
         for data in chunks:
             batch = self.state.fresh(self.decode(source, data))
-            detections += [replace(found, row=rows + found.row) for found in self.detect(batch.texts)]
+            detections += [replace(found, row=rows + found.row) for found in self._detect(batch)]
             batch.detach()
             batches.append(batch)
             size, rows = size + len(data), rows + batch.size

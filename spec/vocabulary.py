@@ -75,6 +75,9 @@ REJECTIONS: Final = (
 )
 """Why a record was refused (the label ``reason`` of ``tocsin_records_rejected_total``)."""
 
+MATCHES_SKIPPED: Final = ("check_digits", "exceptions")
+"""Why matches of a rule were not looked at (label ``reason`` of ``tocsin_content_matches_skipped_total``)."""
+
 OFFHOURS: Final = ("true", "false")
 
 STREAM_DIMENSIONS: Final = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,9 @@ from exporters.detect.verify import CHECKS, LONGEST
 Places = npt.NDArray[np.int64]
 
 MOST_CHECKS = 1_000
-"""Matches of one rule in one text whose check digits are looked at."""
+"""Matches of one expression in one text whose check digits are looked at."""
+MOST_EXCEPTED = 10_000
+"""Matches of one expression in one text, of a rule or of its exceptions, that are held against each other."""
 
 
 class Scanner:
@@ -42,6 +46,16 @@ class Scanner:
             )
             for channel in channels
         }
+
+    def take_skipped(self) -> Counter[str]:
+        """Matches that were too many to look at since the last call, by reason (see `spec.vocabulary.MATCHES_SKIPPED`).
+
+        What the others of the same text were found to be stays.
+        """
+        skipped: Counter[str] = Counter()
+        for engine in self._engines.values():
+            skipped += engine.take_skipped()
+        return skipped
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -90,10 +104,14 @@ class _Engine:
         secret = any(rule.detector == "canary_token" for rule in rules.values())
         kept = None if secret else cache
         self._wanted = _Expressions(
-            {number: (rule.expressions, rule.ignore_case) for number, rule in rules.items()}, kept
+            {number: (rule.expressions, rule.ignore_case) for number, rule in rules.items()},
+            {number: _limit(rule) for number, rule in rules.items()},
+            kept,
         )
+        excepted = {number: rule for number, rule in rules.items() if rule.exceptions}
         self._unless = _Expressions(
-            {number: (rule.exceptions, rule.ignore_case) for number, rule in rules.items() if rule.exceptions},
+            {number: (rule.exceptions, rule.ignore_case) for number, rule in excepted.items()},
+            dict.fromkeys(excepted, (MOST_EXCEPTED, "exceptions")),
             kept and kept.with_stem(f"{kept.stem}-unless"),
         )
 
@@ -102,40 +120,81 @@ class _Engine:
         self._wanted.compile()
         self._unless.compile()
 
+    def take_skipped(self) -> Counter[str]:
+        """As of `Scanner`."""
+        skipped = self._wanted.skipped + self._unless.skipped
+        self._wanted.skipped.clear()
+        self._unless.skipped.clear()
+        return skipped
+
     def found(self, texts: list[str]) -> Iterator[tuple[int, int]]:
         """The number of a rule and the place of a text, for each rule that sees something in a text."""
         data = joined(texts)
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
-        for number, match_ends in self._wanted.matches(data).items():
+        matched = {
+            number: np.unique(np.array(match_ends, np.int64))
+            for number, match_ends in self._wanted.matches(data, ends).items()
+        }
+        excepted = self._exceptions(
+            [number for number in matched if self._rules[number].exceptions], matched, data, ends
+        )
+        for number, at in matched.items():
             rule = self._rules[number]
-            at = np.unique(np.array(match_ends, np.int64))
-            if rule.exceptions:
-                at = _without_exceptions(at, self._exceptions(number, data, at, ends), ends)
+            if number in excepted:
+                at = _without_exceptions(at, excepted[number], ends)
             places = np.searchsorted(ends, at)
-            seen = _verified(rule.verify, data, at, places, ends) if rule.verify else np.unique(places)
-            yield from ((number, int(place)) for place in seen)
+            seen = _verified(rule.verify, data, at, places, ends) if rule.verify else np.unique(places).tolist()
+            yield from ((number, place) for place in seen)
 
-    def _exceptions(self, number: int, data: bytes, at: Places, ends: Places) -> Places:
-        """Ends of the exceptions of a rule in the texts that have its matches `at`."""
-        out: list[int] = []
-        for place in np.unique(np.searchsorted(ends, at)).tolist():
-            start = int(ends[place - 1]) + 1 if place else 0
-            inside = self._unless.matches(data[start : int(ends[place])])
-            out += [start + end for end in inside.get(number, ())]
-        return np.array(out, np.int64)
+    def _exceptions(
+        self, numbers: list[int], matched: dict[int, Places], data: bytes, ends: Places
+    ) -> dict[int, Places]:
+        """Ends of the exceptions of rules in the texts that one of them has matched: these are scanned together."""
+        if not numbers:
+            return {}
+        places = np.unique(np.searchsorted(ends, np.concatenate([matched[number] for number in numbers])))
+        starts = np.concatenate(([0], ends[:-1] + 1))[places]
+        suspects = b"".join(
+            [data[start:end] for start, end in zip(starts.tolist(), (ends[places] + 1).tolist(), strict=True)]
+        )
+        own_ends = np.cumsum(ends[places] + 1 - starts) - 1
+        found = self._unless.matches(suspects, own_ends)
+        out: dict[int, Places] = {}
+        for number in numbers:
+            at = np.array(found.get(number, ()), np.int64)
+            place = np.searchsorted(own_ends, at)
+            out[number] = at - own_ends[place] + ends[places[place]]
+        return out
+
+
+def _limit(rule: Rule) -> tuple[int, str]:
+    """How many matches in one text a rule needs at most, and the reason for which others are skipped."""
+    if rule.verify:
+        return MOST_CHECKS, "check_digits"
+    return (MOST_EXCEPTED, "exceptions") if rule.exceptions else (1, "")
 
 
 class _Expressions:
-    """Expressions of rules, compiled together; the owner of a match is the number of a rule."""
+    """Expressions of rules, compiled together; the owner of a match is the number of a rule.
 
-    def __init__(self, rules: dict[int, tuple[Sequence[str], bool]], cache: Path | None) -> None:
+    `limits` say of an owner how many matches in one text count, and why more are skipped; ``""``: they say no more.
+    """
+
+    def __init__(
+        self,
+        rules: dict[int, tuple[Sequence[str], bool]],
+        limits: dict[int, tuple[int, str]],
+        cache: Path | None,
+    ) -> None:
         owners: dict[tuple[str, bool], list[int]] = {}
         for number, (expressions, ignore_case) in rules.items():
             for expression in expressions:
                 owners.setdefault((expression, ignore_case), []).append(number)
         self._expressions = list(owners)
         self._owners = list(owners.values())
+        self._limits = [max(limits[number] for number in numbers) for numbers in self._owners]
         self._cache = cache
+        self.skipped: Counter[str] = Counter()
 
     def compile(self) -> None:
         """Compile now, if there is anything."""
@@ -146,17 +205,33 @@ class _Expressions:
     def _database(self) -> hyperscan.Database:
         return compiled(self._expressions, self._cache)
 
-    def matches(self, data: bytes) -> dict[int, list[int]]:
-        """Ends of matches, by owner."""
+    def matches(self, data: bytes, ends: Places) -> dict[int, list[int]]:
+        """Ends of matches, by owner. `ends` are those of the texts in `data`: in each only so many count."""
         out: dict[int, list[int]] = {}
-        owners = self._owners
+        owners, text_ends = self._owners, ends.tolist()
+        limits = [most for most, _reason in self._limits]
+        first, last = [0] * len(owners), [-1] * len(owners)  # of each expression, the text it has matched last
+        left = [0] * len(owners)
+
+        skipped = [0] * len(owners)
 
         def note(expression: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            for owner in owners[expression]:
-                out.setdefault(owner, []).append(end)
+            if not first[expression] < end <= last[expression]:
+                place = bisect_left(text_ends, end)
+                first[expression], last[expression] = text_ends[place - 1] if place else -1, text_ends[place]
+                left[expression] = limits[expression]
+            if left[expression]:
+                left[expression] -= 1
+                for owner in owners[expression]:
+                    out.setdefault(owner, []).append(end)
+            else:
+                skipped[expression] += 1
 
         if owners:
             self._database.scan(data, match_event_handler=note)
+            for (_most, reason), count in zip(self._limits, skipped, strict=True):
+                if reason:
+                    self.skipped[reason] += count
         return out
 
 
@@ -174,12 +249,14 @@ def _without_exceptions(at: Places, exceptions: Places, ends: Places) -> Places:
 
 
 def _verified(word: str, data: bytes, at: Places, places: Places, ends: Places) -> list[int]:
-    """The texts in which one of the matches passes the check `word`."""
+    """The texts in which one of the matches, which are in order, passes the check `word`."""
     check = CHECKS[word]
     out: list[int] = []
-    for place in np.unique(places):
+    found, begins = np.unique(places, return_index=True)
+    stops = np.append(begins[1:], len(at))
+    match_ends = at.tolist()
+    for place, begin, stop in zip(found.tolist(), begins.tolist(), stops.tolist(), strict=False):
         start = int(ends[place - 1]) + 1 if place else 0
-        of_text = at[places == place][:MOST_CHECKS]
-        if any(check(data[max(start, int(end) - LONGEST) : int(end)]) for end in of_text):
-            out.append(int(place))
+        if any(check(data[max(start, end - LONGEST) : end]) for end in match_ends[begin:stop]):
+            out.append(place)
     return out

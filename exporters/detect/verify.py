@@ -10,19 +10,21 @@ LONGEST: Final = 64
 """Bytes before the end of a match that a check is given."""
 
 _CARD = re.compile(rb"(?<![0-9])(?:[0-9]{4}[ -]?[0-9]{6}[ -]?[0-9]{5}|(?:[0-9]{4}[ -]?){3}[0-9]{4})$")
+_LONGEST_CARD = 20  # 16 digits, 3 separators, and what stands before them
+_VALUES = bytes(max(0, octet - 48) % 10 for octet in range(256))
+_DOUBLED = bytes(2 * value - 9 if value > 4 else 2 * value for value in _VALUES)
+_NUMBERS = {ord(letter): str(int(letter, 36)) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _IBAN = re.compile(r"(?=([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$))")
 
 
 def is_card(before: bytes) -> bool:
     """Whether `before` ends in a payment card number: its Luhn sum is right."""
-    number = _CARD.search(before)
-    return number is not None and _luhn(re.sub(r"[ -]", "", number.group().decode("ascii")))
+    number = _CARD.search(before[-_LONGEST_CARD:])
+    return number is not None and _luhn(number.group().translate(None, b" -"))
 
 
-def _luhn(digits: str) -> bool:
-    doubled = (int(digit) * 2 for digit in digits[-2::-2])
-    total = sum(int(digit) for digit in digits[-1::-2]) + sum(value - 9 if value > 9 else value for value in doubled)
-    return total % 10 == 0
+def _luhn(digits: bytes) -> bool:
+    return (sum(digits[-1::-2].translate(_VALUES)) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def is_iban(before: bytes) -> bool:
@@ -32,7 +34,7 @@ def is_iban(before: bytes) -> bool:
 
 
 def _mod97(account: str) -> bool:
-    return int("".join(str(int(letter, 36)) for letter in account[4:] + account[:4])) % 97 == 1
+    return int((account[4:] + account[:4]).translate(_NUMBERS)) % 97 == 1
 
 
 CHECKS: Final[Mapping[str, Callable[[bytes], bool]]] = {"card": is_card, "iban": is_iban}

@@ -25,7 +25,7 @@ from exporters.signals.recent import Recent, Requests
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
 from exporters.signals.writers import Writers
 from spec.model import Spec
-from spec.vocabulary import MEASURES, REJECTIONS, SIDE_TABLES, STREAM_DIMENSIONS
+from spec.vocabulary import MATCHES_SKIPPED, MEASURES, REJECTIONS, SIDE_TABLES, STREAM_DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,6 +78,9 @@ class SignalState:
             {
                 "llm_threshold_crossings_total": alerts,
                 "tocsin_records_rejected_total": [(source, reason) for source in sources for reason in REJECTIONS],
+                "tocsin_content_matches_skipped_total": [
+                    (source, reason) for source in sources for reason in MATCHES_SKIPPED
+                ],
                 **{name: each for name, metric in spec.health.items() if metric.labels == ("source",)},
             },
         )
