@@ -27,7 +27,7 @@ _GAUGES: Final = (
 _SPOOL: Final = "tocsin_spool_bytes"
 _WRITERS: Final = "tocsin_hook_writers"
 _HOOK_GAUGES: Final = (
-    "tocsin_hook_troubled_writers",
+    "tocsin_hook_unhealthy_writers",
     "tocsin_hook_queue_bytes",
     "tocsin_hook_report_age_seconds",
 )

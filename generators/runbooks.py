@@ -92,7 +92,7 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
     alert = spec.alerts[names.STORM]
     single = {rule.name: rule for rule in rules}
     facts = [
-        Fact("Severity, owner, who hears", "those of the alert that it replaces (see below)"),
+        Fact("Severity, owner, notified", "those of the alert that it replaces (see below)"),
         Fact("Holds back", "the single alerts of that name, while it fires"),
         Fact("Dashboard", dashboard_url(spec)),
     ]
@@ -191,8 +191,8 @@ def _above_baseline(history: History) -> str:
     text = f" And {number(history.deviations)} deviations over its own mean of {duration(history.history)}"
     new = f"{duration(history.enough * history.step)} of history"
     if history.floor_only:
-        return f"{text}; of whom less than {new} is known, that much alone is enough."
-    return f"{text}; never for whom less than {new} is known."
+        return f"{text}; with less than {new} known, that much alone is enough."
+    return f"{text}; never with less than {new} known."
 
 
 def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat, signal: Signal, others: list[Signal]) -> str:

@@ -105,7 +105,7 @@ def _hears(episode: Episode, episodes: Sequence[Episode]) -> str:
 
 
 def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
-    rows = [("alert", "severity", "times", "first", "last", "who hears")]
+    rows = [("alert", "severity", "times", "first", "last", "notified")]
     kinds: dict[tuple[str, str], list[Episode]] = {}
     for episode in episodes:
         kinds.setdefault((episode.rule.name, episode.rule.family), []).append(episode)

@@ -146,7 +146,7 @@ class Ratio(Entry, frozen=True, tag="ratio", tag_field="technique"):
     denominator: str
     """The signal that it is a share of."""
     min_denominator: float
-    """Below this no share is told, as one of two says nothing."""
+    """Below this the share does not count: one of two proves nothing."""
     op: Op = ">="
     """How the share has to compare with `value`."""
     value: float = 0.0
@@ -166,7 +166,7 @@ class Baseline(Entry, frozen=True, tag="baseline", tag_field="technique"):
     The history is sampled each `settings.baseline_step`, is `history` long, and ends before what is judged began: the
     signal's window, the alert's `for` and two steps ago. A group that was over 0 within it counts as 0 while it is
     quiet. So that a flat history does not make everything fire, the deviation counts as at least 20 % of the floor and
-    10 % of the mean. Of whom less than `min_history` is known, `floor_only` fires from the floor on, `silent` never.
+    10 % of the mean. With less than `min_history` known, `floor_only` fires from the floor on, `silent` never.
     """
 
     signal: str
@@ -209,7 +209,7 @@ class Alert(Entry, frozen=True):
     severity: SeverityName
     """How bad: it picks the escalation and the SLA."""
     owner: Owner
-    """Who is asked: it picks whose channels hear."""
+    """Who is asked: it picks the channels."""
     incident: str
     """What sort of incident it opens: a name in `incidents`."""
     when: When
@@ -255,13 +255,13 @@ class Sla(Entry, frozen=True):
     contain: Duration | None = None
     """Until the harm has stopped."""
     update_every: Duration | None = None
-    """How often who is concerned hears how it stands."""
+    """How often people get a status update."""
     review: Duration | None = None
     """Until it was looked back at."""
 
 
 class Severity(Entry, frozen=True):
-    """`order` 1 is the gravest. `page`: always, never, or the name of a calendar."""
+    """`order` 1 is the most severe. `page`: always, never, or the name of a calendar."""
 
     order: int
     page: str
@@ -288,7 +288,7 @@ class Tier(Entry, frozen=True):
 
     after: Duration
     notify: tuple[str, ...]
-    """The channels that hear; naming one again is a new page."""
+    """The channels to notify; naming one again is a new page."""
     unless: Literal["acknowledged", "contained", ""] = ""
     """The tier stays silent once this is so."""
     during: str = ""
@@ -296,7 +296,7 @@ class Tier(Entry, frozen=True):
 
 
 class Escalation(Entry, frozen=True):
-    """Who hears, and who next."""
+    """Who is notified, and who next."""
 
     tiers: tuple[Tier, ...]
     """The steps, the first at once."""

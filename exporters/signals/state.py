@@ -148,7 +148,7 @@ class SignalState:
         if batch.notes is not None:
             self.writers.take(batch.source, batch.notes, now)
             for reason, count in batch.notes.drops.items():
-                self.health.add("tocsin_feed_drops_told_total", (batch.source, reason), count)
+                self.health.add("tocsin_feed_drops_reported_total", (batch.source, reason), count)
         # A source whose attempts another one tells of first is not silent.
         self._hear(batch.source, min(self._repeated.pop(batch.source, 0.0), now))
         if not batch.size:

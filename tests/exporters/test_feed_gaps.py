@@ -80,6 +80,6 @@ def test_drops_are_told_by_reason(rig: Rig) -> None:
     with rig.log.open("ab") as file:
         file.write(b'{"v":1,"writer":"w","seq":5,"kind":"dropped","notice":{"records":3,"reasons":{"queue_full":3}}}\n')
     assert rig.told() == (1, 3, 1)
-    assert rig.counted("tocsin_feed_drops_told_total", "queue_full") == 3
+    assert rig.counted("tocsin_feed_drops_reported_total", "queue_full") == 3
     assert rig.counted("tocsin_records_read_total") == 1
     assert rig.counted("tocsin_records_rejected_total", "missing_field") == 0

@@ -75,7 +75,7 @@ def test_series_are_there_before_there_is_a_writer(rig: Rig) -> None:
     assert values["tocsin_hook_records_total"] == {("gw",): 0}
     assert values["tocsin_hook_records_dropped_total"] == {("gw", reason): 0 for reason in DROPS}
     assert values["tocsin_hook_reports_refused_total"] == {("gw", reason): 0 for reason in REFUSALS}
-    for gauge in ("troubled_writers", "queue_bytes", "report_age_seconds"):
+    for gauge in ("unhealthy_writers", "queue_bytes", "report_age_seconds"):
         assert values[f"tocsin_hook_{gauge}"] == {("gw",): 0}
 
 
@@ -92,10 +92,10 @@ def test_writers_are_counted_by_state_and_their_queues_added_up(rig: Rig) -> Non
     assert values["tocsin_hook_writers"]["gw", "running"] == 2
     assert values["tocsin_hook_writers"]["gw", "stopped"] == 1
     assert values["tocsin_hook_queue_bytes"]["gw",] == 111
-    assert values["tocsin_hook_troubled_writers"]["gw",] == 1
+    assert values["tocsin_hook_unhealthy_writers"]["gw",] == 1
     assert values["tocsin_hook_report_age_seconds"]["gw",] == pytest.approx(LOOK_EVERY)
     rig.remove("b")
-    assert rig.shown()["tocsin_hook_troubled_writers"]["gw",] == 0
+    assert rig.shown()["tocsin_hook_unhealthy_writers"]["gw",] == 0
 
 
 def test_what_was_given_is_added_up_over_writers_that_come_and_go(rig: Rig) -> None:

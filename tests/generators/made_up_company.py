@@ -94,7 +94,7 @@ TOTALS: Final[Mapping[str, float]] = {
     "tocsin_feed_lag_seconds": 0.8,
     "tocsin_feed_recent_gaps": 0,
     "tocsin_hook_writers": 4,
-    "tocsin_hook_troubled_writers": 0,
+    "tocsin_hook_unhealthy_writers": 0,
     "tocsin_hook_queue_bytes": 0,
     "tocsin_hook_report_age_seconds": 1.4,
     "tocsin_hook_records_total": 6.3,

@@ -54,7 +54,7 @@ def test_nothing_is_said_in_words() -> None:
 def test_the_table_counts_each_alert_and_puts_the_gravest_first() -> None:
     late, leak = jailbreak(fired_at=AT + 60), episode("LLMCanaryLeaked", actor="bob", tenant="lab")
     table = as_text(outcome(jailbreak(), late, leak), SPEC).rpartition("\n\n")[2].splitlines()
-    assert table[0].split() == ["alert", "severity", "times", "first", "last", "who", "hears"]
+    assert table[0].split() == ["alert", "severity", "times", "first", "last", "notified"]
     assert table[1].split()[:3] == ["LLMCanaryLeaked", "critical", "1"]
     assert table[2].split()[:5] == ["LLMJailbreakRepeated", "high", "2", "2026-09-21T14:13:20Z", "2026-09-21T14:14:20Z"]
     assert table[2].endswith("pager-security, chat-security")

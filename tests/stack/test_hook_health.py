@@ -140,7 +140,7 @@ def test_a_full_disk_is_told_while_not_one_line_can_be_written_and_is_over_once_
         chain = start({"gw": f"records/{ALL}"})
         with HookWorker("only", disk.folder, tmp_path / "memory") as worker:
             wait_for(lambda: chain.exporter.total("tocsin_records_read_total") > 20, "nothing is read")
-            assert chain.exporter.total("tocsin_hook_troubled_writers") == 0
+            assert chain.exporter.total("tocsin_hook_unhealthy_writers") == 0
             disk.fill()
             stuck_at = worker.wait_until("trouble")["written"]
             chain.expect("TocsinHookInTrouble", "gw")

@@ -44,7 +44,7 @@ alerts:
     meaning: m
     impact: i
     why: w
-    look_at: [here]
+    triage: [here]
     false_positives: [there]
 """,
         b"alerts: {LLMRequestFlood: {when: {technique: ratio, numerator: slow_first_chunk,"

@@ -1,0 +1,82 @@
+"""Everything that a user reads is plain English, as far as a program can hold that (rules: `tests/prose.py`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spec import Spec, load_spec
+from tests.prose import BETTER, LONGEST, findings, sentences
+
+_ROOT = Path(__file__).parent.parent
+_PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "runbooks/*.md", "exporters/hooks/**/*.md")
+    for path in _ROOT.glob(pattern)
+)
+_DASHBOARDS = sorted(_ROOT.glob("dashboards/*.json"))
+
+
+def _wrong(text: str) -> list[str]:
+    return [f"{found.why}: {found.sentence}" for found in findings(text)]
+
+
+def test_there_are_pages_and_dashboards_to_read() -> None:
+    assert len(_PAGES) > 40
+    assert len(_DASHBOARDS) > 5
+
+
+@pytest.mark.parametrize("path", _PAGES, ids=lambda path: str(path.relative_to(_ROOT)))
+def test_a_page_is_plain_english(path: Path) -> None:
+    assert _wrong(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", _DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_is_plain_english(path: Path) -> None:
+    texts = list(_texts(json.loads(path.read_text(encoding="utf-8"))))
+    assert len(texts) > 10
+    assert [wrong for text in texts for wrong in _wrong(text)] == []
+
+
+def test_the_spec_is_plain_english() -> None:
+    assert [wrong for text in _prose(load_spec()) for wrong in _wrong(text)] == []
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Titles and descriptions anywhere in a dashboard."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in ("title", "description") if isinstance(value.get(key), str))
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _prose(spec: Spec) -> Iterator[str]:
+    for alert in spec.alerts.values():
+        yield from (alert.summary, alert.meaning, alert.impact, alert.why, *alert.triage, *alert.false_positives)
+    for table in (spec.signals, spec.families, spec.health, spec.external, spec.fields):
+        yield from (entry.help for entry in table.values())
+    yield from (signal.no_alert for signal in spec.signals.values())
+    yield from (incident.title for incident in spec.incidents.values())
+
+
+# ------------------------------------------------------------------------------------------------------ the rules
+def test_a_long_sentence_is_found() -> None:
+    assert _wrong(" ".join(["word"] * LONGEST)) == []
+    assert _wrong(" ".join(["word"] * (LONGEST + 1))) != []
+
+
+@pytest.mark.parametrize("word", ["the gravest one", "Consider to switch it on", "three, of which one fails"])
+def test_a_word_that_we_do_not_use_is_found(word: str) -> None:
+    assert _wrong(word) != []
+    assert len(BETTER) > 5
+
+
+def test_code_and_links_are_no_sentences() -> None:
+    assert _wrong("```\nhe was told\n```\n`told` and [a page](https://example.org/told).") == []
+    assert list(sentences("One. Two!\n\n| three | four |\n")) == ["One.", "Two!", "three", "four"]
