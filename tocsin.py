@@ -24,6 +24,14 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ROOT = Path(__file__).resolve().parent
 _UNUSABLE = (SpecError, StateError, OSError, ValueError)
 """What is wrong with something that was given, rather than with the program."""
+_EXTRAS = {
+    "grafanalib": "generate",
+    "jinja2": "generate",
+    "markdown_it": "demo",
+    "prometheus_client": "demo",
+    "requests": "demo",
+}
+"""Which extra brings a package that a running exporter does without."""
 _PIPE_CLOSED = 128 + 13
 """The exit status of a program that SIGPIPE ended."""
 
@@ -426,6 +434,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        print(
+            f"tocsin: this command needs the package {error.name}, which is not installed. Run: "
+            f"pip install 'tocsin[{extra}]' (in a checkout: make setup)",
+            file=sys.stderr,
+        )
+        return 1
     except BrokenPipeError:
         # Nobody reads any more, for instance behind `head`. The interpreter must not try again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
