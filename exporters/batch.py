@@ -81,6 +81,21 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class Fault(NamedTuple):
+    """Reading a record raised what it should not. It was stepped over, or, if only its content failed, counted without.
+
+    `step` is one of spec.vocabulary.READING_STEPS. `line` counts from 0 in the batch's raw bytes, `start` and `length`
+    are bytes there, -1 where unknown. `error` is the kind of exception, `place` where in our code it was raised.
+    """
+
+    step: str
+    line: int
+    start: int
+    length: int
+    error: str
+    place: str
+
+
 class Run(NamedTuple):
     """Numbered lines of one writer that follow each other without a gap, `first` to `last`."""
 
@@ -232,6 +247,7 @@ class EventBatch:
     tool_calls: list[tuple[int, str]] = field(default_factory=list)  # (row, tool name): made by the model
     guardrails: list[tuple[int, str, str]] = field(default_factory=list)  # (row, guardrail name, verdict)
     rejects: list[Reject] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values left out: wrong type or impossible
     out_of_range: dict[str, int] = field(default_factory=dict)  # field -> those of them that are impossible numbers
     unread: Counter[str] = field(default_factory=Counter)  # what -> parts left out because a record has too many
@@ -316,6 +332,7 @@ class EventBatch:
                 (start + row, name, verdict) for start, batch in placed for row, name, verdict in batch.guardrails
             ],
             rejects=[reject for batch in batches for reject in batch.rejects],
+            faults=[fault for batch in batches for fault in batch.faults],
             dropped_fields=dropped,
             out_of_range=impossible,
             unread=unread,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
-from exporters.batch import Detection, EventBatch, Raw, Text
+from exporters.batch import Detection, EventBatch, Fault, Raw, Reject, Text
 from exporters.detect import Rule, Scanner
 from exporters.gateways import Gateway
+from exporters.quarantine import fault_of
 from exporters.signals.state import SignalState
+
+MOST_APART: Final = 64
+"""Lines of a chunk that are looked for one by one when reading fails; beyond them a failing part is set aside whole."""
+
+
+class CountingError(Exception):
+    """Counting a batch failed on the way, so the state is not to be trusted any more; the cause says why."""
 
 
 class Engine:
-    """Decodes, removes duplicates, scans, counts.
+    """Decodes, removes duplicates, scans, counts. A record whose decoding or scanning fails does not stop the others.
 
     `adapters` are those of each source, `scanner` looks at content (None: nobody does).
     """
@@ -28,54 +37,153 @@ class Engine:
         self._scanner = scanner
 
     def decode(self, source: str, data: Raw) -> EventBatch:
-        """The attempts in whole lines of a source."""
+        """The attempts in whole lines of a source. A line that raises becomes a reject and a fault of the batch."""
+        try:
+            return self._decode(source, data)
+        except Exception as error:
+            return self._without_culprits(source, bytes(data), error)
+
+    def _decode(self, source: str, data: Raw) -> EventBatch:
         return self._adapters[source].decode(data, source=source, seed=self.state.seed)
 
+    def _without_culprits(self, source: str, data: bytes, error: Exception) -> EventBatch:
+        """The batch of `data` without the lines that raise. These are emptied, so that all others keep their places."""
+        lines = data.split(b"\n")
+        culprits: dict[int, Exception] = {}
+
+        def look(first: int, last: int) -> None:
+            try:
+                self._decode(source, b"\n".join(lines[first:last]) + b"\n")
+            except Exception as found:
+                if last - first == 1 or len(culprits) >= MOST_APART:
+                    culprits.update(dict.fromkeys(range(first, last), found))
+                    return
+                middle = (first + last) // 2
+                look(first, middle)
+                look(middle, last)
+
+        look(0, len(lines))
+        kept = [b"" if number in culprits else line for number, line in enumerate(lines)]
+        try:
+            batch = self._decode(source, b"\n".join(kept))
+        except Exception:  # they raise only together
+            culprits = dict.fromkeys(range(len(lines)), error)
+            batch = self._decode(source, b"")
+        start = 0
+        for number, line in enumerate(lines):
+            if number in culprits and line.strip():
+                fault = fault_of("decode", culprits[number], line=number, start=start, length=len(line))
+                batch.faults.append(fault)
+                batch.rejects.append(Reject(number, "quarantined", f"{fault.error} at {fault.place}"))
+            start += len(line) + 1
+        return batch
+
     def take(self, batch: EventBatch, *, now: float) -> EventBatch:
-        """Count a batch; what of it was new."""
+        """Count a batch; what of it was new.
+
+        Raises:
+            CountingError: counting failed, and may be half done.
+        """
         return self.see(batch, now=now)[0]
 
     def see(self, batch: EventBatch, *, now: float) -> tuple[EventBatch, Sequence[Detection]]:
-        """As `take`; also what was detected in the new attempts."""
-        batch = self.state.fresh(batch)
-        detections = self._detect(batch)
-        self.state.take(batch, detections, now=now)
+        """As `take`; also what was detected in the new attempts.
+
+        Raises:
+            CountingError: counting failed, and may be half done.
+        """
+        batch = self._fresh(batch)
+        detections = self._look_at(batch)
+        self._take(batch, detections, now)
         return batch, detections
 
-    def detect(self, texts: Sequence[Text]) -> list[Detection]:
-        """What the content rules see in `texts`; nothing is counted."""
-        return self._scanner.scan(texts) if self._scanner is not None and texts else []
+    def _fresh(self, batch: EventBatch) -> EventBatch:
+        try:
+            return self.state.fresh(batch)
+        except Exception as error:
+            raise CountingError from error
 
-    def _detect(self, batch: EventBatch) -> list[Detection]:
-        """As `detect`, in a batch; what was too much to look at is counted."""
-        detections = self.detect(batch.texts)
+    def _take(self, batch: EventBatch, detections: Sequence[Detection], now: float) -> None:
+        try:
+            self.state.take(batch, detections, now=now)
+        except Exception as error:
+            raise CountingError from error
+
+    def _look_at(self, batch: EventBatch, data: Raw = b"") -> list[Detection]:
+        """What the content rules see in a batch, of `data`; what was too much to look at is counted.
+
+        A record whose content raises gets a fault.
+        """
+
+        def failed(row: int, error: Exception) -> None:
+            raw = batch.raw[row] if row < len(batch.raw) else b""
+            start = bytes(data).find(raw)
+            batch.faults.append(fault_of("scan", error, start=start, length=len(raw)))
+
+        detections = self.detect(batch.texts, failed=failed)
         if self._scanner is not None:
             for reason, count in self._scanner.take_skipped().items():
                 self.state.health.add("tocsin_content_matches_skipped_total", (batch.source, reason), count)
         return detections
+
+    def detect(
+        self, texts: Sequence[Text], *, failed: Callable[[int, Exception], None] = lambda _row, _error: None
+    ) -> list[Detection]:
+        """What the content rules see in `texts`; nothing is counted. `failed` is told of rows whose texts raise."""
+        if self._scanner is None or not texts:
+            return []
+        try:
+            return self._scanner.scan(texts)
+        except Exception:
+            by_row: dict[int, list[Text]] = {}
+            for text in texts:
+                by_row.setdefault(text.row, []).append(text)
+        found: list[Detection] = []
+        for row, its in by_row.items():
+            try:
+                found += self._scanner.scan(its)
+            except Exception as error:
+                failed(row, error)
+        return found
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The content rules that are looked for."""
         return self._scanner.rules if self._scanner is not None else ()
 
-    def feed(self, source: str, chunks: Iterable[Raw], *, now: float, most: int | None = None) -> int:
+    def feed(
+        self,
+        source: str,
+        chunks: Iterable[Raw],
+        *,
+        now: float,
+        most: int | None = None,
+        faults: Callable[[Sequence[Fault]], None] = lambda _faults: None,
+    ) -> int:
         """Decode chunks of a source and count them together; how many bytes they were.
 
         No further chunk is asked for once there are `most` attempts. Each chunk's bytes are needed only until the next
-        one is asked for, and its texts no longer than that.
+        one is asked for, and its texts no longer than that. `faults` is told before that what went wrong in a chunk.
+
+        Raises:
+            CountingError: counting failed, and may be half done.
+            Exception: whatever `chunks` raises; what it gave out before is counted.
         """
         size, rows = 0, 0
         batches: list[EventBatch] = []
         detections: list[Detection] = []
-        for data in chunks:
-            batch = self.state.fresh(self.decode(source, data))
-            detections += [replace(found, row=rows + found.row) for found in self._detect(batch)]
-            batch.detach()
-            batches.append(batch)
-            size, rows = size + len(data), rows + batch.size
-            if most is not None and rows >= most:
-                break
-        if batches:
-            self.state.take(EventBatch.joined(batches), detections, now=now)
+        try:
+            for data in chunks:
+                batch = self._fresh(self.decode(source, data))
+                detections += [replace(found, row=rows + found.row) for found in self._look_at(batch, data)]
+                if batch.faults:
+                    faults(batch.faults)
+                batch.detach()
+                batches.append(batch)
+                size, rows = size + len(data), rows + batch.size
+                if most is not None and rows >= most:
+                    break
+        finally:
+            if batches:
+                self._take(EventBatch.joined(batches), detections, now)
         return size

@@ -10,19 +10,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
-from exporters.engine import Engine
+from exporters.batch import Fault
+from exporters.careful import Careful
+from exporters.engine import CountingError, Engine
 from exporters.fair import FairLock
 from exporters.feeds import Feeds
 from exporters.pace import Pace
 from exporters.process import trim
+from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
 from exporters.samples import Table
-from exporters.sources import Source
-from exporters.state import StateFolder
+from exporters.signals.state import SignalState
+from exporters.sources import Chunk, Source
+from exporters.state import StateError, StateFolder
 from spec.version import VERSION
 
 BUDGET: Final = 16 * 1024 * 1024
@@ -74,11 +79,14 @@ class Exporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._state = engine.state
         self._sources = sources
         self._folder = folder
         self._feeds = Feeds(sources, engine.state)
         self._paces = {name: Pace(clock) for name in sources}
+        self._careful = Careful(engine)
+        self._quarantine = Quarantine(folder.path.parent)
+        self._positions: dict[str, Mapping[str, object]] = {}  # those saved last
+        self._unkept = dict.fromkeys(sources, 0)  # bytes read since then
         self._lock = FairLock()
         self._clock = clock
         self._saved = now
@@ -88,7 +96,13 @@ class Exporter:
         self._size = 0
         self._scrape_seconds = 0.0
         self._failing = False
+        self._said = -SAY_EVERY
+        self._chunk: Chunk  # what is read right now
         self.progress = Progress(clock())
+
+    @property
+    def _state(self) -> SignalState:
+        return self._engine.state
 
     # ------------------------------------------------------------------------------------------------ reading
     def poll(self) -> int:
@@ -101,19 +115,72 @@ class Exporter:
         with self._lock:
             now = time.time()
             self._feeds.count(now)
-            if now - self._saved >= SAVE_EVERY or now < self._saved:
+            if now - self._saved >= SAVE_EVERY or now < self._saved or self._careful.found:
+                self._careful.found = False
                 self._save(now)
         self.progress.turned(self._clock())
         return size
 
     def _read(self, name: str, now: float) -> int:
-        pace = self._paces[name]
-        chunks = self._sources[name].read(BUDGET, now=now, piece_bytes=pace.piece)
-        self._unsaved = True
-        fed = self._engine.feed(name, pace.slice(chunks), now=now, most=TOGETHER)
+        """Read a slice of a source; how many bytes that was. Nothing that is read ends the exporter."""
+        pace, self._unsaved, before = self._paces[name], True, self._unkept[name]
+        try:
+            chunks = self._noted(name, self._sources[name].read(BUDGET, now=now, piece_bytes=pace.piece))
+            if self._careful.left(name) > 0:
+                for chunk in islice(chunks, 1):
+                    self._careful.feed(name, chunk.data, now=now, faults=self._set_aside)
+                    self._feeds.count_into(self._state)
+            else:
+                self._engine.feed(name, pace.slice(chunks), now=now, most=TOGETHER, faults=self._set_aside)
+        except CountingError as error:
+            self._go_back(error)
+            return 1  # there is something to read
+        except Exception as error:
+            self._feeds.failed(name, "read", error)
+        else:
+            self._feeds.worked(name, "read")
+        fed = self._unkept[name] - before
         if fed:
             self._state.health.add("tocsin_bytes_read_total", (name,), fed)
         return fed
+
+    def _noted(self, name: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self._chunk = chunk
+            self._unkept[name] += len(chunk.data)
+            yield chunk
+
+    def _set_aside(self, faults: Sequence[Fault]) -> None:
+        """Enter what went wrong in the present chunk into the quarantine."""
+        chunk = self._chunk
+        position = self._sources[chunk.source].positions().get(chunk.file)
+        path = getattr(position, "path", "")
+        for fault in faults:
+            self._quarantine.enter(chunk.source, chunk.file, path, chunk.start + max(0, fault.start), fault)
+
+    def _go_back(self, error: Exception) -> None:
+        """Counting has failed half way: take up what was saved last, and count again from there with care.
+
+        Raises:
+            StateError: what was saved last cannot be read back any more.
+        """
+        fault = fault_of("count", error.__cause__ or error)
+        if not 0 <= time.monotonic() - self._said < SAY_EVERY:
+            self._said = time.monotonic()
+            log.error("counting failed with %s at %s; going back to the last saved state", fault.error, fault.place)
+        loaded = self._folder.load()
+        if loaded.damaged:
+            raise StateError(f"the state is damaged ({loaded.damaged})") from error
+        state = self._state.anew()
+        if loaded.data is not None:
+            state.load(loaded.data["state"])
+        self._engine.state = state
+        self._feeds.go_back(state)
+        for name, source in self._sources.items():
+            source.rewind(self._positions.get(name))
+        self._careful.begin(self._unkept)
+        self._unkept = dict.fromkeys(self._sources, 0)
+        state.health.add("tocsin_state_reloads_total")
 
     # ------------------------------------------------------------------------------------------------ scraping
     def scrape(self) -> list[Table]:
@@ -128,8 +195,13 @@ class Exporter:
                 raise ClosedError
             now = time.time()
             self._feeds.count(now)
-            tables = self._state.show(now)
-            self._save(now)
+            try:
+                tables = self._state.show(now)
+            except Exception as error:
+                self._go_back(error)
+                tables = self._state.show(now)
+            if not self._save(now):
+                tables = self._state.show(now)
             tables += self._feeds.tables(now)
             tables += self._own(now)
             self._scrape_seconds = time.perf_counter() - begun
@@ -158,25 +230,33 @@ class Exporter:
             if self._unsaved and not self._closed:
                 self._save(time.time())
 
-    def _save(self, now: float) -> None:
+    def _save(self, now: float) -> bool:
+        """Save; False: the state could not be, so the one before was taken up."""
         begun = time.perf_counter()
         positions = {name: source.positions() for name, source in self._sources.items()}
         try:
-            self._size = self._folder.save({"state": self._state.save(), "positions": positions})
+            state = self._state.save()
+            self._size = self._folder.save({"state": state, "positions": positions})
         except OSError as error:
             self._state.health.add("tocsin_snapshot_failures_total")
             if not self._failing:
                 log.error("cannot save the state in %s: %s; make room there", self._folder.path, error.strerror)
             self._failing = True
-            return
+            return True
+        except Exception as error:
+            self._go_back(error)
+            return False
         if self._failing:
             log.info("the state is saved again")
         self._failing = self._unsaved = False
         self._saved = now
+        self._positions, self._unkept = positions, dict.fromkeys(self._sources, 0)
+        self._feeds.kept()
         for name, source in self._sources.items():
             source.saved(positions[name])
         trim()  # of what a backlog, a scrape or this save took
         self._duration = time.perf_counter() - begun
+        return True
 
     def close(self) -> None:
         """Save what was not saved yet, and give back sources and folder. Whoever scrapes now is refused."""

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from exporters.quarantine import fault_of
 from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
@@ -43,29 +44,65 @@ class Feeds:
         self._sources = sources
         self._state = state
         self._before = {name: Status(name) for name in sources}
+        self._kept = dict(self._before)
+        self._failing: set[tuple[str, str]] = set()
+
+    def kept(self) -> None:
+        """What was counted so far is saved for good."""
+        self._kept = dict(self._before)
+
+    def count_into(self, state: SignalState) -> None:
+        """Count into `state` from now on, which knows what was counted so far."""
+        self._state = state
+
+    def go_back(self, state: SignalState) -> None:
+        """Count into `state` from now on, which knows what was last `kept`."""
+        self._state = state
+        self._before = dict(self._kept)
 
     def count(self, now: float) -> None:
-        """Add what sources have counted since the last time."""
+        """Add what sources have counted since the last time. A source that fails at it does not stop the others."""
         for name, source in self._sources.items():
-            status, before = source.status(), self._before[name]
-            self._grown("tocsin_bytes_lost_total", (name,), status.bytes_lost, before.bytes_lost)
-            for metric, counts, earlier in (
-                ("tocsin_rotations_total", status.rotations, before.rotations),
-                ("tocsin_http_requests_total", status.answers, before.answers),
-                ("tocsin_http_refused_total", status.refused, before.refused),
-                ("tocsin_hook_reports_refused_total", status.reports_refused, before.reports_refused),
-            ):
-                for kind, count in counts.items():
-                    self._grown(metric, (name, kind), count, earlier.get(kind, 0))
-            self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
-            if status.writers is not None and status.writers is not before.writers:
-                self._count_told(name, status.writers)
-            self._count_gaps(name, status, now)
-            _tell(status, before)
-            self._before[name] = status
+            try:
+                self._count(name, source, now)
+            except Exception as error:
+                self.failed(name, "counted", error)
+            else:
+                self.worked(name, "counted")
+
+    def failed(self, name: str, what: str, error: Exception) -> None:
+        """A source itself could not be `what` (``read``, ``counted``), for a reason that is no record's."""
+        self._state.health.add("tocsin_reading_failures_total", (name,))
+        if (name, what) not in self._failing:
+            fault = fault_of("", error)
+            log.error("source %s cannot be %s: %s at %s", name, what, fault.error, fault.place)
+            self._failing.add((name, what))
+
+    def worked(self, name: str, what: str) -> None:
+        """It could be."""
+        if self._failing:
+            self._failing.discard((name, what))
+
+    def _count(self, name: str, source: Source, now: float) -> None:
+        status, before = source.status(), self._before[name]
+        self._before[name] = status
+        self._grown("tocsin_bytes_lost_total", (name,), status.bytes_lost, before.bytes_lost)
+        for metric, counts, earlier in (
+            ("tocsin_rotations_total", status.rotations, before.rotations),
+            ("tocsin_http_requests_total", status.answers, before.answers),
+            ("tocsin_http_refused_total", status.refused, before.refused),
+            ("tocsin_hook_reports_refused_total", status.reports_refused, before.reports_refused),
+        ):
+            for kind, count in counts.items():
+                self._grown(metric, (name, kind), count, earlier.get(kind, 0))
+        self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
+        if status.writers is not None and status.writers is not before.writers:
+            self._count_told(name, status.writers)
+        self._count_gaps(name, status, now)
+        _tell(status, before)
 
     def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
-        self._state.health.add(metric, labels, count - before)
+        self._state.health.add(metric, labels, max(0, count - before))
 
     def _count_told(self, name: str, writers: Sequence[Report]) -> None:
         """What writers were given and have dropped, of which the log cannot tell when it cannot be written."""

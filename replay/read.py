@@ -100,7 +100,9 @@ class Arrivals:
             batch = batch.rows(part)
         batch = replace(batch, rejects=batch.rejects[first[1] : last[1]])
         if first != (0, 0):  # what belongs to no row is counted once
-            batch = replace(batch, dropped_fields={}, out_of_range={}, unread=Counter(), skipped_chars=0, notes=None)
+            batch = replace(
+                batch, faults=[], dropped_fields={}, out_of_range={}, unread=Counter(), skipped_chars=0, notes=None
+            )
         return batch
 
 

@@ -23,6 +23,7 @@ _INDENT: Final = "    "
 def as_data(outcome: Outcome) -> dict[str, Any]:
     """The outcome as plain data; times are RFC 3339 in UTC."""
     return {
+        **({"quarantined": len(outcome.faults)} if outcome.faults else {}),
         "events": outcome.events,
         "rejected": outcome.rejected,
         "blocked": outcome.blocked,
@@ -53,6 +54,10 @@ def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str
     counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {outcome.rejected:,} records rejected"
     span = "" if outcome.start is None or outcome.end is None else f"; {_at(outcome.start)} to {_at(outcome.end)}"
     yield from wrapped(counts + span, "", width)
+    if outcome.faults:
+        first = outcome.faults[0]
+        what = f"{len(outcome.faults):,} faults while reading, first in step {first.step} with {first.error}"
+        yield from wrapped(f"{what} at {first.place}. Such records are left out; please report this.", "", width)
     if not outcome.episodes:
         yield "No alert fires."
         return

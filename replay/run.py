@@ -17,10 +17,11 @@ import numpy as np
 
 from alerts import AlertRule, compile_alerts
 from alerts.evaluator import Episode, Evaluator
-from exporters.batch import EventBatch
+from exporters.batch import EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
-from exporters.engine import Engine
+from exporters.engine import CountingError, Engine
+from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.samples import Table
 from replay.read import Feed, Log
@@ -54,7 +55,7 @@ class Outcome:
     """What a replay found. Times are Unix seconds of the first and last step, None when no record had a time.
 
     `events` are attempts without duplicates, `rejected` records that could not be read, `blocked` attempts that a
-    guardrail blocked; `episodes` are in order of time.
+    guardrail blocked; `episodes` are in order of time. `faults` are records whose reading or counting failed.
     """
 
     events: int
@@ -63,6 +64,7 @@ class Outcome:
     episodes: tuple[Episode, ...]
     start: float | None = None
     end: float | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 def replay_engine(
@@ -132,11 +134,12 @@ class _Replay:
         self._healthy = healthy(engine, (SOURCE,))
         self._events = self._rejected = self._blocked = 0
         self._episodes: list[Episode] = []
+        self._faults: list[Fault] = []
 
     def run(self, *, until_quiet: bool, leap: bool) -> Outcome:
         self._feed(-math.inf)
         if self._next == math.inf:
-            return Outcome(self._events, self._rejected, self._blocked, ())
+            return Outcome(self._events, self._rejected, self._blocked, (), faults=tuple(self._faults))
         first = step = math.ceil(self._next / self._interval)
         tables: list[Table] = []
         unfed, steady = 0, -math.inf
@@ -169,6 +172,7 @@ class _Replay:
             tuple(self._episodes),
             first * self._interval,
             step * self._interval,
+            tuple(self._faults),
         )
 
     def _scrape(self, now: float) -> list[Table]:
@@ -196,14 +200,24 @@ class _Replay:
             return False
         parts = [part for feed in self._feeds for part in feed.until(now)]
         self._rejected += sum(len(part.rejects) for part in parts)
+        self._faults += [fault for part in parts for fault in part.faults]
         if now > -math.inf:
-            fresh = self._engine.take(EventBatch.joined(parts), now=now)
-            self._events += fresh.size
-            self._blocked += sum(verdict == "block" for verdict in fresh.objects("verdict")) if fresh.size else 0
+            self._take(EventBatch.joined(parts), now)
         if self._progress is not None:
             size = sum(log.size for log in self._logs)
             self._progress(sum(log.done for log in self._logs) / size if size else 0.0)
         return True
+
+    def _take(self, batch: EventBatch, now: float) -> None:
+        known = len(batch.faults)
+        try:
+            fresh = self._engine.take(batch, now=now)
+        except CountingError as error:
+            self._faults.append(fault_of("count", error.__cause__ or error))
+            return
+        self._faults += fresh.faults[known:]
+        self._events += fresh.size
+        self._blocked += sum(verdict == "block" for verdict in fresh.objects("verdict")) if fresh.size else 0
 
 
 def read_by(rules: Iterable[AlertRule]) -> frozenset[str]:

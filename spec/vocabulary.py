@@ -72,8 +72,11 @@ REJECTIONS: Final = (
     "missing_field",
     "invalid_utf8",
     "invalid_value",
+    "quarantined",
 )
 """Why a record was refused (the label ``reason`` of ``tocsin_records_rejected_total``)."""
+READING_STEPS: Final = ("decode", "scan", "count", "save")
+"""Where reading a record can fail (the label ``step`` of ``tocsin_records_quarantined_total``)."""
 
 MATCHES_SKIPPED: Final = ("check_digits", "exceptions")
 """Why matches of a rule were not looked at (label ``reason`` of ``tocsin_content_matches_skipped_total``)."""

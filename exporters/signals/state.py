@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import repeat
 from secrets import randbits
 from typing import Any, Final
@@ -25,7 +26,14 @@ from exporters.signals.recent import Recent, Requests
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
 from exporters.signals.writers import Writers
 from spec.model import Spec
-from spec.vocabulary import MATCHES_SKIPPED, MEASURES, REJECTIONS, SIDE_TABLES, STREAM_DIMENSIONS
+from spec.vocabulary import (
+    MATCHES_SKIPPED,
+    MEASURES,
+    READING_STEPS,
+    REJECTIONS,
+    SIDE_TABLES,
+    STREAM_DIMENSIONS,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,6 +69,15 @@ class SignalState:
         horizon: int = HORIZON,
         name_of: Callable[[str], str] = str,
     ) -> None:
+        self._anew = partial(
+            SignalState,
+            spec,
+            gateways=gateways,
+            sources=sources,
+            accounts=accounts,
+            horizon=horizon,
+            name_of=name_of,
+        )
         interval = float(spec.settings.scrape_interval)
         self.spec = spec
         self.signals = Signals(
@@ -81,6 +98,7 @@ class SignalState:
                 "tocsin_content_matches_skipped_total": [
                     (source, reason) for source in sources for reason in MATCHES_SKIPPED
                 ],
+                "tocsin_records_quarantined_total": [(source, step) for source in sources for step in READING_STEPS],
                 **{name: each for name, metric in spec.health.items() if metric.labels == ("source",)},
             },
         )
@@ -99,6 +117,10 @@ class SignalState:
         self._allowance = 2 * interval
         self._offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
         self._rejects: dict[tuple[str, ...], int] = {}
+
+    def anew(self) -> SignalState:
+        """An empty state for the same spec and sources."""
+        return self._anew()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -136,6 +158,8 @@ class SignalState:
         for reason, count in Counter(reject.reason for reject in batch.rejects).items():
             self.reject(batch.source, reason, count, now=now)
         self.health.add("tocsin_records_read_total", (batch.source,), batch.size)
+        for step, count in Counter(fault.step for fault in batch.faults).items():
+            self.health.add("tocsin_records_quarantined_total", (batch.source, step), count)
         for field, count in batch.dropped_fields.items():
             impossible = batch.out_of_range.get(field, 0)
             for reason, part in (("out_of_range", impossible), ("wrong_type", count - impossible)):

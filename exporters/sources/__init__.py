@@ -34,6 +34,13 @@ class Source(Protocol):
         """These positions are kept for good now, as are those that were saved before them."""
         ...
 
+    def rewind(self, positions: Mapping[str, object] | None) -> None:
+        """Hand over again what came after these positions, the last that were saved; None: after the very first ones.
+
+        What `status` has counted since then is counted again.
+        """
+        ...
+
     def status(self) -> Status:
         """How the source is doing, and what it has counted since it was made."""
         ...

@@ -34,6 +34,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from functools import partial
 from typing import Literal
 
 from exporters.sources.chunk import Chunk
@@ -84,10 +86,9 @@ class FileTail:
         if not 0 < chunk_bytes <= max_line:
             raise ValueError(f"chunk_bytes ({chunk_bytes}) must be positive and at most max_line ({max_line})")
         self.source = source
-        self._watch = Watch(
+        self._watch_from = partial(
+            Watch,
             patterns,
-            positions or {},
-            skip_existing=positions is None and start_at == "end",
             follow_symlinks=follow_symlinks,
             max_line=max_line,
             rescan_every=rescan_every,
@@ -96,6 +97,9 @@ class FileTail:
             max_gone=max_gone,
             max_open=max_open,
         )
+        self._watch = self._watch_from(positions or {}, skip_existing=positions is None and start_at == "end")
+        self._first: Mapping[str, Position] | None = positions
+        self._counted = deepcopy(self._watch.counters)
         self._max_line = max_line
         self._chunk_bytes = chunk_bytes
         self._grace = grace
@@ -114,6 +118,8 @@ class FileTail:
         is valid until the next step of the iterator. One iterator at a time.
         """
         self._watch.look(now)
+        if self._first is None and self._watch.scanned is not None:
+            self._first = self.positions()
         if self._hooks is not None:
             self._hooks.look(now)
         return self._chunks(budget_bytes, min(piece_bytes or self._chunk_bytes, self._chunk_bytes), now)
@@ -123,7 +129,17 @@ class FileTail:
         return {key: file.position() for key, file in self._watch.files.items()}
 
     def saved(self, positions: Mapping[str, object]) -> None:
-        """Nothing to do: others remove logs."""
+        """Remember what was counted up to here; others remove logs."""
+        self._counted = deepcopy(self._watch.counters)
+
+    def rewind(self, positions: Mapping[str, object] | None) -> None:
+        """Open the files anew, as after a restart. What is unread of files deleted meanwhile is lost, and counted."""
+        if self._watch.scanned is None:
+            return
+        kept = {key: found for key, found in (positions or {}).items() if isinstance(found, Position)}
+        self.close()
+        self._watch = self._watch_from(kept or self._first or {}, skip_existing=False)
+        self._watch.counters = deepcopy(self._counted)
 
     def status(self) -> Status:
         """How things were at the last look."""

@@ -52,7 +52,7 @@ DROPS: Final = ("queue_full", "unencodable", "error", "other")
 STATES: Final = ("running", "stopping", "stopped", "stuck", "dead", "unreadable")
 """``stopping``: told to end. ``stopped``: ended in order. ``stuck``: its process lives, but it says nothing new.
 ``dead``: ended without a word. ``unreadable``: what it says cannot be used."""
-REFUSALS: Final = ("not_a_file", "too_large", "damaged", "io", "too_many")
+REFUSALS: Final = ("not_a_file", "too_large", "damaged", "io", "too_many", "failed")
 """Why a file says nothing."""
 
 _PATTERN: Final = "litellm-*.health.json"
@@ -138,11 +138,21 @@ class HookHealth:
         found = dict.fromkeys(itertools.chain.from_iterable(map(_matching, self._patterns)))
         chosen = list(itertools.islice(found, MOST_FILES))
         self.refused["too_many"] += len(found) - len(chosen)
-        reports = [report for path in chosen if (report := self._look_at(path, now)) is not None]
+        reports = [report for path in chosen if (report := self._guarded(path, now)) is not None]
         self._writers = {path: writer for path, writer in self._writers.items() if path in found}
         self.reports = tuple(reports)
 
     # ------------------------------------------------------------------------------------------------ one file
+    def _guarded(self, path: str, now: float) -> Report | None:
+        """As `_look_at`; a file that raises there does not hide the others."""
+        try:
+            return self._look_at(path, now)
+        except Exception as error:
+            if not self.refused["failed"]:
+                log.error("source %s: a health file of the hook fails with %s", self._source, type(error).__name__)
+            self.refused["failed"] += 1
+            return None
+
     def _look_at(self, path: str, now: float) -> Report | None:
         """What a file says; None when it has gone, or is no file of a writer."""
         name = _NAME.fullmatch(path.rpartition("/")[2])

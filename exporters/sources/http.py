@@ -57,6 +57,7 @@ _REASONS: Final = {
     "gzip": HTTPStatus.BAD_REQUEST,
     "incomplete": HTTPStatus.BAD_REQUEST,
     "request": HTTPStatus.BAD_REQUEST,
+    "failed": HTTPStatus.BAD_REQUEST,
     "token": HTTPStatus.UNAUTHORIZED,
     "token_rate": HTTPStatus.TOO_MANY_REQUESTS,
     "path": HTTPStatus.NOT_FOUND,
@@ -153,6 +154,11 @@ class HttpSource:
         position = positions["spool"]
         if isinstance(position, SpoolPosition):
             self.spool.saved(position)
+
+    def rewind(self, positions: Mapping[str, object] | None) -> None:
+        """Read the spool on from there again; None: from where it was read first."""
+        position = (positions or {}).get("spool")
+        self.spool.rewind(position if isinstance(position, SpoolPosition) else None)
 
     def status(self) -> Status:
         """How it is doing."""
@@ -253,6 +259,14 @@ class _Handler(BoundedHandler):
                     raise _Refused(reason)
         except (_Refused, BodyError) as refused:
             self.refuse(_REASONS[refused.reason], refused.reason)
+            return
+        except (OSError, TimeoutError):
+            raise  # the connection's
+        except Exception as error:
+            log.error(
+                "source %s: a post was refused, as reading it failed with %s", source.source, type(error).__name__
+            )
+            self.refuse(_REASONS["failed"], "failed")
             return
         self.source.count(HTTPStatus.OK, too_long=too_long)
         self.answer(HTTPStatus.OK, b"{}", "application/json")

@@ -73,7 +73,7 @@ class Spool:
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._sizes = {number: _size(path) for number, path in segments(folder).items()}
         self._taken = sum(self._sizes.values())
-        self._at = self._saved = position or SpoolPosition()
+        self._at = self._saved = self._first = position or SpoolPosition()
         self._newest = max([*self._sizes, self._at.segment])
         self._file: int | None = None  # the newest segment, while it may grow
         self._pending = _Batch()
@@ -225,6 +225,10 @@ class Spool:
     def position(self) -> SpoolPosition:
         """How far it was read."""
         return self._at
+
+    def rewind(self, position: SpoolPosition | None) -> None:
+        """Read on from a saved position again; None: from where it was read first."""
+        self._at = position or self._first
 
     @property
     def size(self) -> int:

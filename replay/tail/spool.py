@@ -138,6 +138,9 @@ class SpoolTail:
     def saved(self, positions: Mapping[str, object]) -> None:
         """Nothing is kept."""
 
+    def rewind(self, positions: Mapping[str, object] | None) -> None:
+        """Nothing is kept, so nothing is read again."""
+
     def status(self) -> Status:
         """Whether it can be followed."""
         return Status(self.source, up=not self._reason, reason=self._reason, open_files=len(self._open))

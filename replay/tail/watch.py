@@ -16,11 +16,12 @@ import numpy as np
 
 from alerts import compile_alerts
 from alerts.evaluator import Episode, Evaluator
-from exporters.batch import Detection, EventBatch
+from exporters.batch import Detection, EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
-from exporters.engine import Engine
+from exporters.engine import CountingError, Engine
 from exporters.pseudonyms import Pseudonyms, key_file
+from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.sources import Source
 from exporters.sources.file import FileTail
@@ -105,6 +106,7 @@ class Watch:
         self._step = math.floor(now / self._interval)
         self._rejects: dict[str, Counter[str]] = {name: Counter() for name in self._sources}
         self._said: dict[str, str] = {}
+        self._faults: list[Fault] = []
         self._posts = [name for name, source in config.sources.items() if source.type == "http" and since is not None]
 
     def attempts(self, now: float) -> Iterator[Attempt]:
@@ -115,7 +117,12 @@ class Watch:
                 self._rejects[name].update(reject.reason for reject in batch.rejects)
                 if self._since is not None and self._since > -math.inf:
                     batch = batch.rows(np.flatnonzero(batch.numbers("time") >= self._since).tolist())
-                fresh, detections = self._engine.see(batch, now=now)
+                try:
+                    fresh, detections = self._engine.see(batch, now=now)
+                except CountingError as error:
+                    self._faults.append(fault_of("count", error.__cause__ or error))
+                    continue
+                self._faults += fresh.faults
                 yield from self._rows(fresh, detections)
 
     def _rows(self, batch: EventBatch, detections: Sequence[Detection]) -> Iterator[Attempt]:
@@ -150,6 +157,10 @@ class Watch:
         """What a person should know of the sources and has not been told yet."""
         yield from (f"{name}: older posts are shown as far as the exporter still keeps them" for name in self._posts)
         self._posts = []
+        if self._faults:
+            last = self._faults[-1]
+            yield f"{len(self._faults)} faults while reading, last in step {last.step}: {last.error} at {last.place}"
+            self._faults.clear()
         for name, source in self._sources.items():
             reasons = self._rejects[name]
             if reasons:
