@@ -17,9 +17,9 @@ from exporters.gateways import instants
 from exporters.gateways.address import Ranges
 from exporters.gateways.decode import Fields, prune, transposed
 from exporters.gateways.envelope import FeedDecoder
-from exporters.gateways.litellm.errors import REFUSALS, Failure, classify
+from exporters.gateways.litellm.errors import REFUSALS, Failure, classify, lost_refusal
 from exporters.gateways.litellm.flat import flat_record
-from exporters.gateways.litellm.guardrails import graver, stage_of_block, verdict_of
+from exporters.gateways.litellm.guardrails import ended_by_gateway, graver, stage_of_block, verdict_of
 from exporters.gateways.litellm.numbers import instants_of, number_columns
 from exporters.gateways.litellm.record import (
     ALWAYS_PATHS,
@@ -223,15 +223,21 @@ class LiteLLM:
             error = fields["error_information"][row] or _UNTOLD
             caller = fields["metadata"][row] or self._nobody
             known = caller.user_api_key_user_id or caller.user_api_key_alias
+            code = _word(error.error_code)
             failure = Failure(
                 _word(error.error_class),
                 _word(error.normalized_error),
-                _word(error.error_code),
+                code,
                 _word(error.error_rate_limit_category),
                 _word(error.error_rate_limit_type),
                 bool(known or (caller.user_api_key_hash and error.llm_provider not in _NO_PROVIDER)),
-                not error.llm_provider and error.error_message in REFUSALS,
-                stage_of_block(fields["guardrail_information"][row]),
+                not error.llm_provider
+                and (
+                    error.error_message in REFUSALS
+                    or (not known and lost_refusal(fields["call_type"][row], code, error.error_message))
+                ),
+                stage_of_block(fields["guardrail_information"][row], refused=ended_by_gateway(error)),
+                error.llm_provider in _NO_PROVIDER,
             )
             classes[row], settled[row] = self._classes[failure]
         batch.columns |= {"error_class": classes, "settled": settled}
@@ -240,8 +246,9 @@ class LiteLLM:
         want, names = self._columns, self._names
         verdicts = ["none"] * batch.size
         for row, guardrails in enumerate(fields["guardrail_information"]):
+            refused = bool(guardrails) and ended_by_gateway(fields["error_information"][row])
             for guardrail in guardrails or ():
-                verdict = verdict_of(guardrail)
+                verdict = verdict_of(guardrail, refused=refused)
                 if verdict != "none":
                     verdicts[row] = graver(verdicts[row], verdict)
                     if "guardrails" in want:

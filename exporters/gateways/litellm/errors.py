@@ -53,13 +53,22 @@ REFUSALS = frozenset(("No connected db.", "No api key passed in."))
 """Messages of a proxy without a database about an unknown or missing key; it answers 400 and 500 (LiteLLM 1.108.7)."""
 
 
+def lost_refusal(call_type: str | None, code: str, message: str | None) -> bool:
+    """Whether a failure of a caller whom nobody knows is the refusal of a key, of which code and message are lost.
+
+    So does LiteLLM before 1.89 without a database. There the call type is the path of the request, as nothing else of
+    it had been read.
+    """
+    return bool(call_type and call_type.startswith("/") and not code and not message)
+
+
 class Failure(NamedTuple):
     """What a record says about its failure.
 
     `name` is the exception's class, `normalized` the status and word, `code` what the exception calls its code,
     `category` and `limit` the kind of rate limit. `known` is whether the gateway had accepted the caller's credential.
     `refused`: its message is one of `REFUSALS`. `stopped` is the stage at which a guardrail blocked: ``pre_call``,
-    ``later`` or "" for none.
+    ``later`` or "" for none. `unprovided`: no provider is named.
     """
 
     name: str
@@ -70,6 +79,7 @@ class Failure(NamedTuple):
     known: bool
     refused: bool
     stopped: str
+    unprovided: bool
 
     @property
     def at_gateway(self) -> bool:
@@ -105,7 +115,7 @@ def _error_class(failure: Failure) -> str:
         return "auth"
     if failure.name in _BY_NAME:
         return _BY_NAME[failure.name]
-    if failure.stopped and failure.at_gateway and status not in (401, 429):
+    if failure.stopped and (failure.at_gateway or failure.unprovided) and status not in (401, 429):
         return "guardrail_block"
     if word == "CONTENT_POLICY_VIOLATION":
         return "guardrail_block" if failure.at_gateway else "provider_policy"

@@ -17,7 +17,7 @@ from exporters.gateways import instants
 from exporters.gateways.address import address_of
 from exporters.gateways.lenient import parse
 from exporters.gateways.litellm.errors import http_status
-from exporters.gateways.litellm.guardrails import verdict_of
+from exporters.gateways.litellm.guardrails import ended_by_gateway, verdict_of
 from exporters.gateways.litellm.record import Guardrail, Record
 from exporters.gateways.names import short
 
@@ -136,7 +136,9 @@ def _tools_and_guardrails(batch: EventBatch, plain: dict[str, Any]) -> dict[str,
     tools = [_text(_object(tool, "function"), "name") or _text(tool, "name") for tool in _objects(offered)]
     record: Record = batch.records[0]
     found = _objects(plain.get("guardrail_information"))
-    results = [_guardrail(read, told) for read, told in zip(record.guardrail_information or (), found, strict=False)]
+    refused = ended_by_gateway(record.error_information)
+    pairs = zip(record.guardrail_information or (), found, strict=False)
+    results = [_guardrail(read, told, refused) for read, told in pairs]
     verdict = batch.objects("verdict")[0]
     return {
         "llm.tools.offered": [name for name in tools if name],
@@ -146,14 +148,14 @@ def _tools_and_guardrails(batch: EventBatch, plain: dict[str, Any]) -> dict[str,
     }
 
 
-def _guardrail(guardrail: Guardrail, plain: dict[str, Any]) -> dict[str, object]:
+def _guardrail(guardrail: Guardrail, plain: dict[str, Any], refused: bool) -> dict[str, object]:
     """One result; what matched stays out, as it quotes the prompt."""
     mode = plain.get("guardrail_mode")
     result = {
         "name": short(guardrail.guardrail_name),
         "provider": _text(plain, "guardrail_provider"),
         "stage": short(mode) if isinstance(mode, str) else None,
-        "action": verdict_of(guardrail),
+        "action": verdict_of(guardrail, refused=refused),
         "rule": _text(plain, "detection_method"),
         "score": finite(plain.get("risk_score")),
         "duration": finite(plain.get("duration")),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporters.gateways.litellm.record import Guardrail
+from exporters.gateways.litellm.errors import http_status
+from exporters.gateways.litellm.record import ErrorInformation, Guardrail
 from spec.vocabulary import VERDICTS
 
 _GRAVITY = {verdict: gravity for gravity, verdict in enumerate(VERDICTS)}
@@ -19,11 +20,24 @@ def graver(one: str, other: str) -> str:
     return one if _GRAVITY[one] >= _GRAVITY[other] else other
 
 
-def verdict_of(guardrail: Guardrail) -> str:
-    """What one guardrail did: a word of spec.vocabulary.VERDICTS; ``none`` if it did not run."""
+def ended_by_gateway(error: ErrorInformation | None) -> bool:
+    """Whether the gateway itself, no provider, ended the request with a status of 4xx."""
+    if error is None or error.error_class != "HTTPException" or error.llm_provider:
+        return False
+    code = error.error_code
+    status = code if isinstance(code, int) else http_status(error.normalized_error or "", code or "")
+    return status is not None and 400 <= status < 500
+
+
+def verdict_of(guardrail: Guardrail, *, refused: bool = False) -> str:
+    """What one guardrail did: a word of spec.vocabulary.VERDICTS; ``none`` if it did not run.
+
+    `refused`: `ended_by_gateway`. Then a guardrail that "failed to
+    respond" is the one that refused: LiteLLM says so of every exception but its own.
+    """
+    if _intervened(guardrail, refused):
+        return "would_block" if _only_logs(guardrail.guardrail_mode) else "block"
     match guardrail.guardrail_status:
-        case "guardrail_intervened":
-            return "would_block" if _only_logs(guardrail.guardrail_mode) else "block"
         case "guardrail_flagged":
             return "would_block"
         case "guardrail_failed_to_respond":
@@ -33,15 +47,23 @@ def verdict_of(guardrail: Guardrail) -> str:
     return "pass" if guardrail.guardrail_status == "success" else "none"
 
 
-def stage_of_block(guardrails: Sequence[Guardrail] | None) -> str:
-    """Where the request was blocked: ``pre_call`` (no provider was asked), ``later``, or "" when it was not."""
+def stage_of_block(guardrails: Sequence[Guardrail] | None, *, refused: bool = False) -> str:
+    """Where the request was blocked: ``pre_call`` (no provider was asked), ``later``, or "" when it was not.
+
+    `refused` as for `verdict_of`.
+    """
     stage = ""
     for guardrail in guardrails or ():
-        if guardrail.guardrail_status == "guardrail_intervened" and not _only_logs(guardrail.guardrail_mode):
+        if _intervened(guardrail, refused) and not _only_logs(guardrail.guardrail_mode):
             if guardrail.guardrail_mode == "pre_call":
                 return "pre_call"
             stage = "later"
     return stage
+
+
+def _intervened(guardrail: Guardrail, refused: bool) -> bool:
+    status = guardrail.guardrail_status
+    return status == "guardrail_intervened" or (refused and status == "guardrail_failed_to_respond")
 
 
 def _only_logs(mode: object) -> bool:

@@ -105,6 +105,7 @@ class Record(msgspec.Struct, gc=False):
 
 _ERROR = frozenset(
     (
+        "call_type",
         "error_information",
         "guardrail_information.guardrail_status",
         "guardrail_information.guardrail_mode",
@@ -139,7 +140,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "source_range": frozenset(("requester_ip_address",)),
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
     | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
-    "guardrails": frozenset(("guardrail_information",)),
+    "guardrails": frozenset(("guardrail_information", "error_information")),
 }
 """What of a record each column is made of; the fields about time and status are always read."""
 CONTENT_PATHS = frozenset(("messages", "response", "model_parameters", "metadata.mcp_tool_call_metadata"))

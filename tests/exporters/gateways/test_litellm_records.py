@@ -229,12 +229,74 @@ def test_errors_that_the_samples_lack(made: dict[str, Any], error: str, settled:
     assert (row["error_class"], row["settled"]) == (error, settled)
 
 
+def lost(name: str, **changes: Any) -> dict[str, Any]:
+    """A key that nobody has, as LiteLLM before 1.89 without a database logs it."""
+    told = {"error_class": name, "error_code": "", "error_message": "", "llm_provider": ""}
+    nobody = {f"metadata__user_api_key_{part}": None for part in ("user_id", "alias", "team_id")}
+    return record("failure", **{"call_type": "/v1/chat/completions", "error_information": told, **nobody, **changes})
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/embeddings", "/v1/messages"])
+@pytest.mark.parametrize("name", ["ProxyException", "Exception", ""])
+def test_a_refused_key_whose_message_is_lost_is_no_account(path: str, name: str) -> None:
+    row = row_of(lost(name, call_type=path))
+    assert (row["error_class"], row["actor"], row["settled"]) == ("auth", None, True)
+    assert row["key"] is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call_type": "acompletion"},
+        {"call_type": None},
+        {"metadata__user_api_key_user_id": "alice"},
+        {"metadata__user_api_key_alias": "alices-laptop"},
+    ],
+)
+def test_a_lost_message_of_somebody_who_was_let_in_is_no_refusal(changes: dict[str, Any]) -> None:
+    assert row_of(lost("ProxyException", **changes))["error_class"] == "other"
+
+
+@pytest.mark.parametrize(("mode", "settled"), [("pre_call", True), ("during_call", False), ("post_call", False)])
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_guardrail_that_raises_an_http_exception_has_blocked_and_not_failed(
+    mode: str, settled: bool, status: int
+) -> None:
+    told = {"guardrail_name": "g", "guardrail_mode": mode, "guardrail_status": "guardrail_failed_to_respond"}
+    made = failure("HTTPException", None, llm_provider="", error_code=str(status))
+    row = row_of(made | {"guardrail_information": [told]})
+    flat = decode([made | {"guardrail_information": [told]}]).record(0)
+    assert [result["action"] for result in flat["llm.guardrail.results"]] == ["block"]  # type: ignore[attr-defined]
+    assert (row["error_class"], row["verdict"], row["settled"]) == ("guardrail_block", "block", settled)
+    assert row["guardrails"] == [("g", "block")]
+
+
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [
+        (failure("HTTPException", None, llm_provider="", error_code="500"), "other"),
+        (failure("InternalServerError", "500_PROVIDER_INTERNAL_ERROR"), "provider_5xx"),
+        (failure("HTTPException", None, llm_provider="openai", error_code="400"), "invalid_request"),
+    ],
+)
+def test_a_guardrail_that_did_not_answer_is_still_an_outage(made: dict[str, Any], error: str) -> None:
+    told = {"guardrail_name": "g", "guardrail_mode": "pre_call", "guardrail_status": "guardrail_failed_to_respond"}
+    row = row_of(made | {"guardrail_information": [told]})
+    assert (row["error_class"], row["verdict"]) == (error, "error")
+
+
+@pytest.mark.parametrize("name", ["ValueError", "Exception", "MyOwnError"])
+def test_a_block_by_any_exception_is_a_block_where_no_provider_is_named(name: str) -> None:
+    told = {"guardrail_name": "g", "guardrail_mode": "pre_call", "guardrail_status": "guardrail_intervened"}
+    row = row_of(failure(name, None, llm_provider="", error_code="") | {"guardrail_information": [told]})
+    assert (row["error_class"], row["verdict"], row["settled"]) == ("guardrail_block", "block", True)
+
+
 @pytest.mark.parametrize("stage", ["pre_call", "later"])
 def test_a_refused_or_limited_caller_is_not_a_block_though_a_guardrail_ran(stage: str) -> None:
-    assert classify(Failure("HTTPException", "401_X", "", "", "", False, False, stage))[0] == "auth"
-    assert classify(Failure("ProxyRateLimitError", "429_X", "", "litellm_rate_limit", "", True, False, stage))[0] == (
-        "rate_limit_caller"
-    )
+    assert classify(Failure("HTTPException", "401_X", "", "", "", False, False, stage, True))[0] == "auth"
+    limited = Failure("ProxyRateLimitError", "429_X", "", "litellm_rate_limit", "", True, False, stage, True)
+    assert classify(limited)[0] == "rate_limit_caller"
 
 
 def test_the_arguments_of_a_tool_call_are_text_and_not_in_the_flat_record() -> None:
