@@ -60,10 +60,10 @@ bench: setup ## figures against named references (JSON=1 prints one JSON object)
 	@$(BIN)/python -m bench.run $(if $(JSON),--json)
 
 .PHONY: long
-long: setup ## property tests with many more examples, ten times the fuzzing, and LiteLLM's hook under load
+long: setup ## property tests with many more examples, ten times the fuzzing, LiteLLM in every version, its hook under load
 	@TOCSIN_FUZZ=10 $(PYTEST) -m "not stack" --hypothesis-profile=long
 	@$(BIN)/python -m tests.support.litellm_versions --all
-	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py
+	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py tests/stack/test_litellm_versions.py
 
 .PHONY: litellm
 litellm: setup ## install LiteLLM for the tests, in the versions that `make test` runs (some 500 MB in your cache)
