@@ -66,6 +66,9 @@ class Recordings:
     """By name."""
 
 
+_MOST_BYTES = 4_000_000
+
+
 def load(folder: Path) -> Recordings:
     """The recordings that `folder` describes in its `recording.json`.
 
@@ -74,8 +77,12 @@ def load(folder: Path) -> Recordings:
         NotARecording: it does not say what it has to.
     """
     index = folder / "recording.json"
+    with index.open("rb") as file:
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise NotARecording(f"{index}: found more than {_MOST_BYTES} bytes, expected at most that many")
     try:
-        said = json.loads(index.read_text(encoding="utf-8"))
+        said = json.loads(text)
         attacks = {
             name: Attack(
                 name=name,
@@ -97,7 +104,7 @@ def load(folder: Path) -> Recordings:
             benign_attempts=said["benign"]["attempts"],
             attacks=attacks,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotARecording(f"{index}: {type(error).__name__}: {error}") from error
 
 

@@ -14,7 +14,7 @@ from exporters.signals.state import ACCOUNTS
 from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
-from spec.source import placed, read_document, typed
+from spec.source import placed, read_document, read_text, typed
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -160,7 +160,7 @@ def read_canaries(path: Path) -> tuple[str, ...]:
     """The planted strings in a file, one a line; empty lines and lines that begin with ``#`` are none.
 
     Raises:
-        OSError: it cannot be read.
+        SourceError: it cannot be read, is too large, or not UTF-8.
     """
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in read_text(path).splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))

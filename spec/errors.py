@@ -60,7 +60,7 @@ def dotted(path: Path) -> str:
     """``("alerts", "LLMRequestFlood", "triage", 0)`` as ``alerts.LLMRequestFlood.triage[0]``."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+        text += f"[{step}]" if isinstance(step, int) else f".{shortened(step)}"
     return text.removeprefix(".")
 
 
@@ -74,6 +74,8 @@ def place_of(path: Path, places: Mapping[Path, Place]) -> Place | None:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the word that looks most like `word`, else nothing."""
+    if len(word) > _LONGEST:  # nobody means that, and comparing it takes long
+        return ""
     choices = list(words)
     folded = {choice.casefold(): choice for choice in reversed(choices)}
     close = difflib.get_close_matches(word.casefold(), list(folded), n=1)
@@ -88,6 +90,11 @@ def one_of(words: Iterable[str]) -> str:
     return f"one of {', '.join(choices)}" if choices else "nothing (there are none)"
 
 
+def shortened(text: str) -> str:
+    """A text that was found, with its end cut off if it is long."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
 def described(value: object) -> str:
     """What was found, in the words of somebody who writes YAML."""
     match value:
@@ -96,7 +103,7 @@ def described(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
+            return repr(shortened(value))
         case int() | float():
             return f"the number {value}"
         case dict():

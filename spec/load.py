@@ -17,7 +17,7 @@ from spec.checks.references import ReferencesResolve
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, Problem, ShapeError, SourceError, nearest
 from spec.model import Spec
-from spec.shape import MISSING
+from spec.shape import MISSING, MOST_PROBLEMS
 from spec.source import Document, Places, merged, placed, read_documents, typed
 
 FOLDER: Final = FilePath(__file__).parent
@@ -93,7 +93,7 @@ def _without_disabled(document: Document, shipped: dict[str, Any]) -> Document:
             continue
         known = shipped.get(table, {})
         for name, entry in entries.items():
-            if entry == {"enabled": False} and name not in known:
+            if entry == {"enabled": False} and name not in known and len(problems) < MOST_PROBLEMS:
                 text = f"found nothing to disable, expected the name of an entry{nearest(name, known)}"
                 problems.append(Problem(text, (table, name)))
         if table not in _KEEP_DISABLED:

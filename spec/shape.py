@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from spec.duration import Duration
 from spec.errors import Path, Problem, ShapeError, described, nearest, one_of
 
 T = TypeVar("T")
+
+MOST_PROBLEMS = 100
+"""Problems that are told of at once; then the walk stops."""
 
 MISSING = "is missing"
 """How the text of a problem about a required key ends."""
@@ -40,7 +44,7 @@ def conform(data: object, type_: type[T]) -> T:
     Raises:
         ShapeError: with every problem; places are not known here.
     """
-    found = list(problems(data, types.type_info(type_)))
+    found = list(islice(problems(data, types.type_info(type_)), MOST_PROBLEMS))
     if found:
         raise ShapeError(found)
     try:
@@ -93,7 +97,7 @@ def _union(data: object, expected: types.UnionType, path: Path) -> Iterator[Prob
         return
     # The member that comes nearest is the one that was meant.
     members = [member for member in expected.types if not isinstance(member, types.NoneType)]
-    yield from min((list(problems(data, member, path)) for member in members), key=len)
+    yield from min((list(islice(problems(data, member, path), MOST_PROBLEMS)) for member in members), key=len)
 
 
 def _struct(data: object, expected: types.StructType, path: Path) -> Iterator[Problem]:
@@ -106,7 +110,9 @@ def _struct(data: object, expected: types.StructType, path: Path) -> Iterator[Pr
         if name in fields:
             yield from problems(value, fields[name].type, (*path, name))
         elif name not in words and expected.forbid_unknown_fields:
-            yield Problem(f"unknown key {name!r}, expected {one_of(words)}{nearest(name, words)}", (*path, name))
+            yield Problem(
+                f"unknown key {described(name)}, expected {one_of(words)}{nearest(name, words)}", (*path, name)
+            )
     for name, field in fields.items():
         if field.required and name not in data:
             yield Problem(f"key {name!r} {MISSING}", path)

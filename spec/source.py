@@ -1,7 +1,8 @@
 """YAML files as plain data that remembers where each value was written.
 
 Only plain data comes out: maps, lists, text, numbers, true, false and nothing (the YAML 1.2 core schema, so ``no`` and
-``08:00`` are text). The same key twice, a key that is not text and any other tag are refused.
+``08:00`` are text). The same key twice, a key that is not text and any other tag are refused. So is what is too large
+or too deep, before anything is built of it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,21 @@ from typing import Any, TypeVar
 
 import yaml
 
-from spec.errors import Path, Place, Problem, ShapeError, SourceError, place_of
-from spec.shape import conform
+from spec.errors import Path, Place, Problem, ShapeError, SourceError, described, place_of
+from spec.shape import MOST_PROBLEMS, conform
 
 T = TypeVar("T")
 
 Places = dict[Path, Place]
 
-_MOST_VALUES = 100_000  # a document of aliases to aliases would grow without end
+MOST_BYTES = 4_000_000
+"""Bytes of a file; what is shipped has a hundredth of that in its largest one."""
+DEEPEST = 32
+"""Maps and lists inside each other; what is shipped has 6."""
+MOST_ALIASES = 1_000
+"""Aliases in a file."""
+_MOST_VALUES = 100_000  # written in a file, or made of its aliases
+_LONGEST_NUMBER = 100  # characters
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -105,13 +113,27 @@ def read_document(path: FilePath, *, name: str = "") -> Document:
         SourceError: it cannot be read or is not safe YAML.
     """
     name = name or str(path)
+    return parse_document(read_text(path, name=name), name)
+
+
+def read_text(path: FilePath, *, name: str = "", most: int = MOST_BYTES) -> str:
+    """The text of a file of at most `most` bytes; `name` is what messages call it (the path as given otherwise).
+
+    Raises:
+        SourceError: it cannot be read, is larger, or not UTF-8.
+    """
+    name = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
     except OSError as error:
         raise SourceError([Problem(f"{name}: cannot be read: {error.strerror}")]) from error
+    if len(data) > most:
+        raise SourceError([Problem(f"{name}: found more than {most} bytes, expected at most that many")])
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SourceError([Problem(f"{name}: not UTF-8 text (byte {error.start})")]) from error
-    return parse_document(text, name)
 
 
 def parse_document(text: str, name: str) -> Document:
@@ -121,6 +143,7 @@ def parse_document(text: str, name: str) -> Document:
         SourceError: it is not safe YAML.
     """
     try:
+        _weigh(text, name)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -138,6 +161,31 @@ def parse_document(text: str, name: str) -> Document:
     return Document({} if data is None else data, builder.places)
 
 
+def _weigh(text: str, name: str) -> None:
+    """Refuse YAML that is too large or too deep, looking at one event of the parser after the other.
+
+    Raises:
+        SourceError: it is.
+        yaml.YAMLError: it is not YAML.
+    """
+    depth = values = aliases = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        elif isinstance(event, yaml.NodeEvent):
+            values += 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        for found, most, what in (
+            (depth, DEEPEST, "maps and lists inside each other"),
+            (values, _MOST_VALUES, "values"),
+            (aliases, MOST_ALIASES, "aliases"),
+        ):
+            if found > most:
+                mark = event.start_mark
+                place = Place(name, mark.line + 1, mark.column + 1) if mark else None
+                raise SourceError([Problem(f"found more than {most} {what}, expected at most that many", place=place)])
+
+
 class _Builder:
     """Turns composed nodes into plain data."""
 
@@ -149,9 +197,11 @@ class _Builder:
         self._values = 0
 
     def build(self, node: yaml.Node, path: Path) -> Any:
+        if len(self.problems) >= MOST_PROBLEMS:
+            return None
         self._values += 1
         self.places.setdefault(path, self._place(node))
-        if any(node is outer for outer in self._open) or self._values > _MOST_VALUES:
+        if any(node is outer for outer in self._open) or self._values > _MOST_VALUES or len(path) > DEEPEST:
             self._refuse("an alias that repeats itself, or too many values", node, path)
             return None
         if isinstance(node, yaml.ScalarNode):
@@ -169,11 +219,17 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> object:
         read = _SCALARS.get(node.tag)
+        number = node.tag in (_TAG + "int", _TAG + "float")
         try:
+            if number and len(node.value) > _LONGEST_NUMBER:
+                self._refuse(
+                    f"a number of {len(node.value)} characters, expected at most {_LONGEST_NUMBER}", node, path
+                )
+                return None
             if read is not None:
                 return read(node.value)
         except ValueError:
-            self._refuse(f"{node.value!r} is not a {node.tag.removeprefix(_TAG)}", node, path)
+            self._refuse(f"{described(node.value)} is not a {node.tag.removeprefix(_TAG)}", node, path)
             return None
         self._refuse(f"the tag {node.tag} is not allowed, only plain data", node, path)
         return None
@@ -210,10 +266,13 @@ def merged(documents: Iterable[Document], *, variants: Collection[str] = ()) -> 
     for document in documents:
         gone: list[Path] = []
         data = _merge(data, document.data, (), frozenset(variants), gone)
-        for path in gone:
-            size = len(path)
-            for inner in [inner for inner in places if inner[:size] == path]:
-                del places[inner]
+        if gone:
+            lost = frozenset(gone)
+            places = {
+                path: place
+                for path, place in places.items()
+                if not any(path[:size] in lost for size in range(len(path) + 1))
+            }
         places.update(document.places)
     return Document(data, places)
 

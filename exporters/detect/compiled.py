@@ -84,14 +84,17 @@ def _made(expressions: Sequence[Expression]) -> bytes:
 
 def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
     """As `_made`, in a process of its own; the expressions, which can be secret, go through a pipe."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {__name__} as compiled; compiled.serve()"],
-        input=msgspec.json.encode(list(expressions)),
-        capture_output=True,
-        timeout=_MOST_SECONDS,
-        check=False,
-        start_new_session=True,  # Ctrl-C is for the one who asked
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {__name__} as compiled; compiled.serve()"],
+            input=msgspec.json.encode(list(expressions)),
+            capture_output=True,
+            timeout=_MOST_SECONDS,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for the one who asked
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the pattern engine is not done after {_MOST_SECONDS:.0f} s; use fewer repeats") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise ValueError(said[-1] if said else "the pattern engine ended without a word")

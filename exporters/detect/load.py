@@ -21,6 +21,10 @@ FOLDER: Final = FilePath(__file__).parent / "rules"
 
 SHORTEST_CANARY: Final = 8
 """Bytes: a shorter one turns up in honest answers."""
+LONGEST_CANARY: Final = 1_000
+"""Bytes: the engine looks for a longer one no better."""
+MOST_CANARIES: Final = 10_000
+"""Canaries: each is an expression to compile."""
 
 
 def load_rules(*overlays: FilePath, canaries: Sequence[str] = ()) -> tuple[Rule, ...]:
@@ -136,8 +140,13 @@ def _failed(rule: Rule) -> Iterator[Problem]:
 def _canary_rules(canaries: Sequence[str]) -> list[Rule]:
     problems: list[Problem] = []
     rules: dict[str, Rule] = {}
+    if len(canaries) > MOST_CANARIES:
+        raise ShapeError([Problem(f"found {len(canaries)} canaries, expected at most {MOST_CANARIES}")])
     for number, canary in enumerate(canaries, 1):
         data = normal(canary.strip())
+        if len(data) > LONGEST_CANARY:
+            problems.append(Problem(f"canary {number} of {len(canaries)} has more than {LONGEST_CANARY} bytes"))
+            continue
         if len(data) < SHORTEST_CANARY:
             problems.append(Problem(f"canary {number} of {len(canaries)} has less than {SHORTEST_CANARY} bytes"))
             continue

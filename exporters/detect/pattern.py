@@ -32,6 +32,10 @@ MOST_GAPS = 2
 """Gaps in one pattern."""
 LONGEST = 15_000
 """Bytes of a translation."""
+LONGEST_PATTERN = 4_000
+"""Characters of a pattern as it is written."""
+DEEPEST = 10
+"""Groups inside each other, and word lists."""
 
 _TOKEN = re.compile(
     r"""(?P<escape>\\(?:x[0-9a-fA-F]{2}|.))
@@ -87,7 +91,7 @@ def translate(pattern: str, *, words: Mapping[str, Sequence[str]] | None = None,
     if done.beyond_ascii and done.boundaries:
         raise PatternError(r"a \b together with letters beyond ASCII, which are no word letters to it")
     if len(done.expression) > LONGEST:
-        raise PatternError(f"{len(done.expression)} bytes when its word lists are filled in; {LONGEST} may be")
+        raise PatternError(_too_long(len(done.expression)))
     try:
         compiled = re.compile(done.expression.encode("ascii"))
     except re.error as error:
@@ -123,6 +127,8 @@ class _Translator:
         self._boundaries = False
 
     def translation(self, pattern: str) -> Translation:
+        if len(pattern) > LONGEST_PATTERN:
+            raise PatternError(f"{len(pattern)} characters; {LONGEST_PATTERN} may be")
         given, pattern = pattern, plain(pattern)
         if _ascii(given) != _ascii(pattern):
             raise PatternError("letters that become ASCII, or take an ASCII letter, when a text is made plain (NFKC)")
@@ -131,7 +137,7 @@ class _Translator:
         out: list[str] = []
         opened: list[int] = []  # gaps before each open group
         item_gaps = 0  # gaps before the thing that a quantifier would repeat
-        previous, at, first_end = "or", 0, 0
+        previous, at, first_end, size = "or", 0, 0, 0
         while at < len(pattern):
             token = _TOKEN.match(pattern, at)
             kind = token.lastgroup if token else None
@@ -146,7 +152,12 @@ class _Translator:
                     item_gaps = opened.pop() if kind == "close" and opened else self._gaps
                 if kind == "open":
                     opened.append(self._gaps)
+                if len(opened) > DEEPEST:
+                    raise PatternError(f"groups inside each other; {DEEPEST} may be")
                 out.append(self._written(kind, text))
+                size += len(out[-1])
+                if size > LONGEST:
+                    raise PatternError(_too_long(size))
             except PatternError as error:
                 raise PatternError(f"at character {at + 1}: {error}") from None
             previous = _KINDS.get(text, "anything" if text.startswith("[^") else kind)
@@ -205,8 +216,10 @@ class _Translator:
             raise PatternError(f"the word list {name!r} does not exist{nearest(name, self._words)}")
         if name in self._within:
             raise PatternError(f"the word list {name!r} contains itself")
+        if len(self._within) == DEEPEST:
+            raise PatternError(f"word lists inside each other; {DEEPEST} may be")
         options: list[str] = []
-        most = 0
+        most = size = 0
         for item in self._words[name]:
             inner = _Translator(self._words, self._ignore_case, (*self._within, name))
             try:
@@ -214,6 +227,9 @@ class _Translator:
             except PatternError as error:
                 raise PatternError(f"in the word list {name!r}: {error}") from None
             options.append(done.expression)
+            size += len(done.expression)
+            if size > LONGEST:
+                raise PatternError(_too_long(size))
             most = max(most, done.gaps)
             self._beyond_ascii |= done.beyond_ascii
             self._boundaries |= done.boundaries
@@ -257,6 +273,10 @@ class _Translator:
             self._gaps += 1
         if previous in ("close", "list") and high > 1 and inside:
             raise PatternError("a repeat of something that has a gap in it")
+
+
+def _too_long(size: int) -> str:
+    return f"{size} bytes or more when its word lists are filled in; {LONGEST} may be"
 
 
 def _ascii(text: str) -> str:

@@ -75,6 +75,9 @@ _REASONS: Final = {
 }
 
 
+_MOST_TOKEN_BYTES = 65_536
+
+
 def read_tokens(path: Path) -> tuple[bytes, ...]:
     """The tokens in a file, one a line: several while one replaces another.
 
@@ -82,7 +85,11 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
         OSError: it cannot be read.
         ValueError: there is none, or one is too short or cannot stand in a header.
     """
-    tokens = tuple(line.strip() for line in path.read_bytes().splitlines() if line.strip())
+    with path.open("rb") as file:
+        data = file.read(_MOST_TOKEN_BYTES + 1)
+    if len(data) > _MOST_TOKEN_BYTES:
+        raise ValueError(f"{path} has more than {_MOST_TOKEN_BYTES} bytes, expected a few tokens, one a line")
+    tokens = tuple(line.strip() for line in data.splitlines() if line.strip())
     if not tokens:
         raise ValueError(f"{path} is empty, expected a token, for instance from `openssl rand -hex 32`")
     for number, token in enumerate(tokens, 1):
