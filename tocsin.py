@@ -37,6 +37,8 @@ _PIPE_CLOSED = 128 + 13
 
 
 def _check(options: argparse.Namespace) -> int:
+    from generators.backends import BACKENDS
+
     try:
         sourced = load_sourced(*options.overlay)
     except SpecError as error:
@@ -44,7 +46,7 @@ def _check(options: argparse.Namespace) -> int:
         return 1
     spec = sourced.spec
     today = datetime.datetime.now(datetime.UTC).date()
-    issues = run_checks(spec, today=today, places=sourced.places)
+    issues = run_checks(spec, today=today, places=sourced.places, backends=BACKENDS)
     if options.format == "json":
         fields = ("check", "severity", "path", "text")
         print(json.dumps({"issues": [{name: getattr(issue, name) for name in fields} for issue in issues]}, indent=2))
@@ -60,6 +62,7 @@ def _check(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from exporters import schema
     from generators import files
+    from generators.backends import BACKENDS
     from generators.errors import GeneratorError
 
     root = options.output or _ROOT
@@ -72,7 +75,8 @@ def _generate(options: argparse.Namespace) -> int:
         return 2
     try:
         sourced = load_sourced(*options.overlay)
-        issues = run_checks(sourced.spec, today=datetime.datetime.now(datetime.UTC).date(), places=sourced.places)
+        today = datetime.datetime.now(datetime.UTC).date()
+        issues = run_checks(sourced.spec, today=today, places=sourced.places, backends=BACKENDS)
         if errors := [issue for issue in issues if issue.severity == "error"]:
             print(*errors, sep="\n", file=sys.stderr)
             return 1

@@ -3,7 +3,10 @@
 Nothing here knows a backend. Generators compile alerts for one; replay and the demo evaluate them as they are.
 """
 
-from alerts.alert_ir import AlertRule, Series, compile_alerts
-from alerts.evaluator import Episode, Evaluator
+from alerts.alert_ir import compile_alerts
+from alerts.evaluator import Evaluator
+from alerts.expression import Series
+from alerts.rule import AlertRule
+from alerts.watch import Episode
 
 __all__ = ["AlertRule", "Episode", "Evaluator", "Series", "compile_alerts"]

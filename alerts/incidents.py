@@ -15,7 +15,7 @@ import numpy as np
 
 from alerts.alert_ir import GROUP_EVALUATIONS, kept_hours
 from alerts.calendar import OffHours
-from alerts.evaluator import Episode
+from alerts.watch import Episode
 from spec import Spec, names
 from spec.model import Owner, SeverityName, Tier
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from generators.annotations import Firing, Fixed, Label, Parts, template
+from alerts.text import Firing, Fixed, Label, Parts
+from generators.annotations import Templated, template
 from generators.files import comment, header
 from generators.links import dashboard_url
 from generators.promql import duration, selector
@@ -49,7 +50,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Alerts:
+class _Alerts(Templated):
     """The alerts of the incident that fire now, by name: all of them, or the first."""
 
     first: bool = False

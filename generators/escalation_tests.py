@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from alerts.cases import Clock
+from alerts.text import Firing, text
 from generators import escalation
-from generators.annotations import Firing, text
 from generators.escalation import Step
 from generators.files import header
 from generators.promql import duration, selector
-from generators.unit_tests import Clock
 from generators.yaml_text import yaml_text
 from spec import Spec, names
 

@@ -64,7 +64,5 @@ def readers(spec: Spec) -> dict[str, list[str]]:
 
 def _reading(spec: Spec) -> Iterator[tuple[str, str]]:
     for rule in compile_alerts(spec):
-        busy = rule.heartbeat.busy if rule.heartbeat else None
-        for series in (rule.series, rule.denominator, busy):
-            if series is not None:
-                yield series.metric, rule.name
+        for read in rule.criterion.readings:
+            yield read.series.metric, rule.name

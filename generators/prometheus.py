@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from alerts import AlertRule, compile_alerts
-from generators.annotations import annotations_of, filled, template
+from alerts.text import filled
+from generators.annotations import annotations_of, template
 from generators.errors import GeneratorError
 from generators.files import header
-from generators.promql import baseline_recordings, condition, duration, recordings, selector
+from generators.promql import condition, duration, recordings, selector, slow_recordings
 from generators.yaml_text import yaml_text
 from spec import Spec, names
 from spec.model import Owner
@@ -70,9 +71,8 @@ def _group(name: str, interval: float, rules: list[dict[str, Any]]) -> dict[str,
 
 def _baselines(spec: Spec) -> Iterator[dict[str, str]]:
     for rule in alert_rules(spec):
-        if rule.baseline:
-            for name, expression in baseline_recordings(rule, rule.baseline).items():
-                yield {"record": name, "expr": expression}
+        for name, expression in slow_recordings(rule).items():
+            yield {"record": name, "expr": expression}
 
 
 def _by_owner(rules: Iterable[AlertRule]) -> Iterator[tuple[Owner, list[AlertRule]]]:
@@ -96,7 +96,7 @@ def _alert(spec: Spec, rule: AlertRule) -> dict[str, Any]:
     if rule.hold:
         out["for"] = duration(rule.hold)
     out["labels"] = {**rule.static_labels, "incident_key": template(filled(rule.incident_key))}
-    out["annotations"] = {name: template(parts) for name, parts in annotations_of(spec, rule).items()}
+    out["annotations"] = {name: template(parts, rule) for name, parts in annotations_of(spec, rule).items()}
     return out
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from alerts import AlertRule, Series
-from generators.promql import aggregation, condition, recorded, selector, worst
+from alerts.expression import Age
+from generators.promql import aggregation, condition, record_of, selector, value
 from spec import MetricInfo, names
 from spec.model import Alert
 
@@ -30,20 +31,16 @@ class Query:
 def of_alert(rule: AlertRule) -> Iterator[Query]:
     """What the alert looks at: where it stands, what was answered, one member of its labels over time."""
     yield Query("Current value, worst first" if rule.labels else "Current value", _listed(rule))
-    if rule.denominator:
-        for title, series in (("Numerator", rule.series), ("Denominator", rule.denominator)):
-            yield Query(f"{title}: `{series.metric}`", series.record)
-    if rule.baseline:
-        history = rule.baseline
-        yield Query("Usual value", _most(recorded(history.mean, history), rule.labels))
-        yield Query("Limit from which it alerts", _most(recorded(history.limit, history), rule.labels))
-    if rule.heartbeat and rule.heartbeat.busy:
-        yield Query("Activity that should have arrived", rule.heartbeat.busy.record)
+    for question in rule.criterion.questions():
+        answer = value(rule, question.of)
+        yield Query(question.title, _most(answer, rule.labels) if question.listed else answer)
     if rule.answered:
-        twin = Series(rule.answered, rule.series.matchers, rule.labels, rule.series.aggregate, "")
+        twin = Series(rule.answered, rule.series.matchers, rule.labels, rule.series.aggregate)
         yield Query("Answered by the model", _most(aggregation(twin), rule.labels))
     if rule.labels:
-        one = selector(rule.record, [(label, label.upper()) for label in rule.labels])
+        compared = rule.criterion.compared
+        record = record_of(rule, compared.of if isinstance(compared, Age) else compared)
+        one = selector(record, [(label, label.upper()) for label in rule.labels])
         words = " and ".join(f"`{label.upper()}`" for label in rule.labels)
         yield Query(f"One group over time, as a graph (put the values from the page in place of {words})", one)
     yield Query("The alert's condition, with its look-back", condition(rule))
@@ -58,7 +55,7 @@ def of_storm() -> Iterator[Query]:
 
 def of_mentioned(alert: Alert, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> Iterator[Query]:
     """One query for each metric that the prose names and that `of_alert` does not already ask about."""
-    asked = {rule.series.metric, rule.answered, rule.denominator.metric if rule.denominator else ""}
+    asked = {rule.answered, *(read.series.metric for read in rule.criterion.readings if read.kind != "counter")}
     for name in dict.fromkeys(code for text in alert.triage for code in _CODE.findall(text)):
         if name in metrics and name not in asked:
             yield Query(f"`{name}`: {metrics[name].help}", of_metric(metrics[name]))
@@ -82,10 +79,10 @@ def firing(alert: str) -> str:
 
 
 def _listed(rule: AlertRule) -> str:
-    value = f"time() - {rule.record}" if rule.heartbeat and rule.heartbeat.age else rule.record
+    now = value(rule, rule.criterion.compared)
     if not rule.labels:
-        return value
-    return f"{'bottomk' if worst(rule) == 'min' else 'topk'}({SOME}, {value})"
+        return now
+    return f"{'bottomk' if rule.worst == 'min' else 'topk'}({SOME}, {now})"
 
 
 def _most(expression: str, labels: tuple[str, ...]) -> str:

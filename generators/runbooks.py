@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alerts import AlertRule, compile_alerts
-from alerts.alert_ir import Heartbeat, History, escalation_of
+from alerts.alert_ir import escalation_of
 from generators import prometheus, queries
 from generators.errors import GeneratorError
 from generators.links import dashboard_url
 from generators.markdown import page
-from generators.promql import condition, duration, number
+from generators.promql import condition, duration
 from generators.yaml_text import yaml_text
 from spec import MetricInfo, Spec, catalogue, names
 from spec.checks.frameworks import framework
+from spec.duration import Duration
 from spec.log_fields import filled
-from spec.lookup import signals_of
-from spec.model import Absence, Alert, Baseline, Ratio, Rule, Severity, Signal
+from spec.model import Alert, Severity
 
 FOLDER: Final = "runbooks"
 INDEX: Final = f"{FOLDER}/README.md"
 
-_OP: Final = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 _SLA: Final = (
     ("acknowledge", "acknowledged"),
     ("contain", "contained"),
@@ -145,7 +144,7 @@ def _facts(spec: Spec, rule: AlertRule) -> Iterator[Fact]:
     yield Fact("Severity", f"{alert.severity}; {_hours(spec.severities[alert.severity], alert)}")
     yield Fact("Owner", alert.owner)
     yield Fact("Incident", f"{spec.incidents[alert.incident].title} (`{rule.incident_key}`)")
-    yield Fact("Fires", _when(spec, rule))
+    yield Fact("Fires", rule.criterion.fires(spec, rule))
     if alert.one_shot:
         yield Fact("Ends", f"{duration(rule.lookback)} after the last hit (latched: one hit is over once it is seen)")
     if alert.fold:
@@ -165,49 +164,6 @@ def _hours(severity: Severity, alert: Alert) -> str:
             return "never pages"
         case calendar:
             return f"pages only in the hours of `{calendar}`"
-
-
-def _when(spec: Spec, rule: AlertRule) -> str:
-    signal, *others = (spec.signals[name] for _, name in signals_of(rule.alert))
-    if rule.heartbeat:
-        return _without_heartbeat(rule, rule.heartbeat, signal, others)
-    value = f"{rule.value * 100:g} %" if isinstance(rule.alert.when, Ratio) else _amount(rule.value, signal)
-    text = f"when there is {_OP[rule.op]} {value}. What: {signal.help}"
-    if rule.baseline:
-        text += _above_baseline(rule.baseline)
-    if others:
-        text += f" As a share of: {others[0].help} At least {number(rule.min_denominator)} of those are needed."
-    if signal.window:
-        text += f" Within {signal.window}."
-    text += _for_each(rule)
-    return text + (f" Has to stay so for {duration(rule.hold)}." if rule.hold else "")
-
-
-def _for_each(rule: AlertRule) -> str:
-    return f" For each {' and '.join(f'`{label}`' for label in rule.labels)}." if rule.labels else ""
-
-
-def _above_baseline(history: History) -> str:
-    text = f" And {number(history.deviations)} deviations over its own mean of {duration(history.history)}"
-    new = f"{duration(history.enough * history.step)} of history"
-    if history.floor_only:
-        return f"{text}; with less than {new} known, that much alone is enough."
-    return f"{text}; never with less than {new} known."
-
-
-def _without_heartbeat(rule: AlertRule, heartbeat: Heartbeat, signal: Signal, others: list[Signal]) -> str:
-    limit = duration(rule.value) if heartbeat.age else number(rule.value)
-    missing = "" if rule.labels else ", or missing"
-    text = f"when it is {'old, ' if heartbeat.age else ''}{_OP[rule.op]} {limit}{missing}. What: {signal.help}"
-    for other in others:
-        text += f" And at least {number(heartbeat.least)} within {duration(heartbeat.window)} of: {other.help}"
-    return f"{text}{_for_each(rule)} Has to stay so for {duration(rule.hold)}."
-
-
-def _amount(value: float, signal: Signal) -> str:
-    if signal.unit == "seconds":
-        return duration(value)
-    return f"{number(value)} {signal.unit.upper() if signal.unit == 'usd' else signal.unit}".strip()
 
 
 def _tiers(spec: Spec, rule: AlertRule) -> Iterator[Tier]:
@@ -254,19 +210,9 @@ def _overlay(rule: AlertRule) -> dict[str, Any]:
     """What one usually tunes, with the values that are in force."""
     alert = rule.alert
     entry: dict[str, Any] = {}
-    match alert.when:
-        case Rule():
-            pass
-        case Baseline() as when:
-            entry["when"] = {"floor": _plain(when.floor), "deviations": _plain(when.deviations)}
-        case Absence() as when if when.older_than:
-            entry["when"] = {"older_than": str(when.older_than), "busy_at_least": _plain(when.busy_at_least)}
-        case Absence():
-            pass
-        case _:
-            entry["when"] = {"value": _plain(rule.value)}
-            if isinstance(alert.when, Ratio):
-                entry["when"]["min_denominator"] = _plain(rule.min_denominator)
+    tuned = {key: getattr(alert.when, key) for key in alert.when.TUNABLE}
+    if when := {key: _plain(value) for key, value in tuned.items() if value}:
+        entry["when"] = when
     entry |= {"severity": alert.severity, "maturity": alert.maturity, "for": str(alert.for_)}
     if alert.fold:
         entry["fold"] = alert.fold
@@ -274,5 +220,7 @@ def _overlay(rule: AlertRule) -> dict[str, Any]:
     return {"alerts": {rule.name: entry}}
 
 
-def _plain(value: float) -> float | int:
+def _plain(value: float) -> str | float | int:
+    if isinstance(value, Duration):
+        return str(value)
     return int(value) if value.is_integer() else value

@@ -15,6 +15,8 @@ import msgspec.inspect as types
 from generators.files import HEADER
 from generators.spec_page import notes_of
 from spec import Spec, vocabulary
+from spec.conditions import conditions
+from spec.duration import Duration
 from spec.model import Alert
 from spec.schema import DIALECT, Builder, Meanings, Schema, Words, plain_text
 
@@ -22,8 +24,6 @@ PATH: Final = "docs/schema/spec.schema.json"
 
 _HINT: Final = {"help", "title", "summary"}
 """Keys that say in a sentence what an entry is, for a person who chooses among names."""
-_LIMITS: Final = ("value", "floor", "deviations")
-"""Keys of conditions that people tune."""
 
 
 def generate(spec: Spec) -> dict[str, str]:
@@ -86,7 +86,8 @@ def _known(partial: Schema, entry: msgspec.Struct) -> Schema:
     if not isinstance(entry, Alert):
         return {**partial, "description": said} if said else partial
     about = {"description": f"{said}. Shipped: {entry.severity}, {entry.owner}, {entry.maturity}."}
-    limits = {name: getattr(entry.when, name) for name in _LIMITS if name in entry.when.__struct_fields__}
+    tuned = {key: getattr(entry.when, key) for key in entry.when.TUNABLE}
+    limits = {key: str(value) if isinstance(value, Duration) else value for key, value in tuned.items() if value}
     if not limits:
         return {**partial, **about}
     tune = {"label": "tune", "description": "The limit as it is, to be changed.", "body": {"when": limits}}
@@ -130,8 +131,4 @@ def _of(fields: Meanings, words: Iterable[str]) -> Meanings:
 
 def _signal_keys() -> Iterator[tuple[str, str]]:
     """The keys of conditions that name a signal."""
-    when = next(field for field in types.type_info(Spec).fields if field.name == "alerts")  # type: ignore[attr-defined]
-    condition = next(field for field in when.type.value_type.fields if field.name == "when").type
-    for member in condition.types:
-        names = {field.encode_name for field in member.fields}
-        yield from ((member.cls.__name__, key) for key in ("signal", "numerator", "denominator") if key in names)
+    return ((condition.__name__, key) for condition in conditions() for key in condition.SIGNALS)

@@ -18,10 +18,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from alerts.checks import checks
+from generators.backends import BACKENDS
 from generators.markdown import page
 from spec import Spec, vocabulary
+from spec.conditions import conditions
 from spec.duration import Duration
 from spec.load import FOLDER
+from spec.model import Condition
 
 PATH: Final = "docs/spec.md"
 
@@ -81,7 +84,7 @@ def generate(spec: Spec) -> dict[str, str]:
         words={name: field.values for name, field in spec.fields.items() if field.values},
         checks=[
             (check.id, check.severity, (inspect.getdoc(check) or "").partition("\n\n")[0])
-            for check in checks(datetime.date.min)
+            for check in checks(datetime.date.min, BACKENDS)
         ],
     )
     return {PATH: text}
@@ -131,6 +134,9 @@ def _structs_in(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
 
 
 def _flat(hint: Any) -> Iterator[Any]:
+    if hint is Condition:
+        yield from conditions()
+        return
     yield hint
     for argument in typing.get_args(hint):
         yield from _flat(argument)
@@ -151,6 +157,8 @@ def _words(hint: Any) -> str:
     """A type as people say it."""
     if hint in _PLAIN:
         return _PLAIN[hint]
+    if hint is Condition:
+        return " or ".join(map(_words, conditions()))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return " or ".join(f"`{word}`" if word else "nothing" for word in arguments)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from alerts.incidents import Incident, Page, incidents
 from exporters.gateways.instants import rfc3339
 from replay.propose import Proposal, honest, number, propose, words

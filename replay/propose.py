@@ -13,11 +13,10 @@ from typing import Final
 
 import yaml
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from alerts.incidents import incidents
 from replay.shifts import Shift, Shifts, duties
 from spec import Spec, names
-from spec.model import Absence, Baseline, Rule
 
 Changes = Mapping[str, float | None]
 """The new value of alerts by name; None: they are demoted, and page nobody."""
@@ -147,7 +146,7 @@ def _end(episode: Episode) -> float:
 def _adjustable(episode: Episode) -> bool:
     """Whether a program may say that a hit of this alert is not worth a page."""
     alert = episode.rule.alert
-    return not isinstance(alert.when, Rule | Absence) and alert.confidence != "high" and episode.rule.op in (">=", ">")
+    return bool(alert.when.LIMIT) and alert.confidence != "high" and episode.rule.op in (">=", ">")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +307,7 @@ def overlay(proposal: Proposal, spec: Spec) -> str:
     for change in proposal.changes:
         entry: dict[str, object] = {"maturity": "incubating"}
         if change.value is not None:
-            key = "floor" if isinstance(spec.alerts[change.alert].when, Baseline) else "value"
+            key = spec.alerts[change.alert].when.LIMIT
             entry = {"when": {key: int(change.value) if change.value.is_integer() else change.value}}
         body = yaml.safe_dump({change.alert: entry}, default_flow_style=None, sort_keys=False, width=1000)
         lines += [f"  # {words(change)}", *(f"  {line}" for line in body.splitlines())]

@@ -8,8 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alerts import AlertRule
-from alerts.evaluator import Episode
+from alerts import AlertRule, Episode
 from exporters.gateways.instants import rfc3339
 from replay.propose import number
 from replay.run import Outcome
@@ -88,8 +87,8 @@ def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int
 
 def condition(rule: AlertRule) -> str:
     """What a rule compares with, for a person: ``>= 3``."""
-    text = f"{rule.op} {number(rule.value)}"
-    return f"{text} and {number(rule.baseline.deviations)} deviations over its mean" if rule.baseline else text
+    besides = rule.criterion.besides
+    return f"{rule.op} {number(rule.value)}" + (f" and {besides}" if besides else "")
 
 
 def _answered(episode: Episode) -> str:

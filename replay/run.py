@@ -15,8 +15,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from alerts import AlertRule, compile_alerts
-from alerts.evaluator import Episode, Evaluator
+from alerts import AlertRule, Episode, Evaluator, compile_alerts
 from exporters.batch import EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
@@ -222,8 +221,7 @@ class _Replay:
 
 def read_by(rules: Iterable[AlertRule]) -> frozenset[str]:
     """The metrics that alerts look at."""
-    read = (series.metric for rule in rules for series in (rule.series, rule.denominator) if series is not None)
-    return frozenset(read)
+    return frozenset(read.series.metric for rule in rules for read in rule.criterion.readings)
 
 
 _HEALTHY: Final = {

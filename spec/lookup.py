@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from spec.model import Absence, Alert, Ratio, Signal, Spec
+from spec.model import Alert, Signal, Spec
 
 
 def signals_of(alert: Alert) -> tuple[tuple[str, str], ...]:
     """The signals an alert looks at, as (key in `when`, name)."""
-    if isinstance(alert.when, Ratio):
-        return (("numerator", alert.when.numerator), ("denominator", alert.when.denominator))
-    if isinstance(alert.when, Absence) and alert.when.busy:
-        return (("signal", alert.when.signal), ("busy", alert.when.busy))
-    return (("signal", alert.when.signal),)
+    return alert.when.signals
 
 
 def main_signal(spec: Spec, alert: Alert) -> Signal | None:

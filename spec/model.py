@@ -6,7 +6,7 @@ come from a closed list are `Literal`s, so a misspelling fails at load with the 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -127,75 +127,44 @@ class Signal(Entry, frozen=True):
 
 
 # ------------------------------------------------------------------------------------------------ when it matters
-class Threshold(Entry, frozen=True, tag="threshold", tag_field="technique"):
-    """The signal compares with a value."""
+class Condition:
+    """When an alert is true: what all techniques have in common. Each is a folder of ``alerts/techniques/``.
 
-    signal: str
-    """The signal that is compared."""
-    op: Op = ">="
-    """How the signal has to compare with `value`."""
-    value: float = 1.0
-    """From here on it alerts."""
-
-
-class Ratio(Entry, frozen=True, tag="ratio", tag_field="technique"):
-    """One signal's share of another, both by the same field, with a floor on the denominator."""
-
-    numerator: str
-    """The signal of which the share is taken."""
-    denominator: str
-    """The signal that it is a share of."""
-    min_denominator: float
-    """Below this the share does not count: one of two proves nothing."""
-    op: Op = ">="
-    """How the share has to compare with `value`."""
-    value: float = 0.0
-    """The share from which on it alerts: 0.5 is half."""
-
-
-class Rule(Entry, frozen=True, tag="rule", tag_field="technique"):
-    """One hit of a detection is enough."""
-
-    signal: str
-    """The signal of which one hit is enough."""
-
-
-class Baseline(Entry, frozen=True, tag="baseline", tag_field="technique"):
-    """The signal is far above its own history: at least `deviations` standard deviations over its mean, and `floor`.
-
-    The history is sampled each `settings.baseline_step`, is `history` long, and ends before what is judged began: the
-    signal's window, the alert's `for` and two steps ago. A group that was over 0 within it counts as 0 while it is
-    quiet. So that a flat history does not make everything fire, the deviation counts as at least 20 % of the floor and
-    10 % of the mean. With less than `min_history` known, `floor_only` fires from the floor on, `silent` never.
+    `SIGNALS` are the keys that name signals; the alert has the labels of the first. Of those in `ESTIMATED` an estimate
+    of how much they grew is enough. `TUNABLE` are the keys that people
+    tune; `LIMIT` is the one of which a program may propose another value, "" when none is for a program to choose.
+    `COUNTS_GROUPS`: the signal itself is compared, so it can be counted who is over. `ONE_MOMENT`: the signals have to
+    be of the same moment, so they are shown without peaks.
     """
 
-    signal: str
-    """The signal that is compared with its own past."""
-    floor: float
-    deviations: float = 5.0
-    history: Duration = Duration(7 * 86400)
-    min_history: Duration = Duration(86400)
-    cold_start: Literal["floor_only", "silent"] = "silent"
-    """What happens while less than `min_history` is known."""
+    __slots__ = ()
+    SIGNALS: ClassVar[tuple[str, ...]] = ("signal",)
+    ESTIMATED: ClassVar[tuple[str, ...]] = ()
+    TUNABLE: ClassVar[tuple[str, ...]] = ()
+    LIMIT: ClassVar[str] = ""
+    COUNTS_GROUPS: ClassVar[bool] = False
+    ONE_MOMENT: ClassVar[bool] = False
 
+    @property
+    def comparison(self) -> tuple[Op, float]:
+        """How what is compared compares with the limit, and that limit or the lowest one that there can be."""
+        raise NotImplementedError
 
-class Absence(Entry, frozen=True, tag="absence", tag_field="technique"):
-    """A heartbeat is missing or stands still: it is below `below`, or it is a Unix time older than `older_than`.
+    @property
+    def ages(self) -> bool:
+        """Whether the first signal is a Unix time, of which the age is compared."""
+        return False
 
-    With `busy`, only while that counter, which somebody else keeps, grew by `busy_at_least` or more within
-    `older_than`: so that silence alone never alerts. A heartbeat with groups needs a counter by the same field, and one
-    that has gone altogether is not missed.
-    """
+    @property
+    def least_whole(self) -> float:
+        """Of a share, how much there has to be of the whole; else 0."""
+        return 0.0
 
-    signal: str
-    """The heartbeat: a gauge or a counter of a health or external metric."""
-    below: float = 0.0
-    older_than: Duration = Duration(0)
-    busy: str = ""
-    busy_at_least: float = 0.0
-
-
-When = Threshold | Ratio | Rule | Baseline | Absence
+    @property
+    def signals(self) -> tuple[tuple[str, str], ...]:
+        """The signals that are looked at, as (key, name)."""
+        found = ((key, str(getattr(self, key))) for key in self.SIGNALS)
+        return tuple((key, name) for key, name in found if name)
 
 
 class Alert(Entry, frozen=True):
@@ -212,7 +181,7 @@ class Alert(Entry, frozen=True):
     """Who is asked: it picks the channels."""
     incident: str
     """What sort of incident it opens: a name in `incidents`."""
-    when: When
+    when: Condition
     """The condition: a technique and what it needs."""
     summary: str
     """One line, the title of the page. {actor}, {tenant} and the other labels of the signal are filled in."""

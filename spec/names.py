@@ -1,4 +1,4 @@
-"""Every name that Tocsin gives to a metric, label or recording rule, in one place."""
+"""Every name that Tocsin gives to a metric, a label or an incident, in one place."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ INCIDENT_STATES: Final = {"acknowledged": "llm_alert_acknowledged", "contained":
 INCIDENTS_FIRING: Final = "incident:llm_alerts_firing:max"
 """The recording rule of incidents that have a firing alert."""
 
-GLOBAL: Final = "global"
 _ENTITY_COMPANIONS: Final = {"actor": ("actor", "tenant"), "source_range": ("source_range", "trusted")}
 
 
@@ -73,27 +72,6 @@ def signal_labels(signal: Signal) -> tuple[str, ...]:
     if signal.stream in ("health", "external"):
         return (signal.by,)
     return _ENTITY_COMPANIONS.get(signal.by, (signal.by,))
-
-
-def level(labels: tuple[str, ...]) -> str:
-    """The first part of a recording rule's name: the labels that it keeps."""
-    return "_".join(labels) or GLOBAL
-
-
-def recording_rule(labels: tuple[str, ...], metric: str, matchers: tuple[tuple[str, str], ...], operation: str) -> str:
-    """``level:metric:operation``; matchers join the metric's part, because another selection is another series."""
-    parts = [metric, *(f"{label}_{value}" for label, value in matchers)]
-    return f"{level(labels)}:{'_'.join(snake_case(part) for part in parts)}:{operation}"
-
-
-def ratio_rule(labels: tuple[str, ...], alert: str) -> str:
-    """The recording rule of a ratio alert."""
-    return f"{level(labels)}:{snake_case(alert)}:ratio"
-
-
-def baseline_rule(labels: tuple[str, ...], alert: str, operation: str) -> str:
-    """A recording rule of a baseline alert; `operation` is sample, mean, deviation or limit."""
-    return f"{level(labels)}:{snake_case(alert)}:{operation}"
 
 
 def snake_case(name: str) -> str:

@@ -19,7 +19,9 @@ from typing import Any, Final
 import msgspec
 import msgspec.inspect as types
 
+from spec.conditions import any_condition
 from spec.duration import Duration
+from spec.model import Condition
 
 Schema = dict[str, Any]
 Note = Callable[[str, str], str]
@@ -93,6 +95,8 @@ class Builder:
                 return {"type": "array", "items": self.of(expected.item_type, words=words)}
             case types.LiteralType():
                 return {"enum": list(expected.values)}
+            case types.CustomType(cls=cls) if cls is Condition:
+                return self.of(types.type_info(any_condition()), partial=partial, words=words)
             case types.CustomType():
                 return _SCALARS[expected.cls]
             case _:

@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 import msgspec
 import msgspec.inspect as types
 
+from spec.conditions import any_condition
 from spec.duration import Duration
 from spec.errors import Path, Problem, ShapeError, described, nearest, one_of
+from spec.model import Condition
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ def conform(data: object, type_: type[T]) -> T:
 
 
 def _read(type_: type, value: object) -> Any:
+    if type_ is Condition:
+        return msgspec.convert(value, any_condition(), dec_hook=_read)
     return _READERS[type_](value)
 
 
@@ -76,6 +80,8 @@ def problems(data: object, expected: types.Type, path: Path = ()) -> Iterator[Pr
                 yield from problems(item, expected.item_type, (*path, index))
         case types.LiteralType():
             yield from _word(data, [str(value) for value in expected.values], path)
+        case types.CustomType(cls=cls) if cls is Condition:
+            yield from problems(data, types.type_info(any_condition()), path)
         case _:
             yield from _scalar(data, expected, path)
 

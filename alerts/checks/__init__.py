@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from alerts.backends import Backend
 from alerts.checks.alerts import (
     AlertNamesValid,
     FewAlertsPage,
@@ -12,19 +13,18 @@ from alerts.checks.alerts import (
     IncidentsHaveOneOwner,
     LatchOutlastsEscalation,
     NoThresholdOnCounters,
-    RatiosHaveAFloor,
     SummaryNamesLabels,
-    ThresholdsPositive,
 )
-from alerts.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
+from alerts.checks.backends import AlertsCompile
+from alerts.techniques import CHECKS
 from spec import checks as of_spec
 from spec.checks.base import Check, Issue
 from spec.errors import Path, Place
 from spec.model import Spec
 
 
-def checks(today: datetime.date) -> tuple[Check, ...]:
-    """Every check, in the order of its id."""
+def checks(today: datetime.date, backends: Sequence[Backend] = ()) -> tuple[Check, ...]:
+    """Every check, in the order of its id; with `backends`, also that they can express every alert."""
     own: tuple[Check, ...] = (
         AlertNamesValid(),
         FewAlertsPage(),
@@ -32,18 +32,22 @@ def checks(today: datetime.date) -> tuple[Check, ...]:
         IncidentsHaveOneOwner(),
         LatchOutlastsEscalation(),
         NoThresholdOnCounters(),
-        RatiosHaveAFloor(),
         SummaryNamesLabels(),
-        ThresholdsPositive(),
-        BaselinesAreSound(),
-        AbsenceIsOfHeartbeats(),
+        *CHECKS,
+        *((AlertsCompile(backends),) if backends else ()),
     )
     return tuple(sorted((*of_spec.checks(today), *own), key=lambda check: check.id))
 
 
-def run_checks(spec: Spec, *, today: datetime.date, places: Mapping[Path, Place] | None = None) -> tuple[Issue, ...]:
+def run_checks(
+    spec: Spec,
+    *,
+    today: datetime.date,
+    places: Mapping[Path, Place] | None = None,
+    backends: Sequence[Backend] = (),
+) -> tuple[Issue, ...]:
     """What every check says, errors first; with the position in the file when `places` (`load_sourced`) is given.
 
     When references dangle, only they are reported: everything else follows them.
     """
-    return of_spec.run(checks(today), spec, places=places)
+    return of_spec.run(checks(today, backends), spec, places=places)

@@ -6,40 +6,15 @@ import itertools
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from alerts.alert_ir import compile_alerts, condition, escalation_of
+from alerts.alert_ir import compile_alerts, escalation_of
 from spec import names
 from spec.checks.base import Gravity, Issue
 from spec.errors import Path, nearest
 from spec.lookup import main_signal, own_stream, signals_of
-from spec.model import Ratio, Rule, Spec, Threshold
+from spec.model import Spec
 
 MOST_PAGING_ALERTS: Final = 16
 """Stable alerts that page, in a spec that people can still live with."""
-
-
-class RatiosHaveAFloor:
-    """A ratio divides signals of the same group, and only where the denominator is large enough."""
-
-    id: ClassVar[str] = "TOC010"
-    severity: ClassVar[Gravity] = "error"
-
-    def check(self, spec: Spec) -> Iterator[Issue]:
-        """Ratios of nothing, or of different things."""
-        for name, alert in spec.alerts.items():
-            when = alert.when
-            if not isinstance(when, Ratio):
-                continue
-            path: Path = ("alerts", name, "when")
-            if not when.min_denominator > 0:
-                text = f"found {when.min_denominator:g}, expected more than 0: 1 of 1 is no failure rate"
-                yield Issue(text, (*path, "min_denominator"))
-            over, under = spec.signals.get(when.numerator), spec.signals.get(when.denominator)
-            if over and under and over.by != under.by:
-                text = f"found a signal by {under.by or 'nothing'!r}, expected by {over.by or 'nothing'!r}"
-                yield Issue(f"{text}, as the numerator", (*path, "denominator"))
-            if over and under and over.window != under.window:
-                text = f"found a window of {under.window}, expected {over.window}, as the numerator"
-                yield Issue(text, (*path, "denominator"))
 
 
 class LatchOutlastsEscalation:
@@ -64,33 +39,10 @@ class LatchOutlastsEscalation:
                 yield Issue(f"found {rule.alert.for_}, expected 0: a one-shot event does not last", path)
 
 
-class ThresholdsPositive:
-    """Thresholds are above 0; shares are at most 1; only a gauge of health may be compared downwards."""
-
-    id: ClassVar[str] = "TOC012"
-    severity: ClassVar[Gravity] = "error"
-
-    def check(self, spec: Spec) -> Iterator[Issue]:
-        """Thresholds that are always or never true."""
-        for name, alert in spec.alerts.items():
-            if not isinstance(alert.when, Threshold | Ratio):
-                continue
-            op, value, _ = condition(alert.when)
-            path: Path = ("alerts", name, "when")
-            if not value > 0:
-                yield Issue(f"found {value:g}, expected more than 0", (*path, "value"))
-            if isinstance(alert.when, Ratio) and value > 1:
-                yield Issue(f"found {value:g}, expected a share, at most 1", (*path, "value"))
-            signal = main_signal(spec, alert)
-            if signal and own_stream(signal) and op in ("<", "<=") and not isinstance(alert.when, Ratio):
-                text = "a quiet group has no series, so it can never be below"
-                yield Issue(f"found {op!r}, expected '>=' or '>' on a window: {text}", (*path, "op"))
-
-
 class NoThresholdOnCounters:
     """Alerts compare windows and gauges, never a counter, whose small increases Prometheus can only estimate.
 
-    Of the counter that an absence names as `busy` an estimate is enough.
+    Of a counter that only says whether there was anything to tell, an estimate is enough.
     """
 
     id: ClassVar[str] = "TOC013"
@@ -101,7 +53,7 @@ class NoThresholdOnCounters:
         for name, alert in spec.alerts.items():
             for key, signal_name in signals_of(alert):
                 signal = spec.signals.get(signal_name)
-                if signal is None or key == "busy":
+                if signal is None or key in alert.when.ESTIMATED:
                     continue
                 metric = spec.health.get(signal.metric)
                 counter = signal.measure == "counter" or (metric is not None and metric.type == "counter")
@@ -161,7 +113,7 @@ class FoldNeedsGroups:
                 continue
             if alert.fold < 2:
                 yield Issue(f"found {alert.fold}, expected 2 or more, or 0 for never", path)
-            if not signal.by or not own_stream(signal) or not isinstance(alert.when, Threshold | Rule):
+            if not signal.by or not own_stream(signal) or not alert.when.COUNTS_GROUPS:
                 yield Issue("expected a threshold or rule on a signal with groups: nothing else has many at once", path)
             if names.STORM not in spec.alerts:
                 yield Issue(f"expected the alert {names.STORM} in the spec: it is the pattern of storms", path)

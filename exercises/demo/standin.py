@@ -18,12 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alerts import Episode, Evaluator, compile_alerts
 from alerts.incidents import key_of
+from alerts.text import Firing as Filled
+from alerts.text import text
 from exercises.demo.configs import INTERVAL
 from exercises.demo.numbers import RATE_WINDOW, SPAN, Figure, Firing, Panel, Points, gravest_first, greatest
 from exercises.demo.pages import Alert, Page
 from exporters.samples import Table
-from generators.annotations import Firing as Filled
-from generators.annotations import annotations_of, text
+from generators.annotations import annotations_of
 from spec import Spec
 
 _SCRAPES: Final = round(SPAN / INTERVAL)

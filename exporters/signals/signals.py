@@ -18,7 +18,7 @@ from exporters.signals.flows import Flow
 from exporters.signals.trackers import DistinctTracker, FlowTracker, HitTracker, Limit, Reading, Tracker
 from spec import catalogue, names
 from spec.lookup import own_stream, signals_of
-from spec.model import Ratio, Rule, Signal, Spec, Threshold
+from spec.model import Signal, Spec
 from spec.vocabulary import STREAM_DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
@@ -69,10 +69,10 @@ class Signals:
             if signal.measure == "sum" or self._is_every_event(signal):
                 self._flows.setdefault((signal.by, float(signal.window)), []).append(name)
         self.flows = {place: Flow(place[1], len(members)) for place, members in self._flows.items()}
-        limits, ratios = _limits(spec)
+        limits, together = _limits(spec)
         self.trackers: dict[str, Tracker] = {}
         for name, signal in self.signals.items():
-            self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), keep, peaks=name not in ratios)
+            self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), keep, peaks=name not in together)
         self._infos = {metric.name: metric for metric in catalogue(spec)}
         self._metrics = {
             name: (names.signal_metric(name, signal), names.answered_metric(name) if signal.answered else "")
@@ -384,20 +384,18 @@ class _Selection:
 
 
 def _limits(spec: Spec) -> tuple[dict[str, list[Limit]], set[str]]:
-    """The limits of every signal, and the signals that are part of a ratio.
+    """The limits of every signal, and the signals that are compared with each other, as by a ratio.
 
-    A ratio compares two windows that end at the same time; peaks of different times would make no sense there.
+    Such windows have to end at the same time; peaks of different times would make no sense there.
     """
     limits: dict[str, list[Limit]] = {}
-    ratios: set[str] = set()
+    together: set[str] = set()
     for name, alert in spec.alerts.items():
         if not alert.enabled or alert.maturity == "sandbox":
             continue
-        when = alert.when
-        if isinstance(when, Ratio):
-            ratios.update(signal for _, signal in signals_of(alert))
-        elif isinstance(when, Threshold):
-            limits.setdefault(when.signal, []).append(Limit(name, when.op, when.value))
-        elif isinstance(when, Rule):
-            limits.setdefault(when.signal, []).append(Limit(name, ">=", 1.0))
-    return limits, ratios
+        signals = [signal for _, signal in signals_of(alert)]
+        if alert.when.ONE_MOMENT:
+            together.update(signals)
+        elif alert.when.COUNTS_GROUPS:
+            limits.setdefault(signals[0], []).append(Limit(name, *alert.when.comparison))
+    return limits, together

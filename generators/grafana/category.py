@@ -8,7 +8,8 @@ from functools import partial
 from typing import Final
 
 from alerts import AlertRule, compile_alerts
-from alerts.alert_ir import signal_series
+from alerts.series import signal_series
+from alerts.wording import within
 from generators.grafana import panels
 from generators.grafana.boards import status
 from generators.grafana.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
@@ -20,11 +21,10 @@ from generators.links import category_uid, runbook_url
 from generators.promql import number
 from spec import names
 from spec.lookup import own_stream, signals_of
-from spec.model import Absence, Baseline, Family, Ratio, Signal
+from spec.model import Family
 
 UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
 """Grafana's units by those of signals."""
-_SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 _WORST: Final = 5
 """Groups in a graph of the worst."""
 _ANYBODY: Final = ("actor", "source_range")
@@ -58,7 +58,7 @@ def worst_now(name: str, title: str, about: str, *, width: int = 4) -> Maker:
         signal, limit = q.definition(name), q.limit(name)
         return panels.stat(
             title,
-            f"{about}{_in_window(signal)}.{_threshold(q, name)}",
+            f"{about}{within(signal)}.{_threshold(q, name)}",
             [Query(f"max({q.signal(name)})", "worst")],
             width=width,
             unit=UNITS.get(signal.unit, "short"),
@@ -83,7 +83,7 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
         line = " Dashed line: the alert's threshold." if limit is not None else ""
         return panels.timeseries(
             title,
-            f"{about}{_in_window(signal)}.{line}",
+            f"{about}{within(signal)}.{line}",
             [Query(query, _legend(labels) or name.replace("_", " "))],
             width=width,
             height=height,
@@ -233,30 +233,13 @@ def _described(q: QueryBuilder, rule: AlertRule) -> str:
         "alertname": rule.name,
         "tocsin_severity": rule.static_labels["tocsin_severity"],
         "owner": rule.static_labels["owner"],
-        "condition": _condition(q, rule),
+        "condition": rule.criterion.brief(q.spec, rule),
         "order": str(q.spec.severities[rule.alert.severity].order),
     }
     query = f"(count({firing(is_(alert_family=rule.name))}) or vector(0))"
     for label, value in found.items():
         query = f'label_replace({query}, "{label}", "{value}", "", "")'
     return query
-
-
-def _condition(q: QueryBuilder, rule: AlertRule) -> str:
-    """Such as ``jailbreak hits ≥ 3 in 10m``; a signal of accounts does not say so."""
-    name = signals_of(rule.alert)[0][1]
-    signal = q.definition(name)
-    words = name.removesuffix("_by_actor").replace("_", " ")
-    unit = {"usd": " USD", "seconds": " s"}.get(signal.unit, "")
-    match rule.alert.when:
-        case Ratio():
-            return f"{words} {_SIGNS[rule.op]} {number(round(100 * rule.value, 6))} %{_in_window(signal)}"
-        case Baseline(floor=floor, deviations=deviations):
-            return f"{words} ≥ {_short(floor)}{unit}{_in_window(signal)}, {number(deviations)} σ up"
-        case Absence(older_than=older_than, below=below):
-            return f"{words} older than {older_than}" if older_than else f"{words} < {number(below)}{unit}"
-        case _:
-            return f"{words} {_SIGNS[rule.op]} {_short(rule.value)}{unit}{_in_window(signal)}"
 
 
 def _rules(q: QueryBuilder, category: str) -> list[AlertRule]:
@@ -283,7 +266,7 @@ def _rest(category: str, q: QueryBuilder, shown: Sequence[str]) -> tuple[str, tu
             makers.append(partial(_family, name, family))
     for name, signal in q.spec.signals.items():
         if signal.category == category and not shows(text, names.signal_metric(name, signal)):
-            title = f"{name.replace('_', ' ').capitalize()}{_in_window(signal)}"
+            title = f"{name.replace('_', ' ').capitalize()}{within(signal)}"
             makers.append(worst_over_time(name, title, signal.help.rstrip(".")))
         if signal.category == category and signal.answered and not shows(text, names.answered_metric(name)):
             makers.append(partial(_answered, name))
@@ -312,7 +295,7 @@ def _answered(name: str, q: QueryBuilder) -> Panel:
     labels = signal_series(name, signal).labels
     return panels.timeseries(
         f"{name.replace('_', ' ').capitalize()}, answered",
-        f"{signal.help} Only those that the model answered{_in_window(signal)}.",
+        f"{signal.help} Only those that the model answered{within(signal)}.",
         [Query(f"topk({_WORST}, {q.signal(name, answered=True)})", _legend(labels) or "answered")],
         width=8,
         shade=HARM,
@@ -323,18 +306,6 @@ def _answered(name: str, q: QueryBuilder) -> Panel:
 def _legend(labels: tuple[str, ...]) -> str:
     """The first label says whom; the second only belongs to it."""
     return f"{{{{{labels[0]}}}}}" if labels else ""
-
-
-def _short(value: float) -> str:
-    """``250k``: round numbers of thousands and millions."""
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if value >= 10 * size or (value >= size and value % size == 0):
-            return f"{value / size:g}{letter}"
-    return number(value)
-
-
-def _in_window(signal: Signal) -> str:
-    return f" in {signal.window}" if signal.window else ""
 
 
 def _threshold(q: QueryBuilder, name: str) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from alerts.alert_ir import condition, signal_series
+from alerts.series import signal_series
 from generators.links import DASHBOARD_FILTERS
 from generators.promql import number
 from spec import MetricInfo, Spec, catalogue, names
 from spec.lookup import signals_of
-from spec.model import Absence, Ratio, Signal
+from spec.model import Signal
 
 VARIABLES: Final = DASHBOARD_FILTERS
 """Labels that the dashboard filters by. Metrics without one of them are shown whole."""
@@ -33,7 +33,7 @@ class QueryBuilder:
             metric.name: metric for metric in (*catalogue(spec), *catalogue(spec, expand_histograms=True))
         }
         conditions = [alert.when for alert in spec.alerts.values()]
-        self._aging = {when.signal for when in conditions if isinstance(when, Absence) and when.older_than}
+        self._aging = {when.signals[0][1] for when in conditions if when.ages}
 
     def series(self, metric: str, *matchers: str, variables: Iterable[str] = VARIABLES) -> str:
         """The series of a metric that the `variables` leave."""
@@ -110,9 +110,9 @@ class QueryBuilder:
     def limit(self, signal: str) -> float | None:
         """The lowest value from which an alert on the signal (a share: with it as numerator) is true."""
         values = [
-            condition(alert.when)[1]
+            alert.when.comparison[1]
             for alert in self.spec.alerts.values()
-            if alert.enabled and signals_of(alert)[0][1] == signal and condition(alert.when)[0] in (">=", ">")
+            if alert.enabled and signals_of(alert)[0][1] == signal and alert.when.comparison[0] in (">=", ">")
         ]
         return min(values, default=None)
 
@@ -139,8 +139,8 @@ class QueryBuilder:
     def floor(self, signal: str) -> str:
         """The least denominator of a ratio alert on the signal, as text; "" when there is none."""
         for alert in self.spec.alerts.values():
-            if isinstance(alert.when, Ratio) and alert.when.numerator == signal:
-                return number(alert.when.min_denominator)
+            if alert.when.least_whole and signals_of(alert)[0][1] == signal:
+                return number(alert.when.least_whole)
         return ""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from exporters.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
 from exporters.signals.labels import label_text

@@ -11,7 +11,7 @@ from typing import Final
 
 import jinja2
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from alerts.incidents import Incident
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
@@ -21,7 +21,7 @@ from replay.propose import honest, number, words
 from replay.report import filled, printable
 from spec import names
 from spec.lookup import own_stream
-from spec.model import Rule, Signal, Threshold
+from spec.model import Signal
 
 MOST_ALERTS: Final = 100
 """Alerts that are described with their lines, the gravest first."""
@@ -193,9 +193,9 @@ def _chart(
 ) -> _Chart:
     limits: dict[str, tuple[str, float]] = {}
     for alert, entry in pages.spec.alerts.items():
-        when = entry.when
-        if isinstance(when, Threshold | Rule) and when.signal == name and entry.enabled and alert != names.STORM:
-            limits[alert] = (when.op, when.value) if isinstance(when, Threshold) else (">=", 1.0)
+        mine = entry.when.COUNTS_GROUPS and entry.when.signals[0][1] == name
+        if mine and entry.enabled and alert != names.STORM:
+            limits[alert] = entry.when.comparison
     threshold = min((value for op, value in limits.values() if op in (">=", ">")), default=None)
     each = {"actor": "account", "source_range": "address range"}.get(signal.by, signal.by)
     unit = {"usd": " USD", "tokens": " tokens"}.get(signal.unit, "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from replay.report import filled, printable
 from replay.tail.watch import Attempt
 from spec import Spec, names

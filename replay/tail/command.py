@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from alerts.evaluator import Episode
+from alerts import Episode
 from exporters.config import ExporterConfig, SourceConfig, load_config
 from exporters.gateways import UnknownGatewayError
 from exporters.gateways.instants import rfc3339

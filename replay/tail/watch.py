@@ -14,8 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from alerts import compile_alerts
-from alerts.evaluator import Episode, Evaluator
+from alerts import Episode, Evaluator, compile_alerts
 from exporters.batch import Detection, EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from alerts import AlertRule, compile_alerts
-from alerts.alert_ir import Series
+from alerts import AlertRule, Series, compile_alerts
+from alerts.techniques.ratio.criterion import RatioCriterion
+from alerts.techniques.threshold.criterion import ThresholdCriterion
 from spec import load_spec, names
 from spec.model import Spec
 
@@ -32,19 +33,9 @@ def golden(item: AlertRule) -> dict[str, Any]:
 def test_a_threshold_with_a_latch(shipped: Spec) -> None:
     assert golden(rule(shipped, "LLMJailbreakRepeated")) == {
         "name": "LLMJailbreakRepeated",
-        "labels": ("actor", "tenant"),
-        "series": Series(
-            metric="llm_jailbreak_hits",
-            matchers=(),
-            labels=("actor", "tenant"),
-            aggregate="max",
-            record="actor_tenant:llm_jailbreak_hits:max",
+        "criterion": ThresholdCriterion(
+            series=Series("llm_jailbreak_hits", (), ("actor", "tenant"), "max"), op=">=", value=3.0
         ),
-        "denominator": None,
-        "min_denominator": 0.0,
-        "op": ">=",
-        "value": 3.0,
-        "record": "actor_tenant:llm_jailbreak_hits:max",
         "lookback": 2 * 3600 + 5 * 60,
         "hold": 0.0,
         "static_labels": {
@@ -64,8 +55,6 @@ def test_a_threshold_with_a_latch(shipped: Spec) -> None:
         "pages": True,
         "answered": "llm_jailbreak_hits_answered",
         "family": "LLMJailbreakRepeated",
-        "baseline": None,
-        "heartbeat": None,
     }
 
 
@@ -79,13 +68,13 @@ def test_a_rule(shipped: Spec) -> None:
 def test_a_ratio(shipped: Spec) -> None:
     assert golden(rule(shipped, "LLMProviderFailing")) == {
         "name": "LLMProviderFailing",
-        "labels": ("provider",),
-        "series": Series("llm_provider_errors", (), ("provider",), "sum", "provider:llm_provider_errors:sum"),
-        "denominator": Series("llm_provider_attempts", (), ("provider",), "sum", "provider:llm_provider_attempts:sum"),
-        "min_denominator": 20.0,
-        "op": ">=",
-        "value": 0.3,
-        "record": "provider:llm_provider_failing:ratio",
+        "criterion": RatioCriterion(
+            series=Series("llm_provider_errors", (), ("provider",), "sum"),
+            op=">=",
+            value=0.3,
+            denominator=Series("llm_provider_attempts", (), ("provider",), "sum"),
+            min_denominator=20.0,
+        ),
         "lookback": 45.0,
         "hold": 120.0,
         "static_labels": {
@@ -105,18 +94,16 @@ def test_a_ratio(shipped: Spec) -> None:
         "pages": True,
         "answered": "",
         "family": "LLMProviderFailing",
-        "baseline": None,
-        "heartbeat": None,
     }
 
 
 def test_health_is_read_as_it_is(shipped: Spec) -> None:
     down = rule(shipped, "TocsinDown")
-    assert down.series == Series("up", (("job", "tocsin"),), (), "min", "global:up_job_tocsin:min")
+    assert down.series == Series("up", (("job", "tocsin"),), (), "min")
     assert (down.op, down.value, down.lookback, down.hold) == ("<", 1.0, 0.0, 120.0)
     assert down.incident_key == "telemetry_loss"
     lag = rule(shipped, "TocsinFeedLagging")
-    assert lag.series == Series("tocsin_feed_lag_seconds", (), ("source",), "max", "source:tocsin_feed_lag_seconds:max")
+    assert lag.series == Series("tocsin_feed_lag_seconds", (), ("source",), "max")
     assert lag.incident_key == "telemetry_delay/{source}"
     assert lag.channels == ("chat-platform", "tickets")
     assert not lag.pages
@@ -126,16 +113,11 @@ def test_a_storm_stands_for_its_alert_as_long_as_that_would(shipped: Spec) -> No
     single, storm = rule(shipped, "LLMRequestFlood"), rule(shipped, "LLMAlertStorm", "LLMRequestFlood")
     assert golden(storm) == golden(single) | {
         "name": "LLMAlertStorm",
-        "labels": ("alert",),
-        "series": Series(
-            metric="llm_violating_groups",
-            matchers=(("alert", "LLMRequestFlood"),),
-            labels=("alert",),
-            aggregate="max",
-            record="alert:llm_violating_groups_alert_llm_request_flood:max",
+        "criterion": ThresholdCriterion(
+            series=Series("llm_violating_groups", (("alert", "LLMRequestFlood"),), ("alert",), "max"),
+            op=">=",
+            value=10.0,
         ),
-        "value": 10.0,
-        "record": "alert:llm_violating_groups_alert_llm_request_flood:max",
         "incident_key": "resource_exhaustion/LLMRequestFlood",
     }
     assert storm.alert.severity == "medium"
@@ -204,17 +186,12 @@ def test_times_follow_the_time_scale(tmp_path: Path) -> None:
 def test_of_all_rules(shipped: Spec) -> None:
     compiled = compile_alerts(shipped)
     assert len({(item.name, item.family) for item in compiled}) == len(compiled)
-    by_record: dict[str, set[Series]] = {}
     for item in compiled:
         assert set(item.static_labels) == set(names.STATIC_LABELS)
         assert set(item.labels).isdisjoint(names.STATIC_LABELS)
         assert set(names.placeholders(item.alert.summary)) <= set(item.labels)
         assert set(names.placeholders(item.incident_key)) <= set(item.labels)
-        assert item.denominator is None or item.denominator.labels == item.series.labels
-        for series in (item.series, item.denominator):
-            if series is not None:
-                by_record.setdefault(series.record, set()).add(series)
-    assert all(len(series) == 1 for series in by_record.values()), "two series share a recording rule"
+        assert {read.series.labels for read in item.criterion.readings} == {item.labels}
 
 
 def overlaid(folder: Path, text: str) -> Spec:

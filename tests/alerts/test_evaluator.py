@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
+from alerts.rule import Criterion
+from alerts.techniques.ratio.criterion import RatioCriterion
+from alerts.techniques.threshold.criterion import ThresholdCriterion
 from exporters.samples import Table
 from spec import load_spec, names
 
@@ -26,23 +29,28 @@ def gauge(name: str, labels: tuple[str, ...], values: Mapping[Any, float], kind:
 
 
 def series(metric: str = "m", labels: tuple[str, ...] = ("who",), aggregate: str = "max", **matchers: str) -> Series:
-    return Series(metric, tuple(sorted(matchers.items())), labels, aggregate, f"record:{metric}:{aggregate}:{matchers}")
+    return Series(metric, tuple(sorted(matchers.items())), labels, aggregate)
 
 
-def rule(**changes: Any) -> AlertRule:
-    """An alert over the gauge m by who: m >= 3, at once, without look-back."""
-    plain: dict[str, Any] = {
-        "labels": ("who",),
-        "series": series(),
-        "denominator": None,
-        "min_denominator": 0.0,
-        "op": ">=",
-        "value": 3.0,
-        "lookback": 0.0,
-        "hold": 0.0,
-        "answered": "",
-    }
-    return replace(shipped("LLMSpendBurst"), **{**plain, **changes})
+def rule(
+    *,
+    series: Series = series(),  # noqa: B008 - a value
+    denominator: Series | None = None,
+    min_denominator: float = 0.0,
+    op: str = ">=",
+    value: float = 3.0,
+    lookback: float = 0.0,
+    hold: float = 0.0,
+    answered: str = "",
+) -> AlertRule:
+    """An alert over the gauge m by who: m >= 3, at once, without look-back; a share with a denominator."""
+    criterion: Criterion = ThresholdCriterion(series=series, op=op, value=value)
+    if denominator is not None:
+        criterion = RatioCriterion(
+            series=series, op=op, value=value, denominator=denominator, min_denominator=min_denominator
+        )
+    plain = shipped("LLMSpendBurst")
+    return replace(plain, criterion=criterion, lookback=lookback, hold=hold, answered=answered)
 
 
 def run(
@@ -147,7 +155,7 @@ def test_matchers_select_and_a_label_that_is_not_there_is_empty() -> None:
     (episode,) = Evaluator([rule(series=series(job="tocsin"))]).step(1.0, [table])
     assert episode.labels == {"who": "a"}
     assert not Evaluator([rule(series=series(cluster="x"))]).step(1.0, [table])
-    merged = rule(series=series(labels=("who", "zone")), labels=("who", "zone"))
+    merged = rule(series=series(labels=("who", "zone")))
     assert [found.labels for found in Evaluator([merged]).step(1.0, [table])] == [{"who": "a"}, {"who": "b"}]
 
 
@@ -176,9 +184,9 @@ def naive(rule: AlertRule, history: Sequence[tuple[Mapping[str, float], Mapping[
         over, under = history[place]
         if who not in over:
             return None
-        if rule.denominator is None:
+        if not isinstance(rule.criterion, RatioCriterion):
             return over[who]
-        if under.get(who, -1.0) < rule.min_denominator:
+        if under.get(who, -1.0) < rule.criterion.min_denominator:
             return None
         return over[who] / under[who]
 
@@ -226,8 +234,9 @@ histories = st.lists(st.tuples(sample, sample), min_size=1, max_size=30)
 def test_the_evaluator_is_what_the_words_say(
     history: list[tuple[dict[str, float], dict[str, float]]], op: str, lookback: float, hold: float, ratio: bool
 ) -> None:
-    below = {"denominator": series("all"), "min_denominator": 2.0, "value": 1.0} if ratio else {}
-    tried = rule(op=op, lookback=lookback, hold=hold, **below)
+    tried = rule(op=op, lookback=lookback, hold=hold)
+    if ratio:
+        tried = rule(op=op, lookback=lookback, hold=hold, denominator=series("all"), min_denominator=2.0, value=1.0)
     found = run(tried, *[over for over, _ in history], denominators=[under for _, under in history])
     assert len(found) == len(set(found))
     assert set(found) == naive(tried, history)
@@ -243,8 +252,9 @@ def test_the_evaluator_is_what_the_words_say(
 def test_what_is_called_steady_does_not_change_while_values_only_fall(
     history: list[tuple[dict[str, float], dict[str, float]]], op: str, ratio: bool, value: float, zeros: bool
 ) -> None:
-    below = {"denominator": series("all"), "min_denominator": 2.0} if ratio else {}
-    tried = rule(op=op, value=value, **below)
+    tried = rule(op=op, value=value)
+    if ratio:
+        tried = rule(op=op, value=value, denominator=series("all"), min_denominator=2.0)
     falling: list[list[Table]] = []
     least: list[dict[str, float]] = [dict.fromkeys("ab", 9.0), dict.fromkeys("ab", 9.0)]
     for step in history:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts import AlertRule, compile_alerts
-from alerts.alert_ir import Heartbeat, History
+from alerts import AlertRule, Series, compile_alerts
 from alerts.checks.alerts import FoldNeedsGroups, NoThresholdOnCounters
-from alerts.checks.techniques import AbsenceIsOfHeartbeats, BaselinesAreSound
+from alerts.techniques.absence.checks import AbsenceIsOfHeartbeats
+from alerts.techniques.absence.criterion import AbsenceCriterion
+from alerts.techniques.absence.evaluation import Busy
+from alerts.techniques.baseline.baseline_history import History
+from alerts.techniques.baseline.checks import BaselinesAreSound
+from alerts.techniques.baseline.criterion import BaselineCriterion
 from spec.checks import Check
 from spec.errors import dotted
 from spec.load import load_spec
@@ -55,6 +59,16 @@ def said(check: Check, spec: Spec) -> list[tuple[str, str]]:
 
 def compiled(spec: Spec) -> AlertRule:
     return next(rule for rule in compile_alerts(spec) if rule.name == "LLMSlowResponses")
+
+
+def past(rule: AlertRule) -> History:
+    assert isinstance(rule.criterion, BaselineCriterion)
+    return rule.criterion.past
+
+
+def heartbeat(rule: AlertRule) -> AbsenceCriterion:
+    assert isinstance(rule.criterion, AbsenceCriterion)
+    return rule.criterion
 
 
 @pytest.mark.parametrize(
@@ -131,30 +145,24 @@ def test_a_baseline_does_not_fold(tmp_path: Path) -> None:
 
 def test_the_history_ends_before_what_is_judged_began(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, BASELINE | {"history": "14d", "cold_start": "floor_only"}))
-    assert rule.baseline == History(
+    assert past(rule) == History(
         step=300.0,
         history=14 * 86400.0,
         exclude=1800.0,  # a window of 10m, a hold of 10m, two steps
         enough=288,
         deviations=5.0,
         floor_only=True,
-        sample="model:llm_slow_responses:sample",
-        mean="model:llm_slow_responses:mean",
-        deviation="model:llm_slow_responses:deviation",
-        limit="model:llm_slow_responses:limit",
     )
     assert (rule.op, rule.value, rule.labels, rule.lookback) == (">=", 100.0, ("model",), 45.0)
 
 
 def test_what_is_judged_is_rounded_up_to_steps(tmp_path: Path) -> None:
-    history = compiled(spec_with(tmp_path, BASELINE, hold="11m")).baseline
-    assert history is not None
+    history = past(compiled(spec_with(tmp_path, BASELINE, hold="11m")))
     assert history.exclude == 300 * (5 + 2)
 
 
 def test_histories_follow_the_time_scale(tmp_path: Path) -> None:
-    history = compiled(spec_with(tmp_path, BASELINE, settings={"time_scale": 7})).baseline
-    assert history is not None
+    history = past(compiled(spec_with(tmp_path, BASELINE, settings={"time_scale": 7})))
     assert (history.step, history.history, history.enough) == (300 / 7, 86400.0, 288)
     assert history.exclude == pytest.approx(6 * 300 / 7)
 
@@ -162,23 +170,18 @@ def test_histories_follow_the_time_scale(tmp_path: Path) -> None:
 def test_a_heartbeat_by_its_age(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, ABSENCE))
     assert (rule.op, rule.value, rule.series.aggregate, rule.lookback) == (">", 600.0, "max", 0.0)
-    assert rule.heartbeat is not None
-    assert rule.heartbeat.busy is not None
-    assert (rule.heartbeat.age, rule.heartbeat.least, rule.heartbeat.window) == (True, 20.0, 600.0)
-    assert rule.heartbeat.busy.record == "global:gateway_requests_total:increase10m"
-    assert rule.heartbeat.busy.labels == ()
+    criterion = heartbeat(rule)
+    assert criterion.age
+    assert criterion.busy == Busy(Series("gateway_requests_total", (), (), "sum"), 20.0, 600.0)
 
 
 def test_a_heartbeat_of_each_source_and_what_that_source_is_given(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, BY_SOURCE))
     assert (rule.labels, rule.series.labels) == (("source",), ("source",))
-    assert rule.heartbeat is not None
-    assert rule.heartbeat.busy is not None
-    assert rule.heartbeat.busy.labels == ("source",)
-    assert rule.heartbeat.busy.record == "source:tocsin_hook_records_total:increase10m"
+    assert heartbeat(rule).busy == Busy(Series("tocsin_hook_records_total", (), ("source",), "sum"), 20.0, 600.0)
 
 
 def test_a_heartbeat_by_its_value(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, {"technique": "absence", "signal": "exporter_up", "below": 1}))
     assert (rule.op, rule.value, rule.series.aggregate) == ("<", 1.0, "min")
-    assert rule.heartbeat == Heartbeat(age=False)
+    assert (heartbeat(rule).age, heartbeat(rule).busy) == (False, None)

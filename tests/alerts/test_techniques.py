@@ -18,8 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
-from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, Heartbeat, History
-from alerts.increase import increase
+from alerts.techniques.absence.criterion import AbsenceCriterion
+from alerts.techniques.absence.evaluation import Busy
+from alerts.techniques.absence.increase import increase
+from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.techniques.baseline.criterion import BaselineCriterion
 from exporters.samples import Table
 from spec import Spec, load_spec
 from tests.generators.programs import RealServer, only_rules, rules_of, run
@@ -27,7 +30,7 @@ from tests.generators.programs import RealServer, only_rules, rules_of, run
 STEP = 30.0  # of the history; evaluations are each 10 seconds
 TICK = 10.0
 SOME = next(rule for rule in compile_alerts(load_spec()) if rule.name == "LLMSpendBurst")
-SERIES = Series("m", (), ("who",), "max", "who:m:max")
+SERIES = Series("m", (), ("who",), "max")
 
 
 def history(**changes: Any) -> History:
@@ -39,16 +42,13 @@ def history(**changes: Any) -> History:
         "enough": 4,
         "deviations": 2.0,
         "floor_only": False,
-        **{name: name for name in ("sample", "mean", "deviation", "limit")},
     }
     return History(**{**plain, **changes})
 
 
 def baseline(floor: float = 10.0, lookback: float = 0.0, hold: float = 0.0, **changes: Any) -> AlertRule:
-    return replace(
-        SOME, series=SERIES, labels=("who",), record=SERIES.record, value=floor, lookback=lookback, hold=hold,
-        answered="", baseline=history(**changes),
-    )  # fmt: skip
+    criterion = BaselineCriterion(series=SERIES, op=">=", value=floor, past=history(**changes))
+    return replace(SOME, criterion=criterion, lookback=lookback, hold=hold, answered="")
 
 
 def gauge(values: Mapping[str, float], name: str = "m", label: str = "who") -> Table:
@@ -127,8 +127,8 @@ runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
 
 def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
     """Every episode from the words of `alerts.alert_ir`, with the whole past looked at again at every step."""
-    past, found = rule.baseline, list[tuple[Any, ...]]()
-    assert past is not None
+    assert isinstance(rule.criterion, BaselineCriterion)
+    past, found = rule.criterion.past, list[tuple[Any, ...]]()
     times = [begin + TICK * place for place in range(len(steps))]
 
     def sampled(who: str) -> dict[int, float]:
@@ -256,24 +256,20 @@ def test_below_every_limit_is_steady_until_the_next_sample_and_zero_for_ever() -
 def heartbeat(**changes: Any) -> AlertRule:
     """An alert on the gauge beat, at once."""
     plain: dict[str, Any] = {
-        "series": Series("beat", (("job", "tocsin"),), (), "min", "global:beat:min"),
-        "labels": (),
+        "series": Series("beat", (("job", "tocsin"),), (), "min"),
         "op": "<",
         "value": 1.0,
-        "lookback": 0.0,
-        "hold": 0.0,
-        "answered": "",
-        "heartbeat": Heartbeat(age=False),
+        "age": False,
     }
-    return replace(SOME, **{**plain, **changes})
+    return replace(SOME, criterion=AbsenceCriterion(**{**plain, **changes}), lookback=0.0, hold=0.0, answered="")
 
 
-BUSY = Series("served", (), (), "sum", "global:served:increase100s")
 AGE = {
-    "series": Series("beat", (), (), "max", "global:beat:max"),
+    "series": Series("beat", (), (), "max"),
     "op": ">",
     "value": 100.0,
-    "heartbeat": Heartbeat(True, BUSY, 20.0, 100.0),
+    "age": True,
+    "busy": Busy(Series("served", (), (), "sum"), 20.0, 100.0),
 }
 
 
@@ -322,11 +318,11 @@ def test_it_ends_when_the_gateway_has_nothing_more_to_tell() -> None:
 
 
 BY_SOURCE = {
-    "series": Series("beat", (), ("source",), "max", "source:beat:max"),
-    "labels": ("source",),
+    "series": Series("beat", (), ("source",), "max"),
     "op": ">",
     "value": 100.0,
-    "heartbeat": Heartbeat(True, Series("given", (), ("source",), "sum", "source:given:increase100s"), 20.0, 100.0),
+    "age": True,
+    "busy": Busy(Series("given", (), ("source",), "sum"), 20.0, 100.0),
 }
 
 
@@ -507,9 +503,11 @@ def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict
 
 def _shortened(rule: AlertRule) -> AlertRule:
     """The window of growth by a second, as `_half_open` makes it; it is part of the estimate."""
-    if rule.heartbeat is None or rule.heartbeat.busy is None:
+    criterion = rule.criterion
+    if not isinstance(criterion, AbsenceCriterion) or criterion.busy is None:
         return rule
-    return replace(rule, heartbeat=replace(rule.heartbeat, window=rule.heartbeat.window - 1))
+    busy = replace(criterion.busy, window=criterion.busy.window - 1)
+    return replace(rule, criterion=replace(criterion, busy=busy))
 
 
 @pytest.mark.stack

@@ -75,8 +75,8 @@ def test_every_label_of_ours_has_its_limit(shipped: Spec, metrics: str) -> None:
 def test_alerts_are_named_where_they_read(shipped: Spec, metrics: str) -> None:
     rows = dict(_ROW.findall(metrics))
     for rule in compile_alerts(shipped):
-        for series in (rule.series, rule.denominator):
-            assert series is None or f"[{rule.name}](../runbooks/{rule.name}.md)" in rows[series.metric]
+        for read in rule.criterion.readings:
+            assert f"[{rule.name}](../runbooks/{rule.name}.md)" in rows[read.series.metric]
 
 
 def test_units_and_buckets(metrics: str) -> None:
@@ -119,7 +119,7 @@ def test_every_allowed_word_is_there(reference: str) -> None:
 
 def test_what_is_inside_an_entry_has_its_own_part(reference: str) -> None:
     techniques = " or ".join(
-        f"[{name}](#{name.lower()})" for name in ("Threshold", "Ratio", "Rule", "Baseline", "Absence")
+        f"[{name}](#{name.lower()})" for name in ("Absence", "Baseline", "Ratio", "Rule", "Threshold")
     )
     assert f"| `when` | {techniques} | **required** |" in reference
     assert "| `technique` | `ratio` |" in section(reference, "Ratio", "###")

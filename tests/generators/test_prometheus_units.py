@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alerts import compile_alerts
+from alerts.text import human
 from generators import prometheus, promtool_tests
-from generators.annotations import human
 from spec import Spec, load_spec, names
 from tests.generators.programs import (
     Document,
@@ -36,7 +36,7 @@ def shipped() -> Spec:
 def test_every_alert_has_a_case_that_fires_and_one_that_does_not(shipped: Spec) -> None:
     document = unit_tests_of(shipped)
     for rule in compile_alerts(shipped):
-        if rule.baseline:
+        if rule.criterion.steps:
             continue
         title = rule.name if rule.name != names.STORM else f"{rule.name} of {rule.family}"
         tests = [test for test in document["tests"] if test["name"].startswith((f"{title} fires", f"{title} is"))]
@@ -50,7 +50,7 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not(shipped: Spec) 
 def test_every_latch_is_watched_to_its_end(shipped: Spec) -> None:
     document = unit_tests_of(shipped)
     for rule in compile_alerts(shipped):
-        if rule.baseline:
+        if rule.criterion.steps:
             continue
         checks = [
             (check["eval_time"], any(_is(expected, rule.family) for expected in check["exp_alerts"]))

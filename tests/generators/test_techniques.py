@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts.cases import Course
 from generators import baseline_tests, runbooks
-from generators.baseline_tests import notation
+from generators.unit_tests import notation
 from spec import Spec, catalogue
 from tests.generators.programs import (
     Document,
@@ -167,7 +168,7 @@ def test_pages_say_what_is_compared(tmp_path: Path) -> None:
     ],
 )
 def test_values_in_the_words_of_promtool(values: list[float | None], words: str) -> None:
-    assert notation(values) == words
+    assert notation(Course.of(values)) == words
 
 
 # --------------------------------------------------------------------------------------------------------- promtool

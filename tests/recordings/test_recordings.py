@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts.techniques.ratio.model import Ratio
+from alerts.techniques.threshold.model import Threshold
 from exercises import recording
 from exporters.gateways.address import range_of
 from spec.load import load_spec
-from spec.model import Ratio, Threshold
 
 HERE = Path(__file__).parent
 FOUND = recording.load(HERE)

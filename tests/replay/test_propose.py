@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 import tocsin
 from alerts import Episode, compile_alerts
-from alerts.evaluator import DAY
 from alerts.incidents import incidents
+from alerts.techniques.absence.model import Absence
+from alerts.watch import DAY
 from replay.propose import above, changed, overlay, propose, words
 from replay.shifts import Shifts, duties
 from spec import load_spec, names
 from spec.duration import Duration
-from spec.model import Absence
 
 SPEC = load_spec()
 RULES = compile_alerts(SPEC)
@@ -89,7 +89,7 @@ def test_what_is_missing_is_never_hidden() -> None:
         alert=msgspec.structs.replace(
             spec.alerts["LLMSpendBurst"], when=Absence(signal="feed_lag", older_than=Duration(300))
         ),
-        op=">",
+        criterion=replace(RULES[0].criterion, op=">"),
         incident_key="gone/{actor}",
     )
     found = [Episode(missing, {"actor": f"u{place}"}, NOON, 400.0, None, NOON + 60) for place in range(5)]
@@ -208,7 +208,7 @@ def test_the_check_accepts_what_is_written(tmp_path: Path, capsys: pytest.Captur
     path.write_text(overlay(propose([*spending(51.5, 60, 70.25, 71), *same], SPEC), SPEC))
     assert tocsin.main(["check", str(path)]) == 0, capsys.readouterr().out
     spec = load_spec(path)
-    assert spec.alerts["LLMSpendBurst"].when.value == 60.1  # type: ignore[union-attr]
+    assert spec.alerts["LLMSpendBurst"].when.comparison == (">=", 60.1)
     assert spec.alerts["LLMStolenKeySuspected"].maturity == "incubating"
     path.write_text(overlay(propose([], SPEC), SPEC))
     assert load_spec(path) == SPEC

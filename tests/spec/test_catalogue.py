@@ -60,7 +60,7 @@ def test_histograms_expand_to_their_series(shipped: Spec) -> None:
 def test_every_series_of_an_alert_is_in_the_catalogue(shipped: Spec) -> None:
     metrics = {metric.name: metric for metric in catalogue(shipped)}
     for rule in compile_alerts(shipped):
-        for series in filter(None, (rule.series, rule.denominator)):
+        for series in (read.series for read in rule.criterion.readings):
             assert set(series.labels) | {label for label, _ in series.matchers} <= set(metrics[series.metric].labels)
         assert not rule.answered or metrics[rule.answered].labels == rule.labels
 
@@ -87,13 +87,6 @@ def test_alert_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["LLM", "Tocsin", "llmSpend", "LLMspend", "SpendBurst", "LLM_Spend", "LLMÉtat"])
 def test_no_alert_names(name: str) -> None:
     assert not names.ALERT.fullmatch(name)
-
-
-def test_recording_rules_tell_selections_apart() -> None:
-    assert names.recording_rule((), "up", (), "min") == "global:up:min"
-    assert names.recording_rule((), "up", (("job", "a"),), "min") == "global:up_job_a:min"
-    assert names.recording_rule(("actor", "tenant"), "llm_x", (), "max") == "actor_tenant:llm_x:max"
-    assert names.ratio_rule(("model",), "LLMSlowResponses") == "model:llm_slow_responses:ratio"
 
 
 def test_keys_and_pages() -> None:

@@ -118,7 +118,7 @@ EXAMPLES = [
             "found 0, expected more than 0"),
     Example("TOC012", "alerts: {LLMSpendBurst: {when: {value: -.inf}}}", "alerts.LLMSpendBurst.when.value",
             "found -inf, expected more than 0"),
-    Example("TOC012", "alerts: {LLMProviderFailing: {when: {value: 30}}}", "alerts.LLMProviderFailing.when.value",
+    Example("TOC010", "alerts: {LLMProviderFailing: {when: {value: 30}}}", "alerts.LLMProviderFailing.when.value",
             "found 30, expected a share, at most 1"),
     Example("TOC012", "alerts: {LLMSpendBurst: {when: {op: '<'}}}", "alerts.LLMSpendBurst.when.op",
             "found '<', expected '>=' or '>' on a window: a quiet group has no series, so it can never be below"),

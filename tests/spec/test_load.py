@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from alerts.checks import run_checks
+from alerts.techniques.ratio.model import Ratio
+from alerts.techniques.threshold.model import Threshold
 from spec import load_spec
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, ShapeError, SpecError
 from spec.load import FOLDER, load_sourced
-from spec.model import Ratio, Threshold
 from spec.source import read_document
 
 TODAY = datetime.date(2026, 11, 24)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import compile_alerts
-from alerts.evaluator import Episode
+from alerts import Episode, compile_alerts
 from exporters.batch import Detection
 from replay.tail.columns import COLUMNS, Layout, Lines, cut, kind_of, width_of
 from replay.tail.watch import Attempt

@@ -19,8 +19,7 @@ import pytest
 import yaml
 
 import tocsin
-from alerts import compile_alerts
-from alerts.evaluator import Episode
+from alerts import Episode, compile_alerts
 from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import Watch
 from spec import load_spec

@@ -1,19 +1,35 @@
-"""What a baseline alert compares with, from samples of the past: `alerts.alert_ir` says what it means."""
+"""The past of each member of a baseline alert, and the limit that follows from it; `criterion` says what it means."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from alerts.alert_ir import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.tables import Key
+from alerts.watch import INSTANT
 
-Key = tuple[str, ...]
+DEVIATION_OF_FLOOR: Final = 0.2
+DEVIATION_OF_MEAN: Final = 0.1
 
-_INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Which part of the past counts, and what follows from it. Times in seconds; `exclude` is a whole number of steps.
+
+    `enough` is the number of samples from which there is a limit; without one the floor is it if `floor_only`.
+    """
+
+    step: float
+    history: float
+    exclude: float
+    enough: int
+    deviations: float
+    floor_only: bool
 
 
 class Past:
@@ -34,10 +50,10 @@ class Past:
     def take(self, t: float, now: Mapping[Key, float]) -> None:
         """What a scrape at `t` says; until the next one it is what Prometheus would sample."""
         step = self._history.step
-        newest = math.floor((t + _INSTANT) / step)
-        first = math.ceil((t - _INSTANT) / step) if self._newest is None else self._newest + 1
+        newest = math.floor((t + INSTANT) / step)
+        first = math.ceil((t - INSTANT) / step) if self._newest is None else self._newest + 1
         for place in range(max(first, newest - self._size + 1), newest + 1):  # of a long gap, what is remembered
-            self._sample(place, now if place * step > t - _INSTANT else self._before)
+            self._sample(place, now if place * step > t - INSTANT else self._before)
         self._newest, self._before = newest, now
 
     @property
