@@ -90,7 +90,7 @@ def load_config(path: Path) -> ExporterConfig:
     sources = {
         name: msgspec.structs.replace(
             source,
-            paths=tuple(str(folder / pattern) for pattern in source.paths),
+            paths=tuple(str(folder.resolve() / pattern) for pattern in source.paths),  # its owner put the links there
             token_file=folder / source.token_file if source.token_file else None,
         )
         for name, source in config.sources.items()

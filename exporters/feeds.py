@@ -26,6 +26,7 @@ _GAUGES: Final = (
     "tocsin_feed_recent_gaps",
 )
 _SPOOL: Final = "tocsin_spool_bytes"
+_WAITING: Final = "tocsin_files_waiting"
 _WRITERS: Final = "tocsin_hook_writers"
 _HOOK_GAUGES: Final = (
     "tocsin_hook_unhealthy_writers",
@@ -130,6 +131,10 @@ class Feeds:
         spools = {name: status.spool_bytes for name, status in self._before.items() if status.spool_bytes is not None}
         sizes = np.array(list(spools.values()), np.float64)
         yield Table(_SPOOL, "gauge", metrics[_SPOOL].help, ("source",), [(name,) for name in spools], sizes)
+
+        waiting = {name: found for name, status in self._before.items() if (found := status.files_waiting) is not None}
+        counts = np.array(list(waiting.values()), np.float64)
+        yield Table(_WAITING, "gauge", metrics[_WAITING].help, ("source",), [(name,) for name in waiting], counts)
         yield from self._hook_tables(metrics)
 
     def _hook_tables(self, metrics: Mapping[str, HealthMetric]) -> Iterator[Table]:
@@ -153,10 +158,14 @@ class Feeds:
 
 
 def _tell(status: Status, before: Status) -> None:
-    """Say in the log, once, why a source cannot be read, and that it can be again.
+    """Say in the log, once, why a source cannot be read, and that it can be again; and that many files are met.
 
     One that is posted to says so itself.
     """
+    if status.files_waiting and not before.files_waiting:
+        log.info("source %s: %d new files; they are met a few at a time", status.source, status.files_waiting)
+    elif before.files_waiting and not status.files_waiting:
+        log.info("source %s: all its files are met", status.source)
     if status.spool_bytes is not None or status.reason == before.reason:
         return
     if status.reason not in _NOT_YET:

@@ -137,7 +137,7 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
             positions=positions_of(saved, name),
             start_at=config.start_at,
             follow_symlinks=config.follow_symlinks,
-            hooks=HookHealth(name, config.paths),
+            hooks=HookHealth(name, config.paths, follow_symlinks=config.follow_symlinks),
         )
     if config.token_file is None:
         raise ValueError(f"source {name}: no token_file")

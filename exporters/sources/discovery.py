@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporters.sources.readers import kind_of
+from exporters.sources.walk import LINK, NAMES, SHOWN, Match, Walk
 
 _UNSUPPORTED = (".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z")
 _ROTATED = re.compile(r"(?:[.\-_](?:\d[\dTZ:]*|old|bak))*(\.[A-Za-z]+)??(?:\.gz)?$")
@@ -49,7 +50,8 @@ class Discovery:
     """One look at the folders.
 
     `refused` says of a matched path why it cannot be looked at, `oddities` why it is no log (a folder, a FIFO, a
-    compression that is not read), `unmatched` of a pattern why it matches nothing.
+    compression that is not read), `unmatched` of a pattern why it matches nothing. `cut`: there is more than one look
+    takes in.
     """
 
     found: dict[Where, Found] = field(default_factory=dict)
@@ -57,49 +59,79 @@ class Discovery:
     refused: dict[str, str] = field(default_factory=dict)
     oddities: dict[str, str] = field(default_factory=dict)
     unmatched: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+    def add(self, where: Where, status: os.stat_result, paths: tuple[str, ...]) -> None:
+        """Take in a regular file."""
+        self.found[where] = Found(where, status.st_size, status.st_mtime_ns, paths)
+        self.at.update(dict.fromkeys(paths, where))
 
 
-def discover(patterns: Sequence[str], *, follow_symlinks: bool) -> Discovery:
-    """Look at everything that matches. Hidden files match only a pattern that names the dot; ``**`` goes deep.
+class Search:
+    """A look at everything that matches, in as many goes as it takes. See `exporters.sources.walk`.
 
     A symbolic link is refused unless links are followed: whoever may write to the folder could have any file read.
     """
-    seen = Discovery()
-    paths: set[str] = set()
-    for pattern in patterns:
-        matched = glob.glob(pattern, recursive=True)  # noqa: PTH207 - pathlib's would match hidden files
-        if not matched:
-            seen.unmatched[pattern] = _why_unmatched(pattern)
-        paths.update(matched)
-    same: dict[Where, list[str]] = {}
-    statuses: dict[Where, os.stat_result] = {}
-    for path in sorted(paths):
-        if not path.isprintable():  # line breaks, and bytes that are no UTF-8, which no state file could hold
-            seen.oddities[ascii(path)] = "has a name that cannot be printed"
-            continue
-        try:
-            status = os.stat(path) if follow_symlinks else os.lstat(path)  # noqa: PTH116
-        except FileNotFoundError:  # gone since, or a link that leads nowhere
-            continue
-        except OSError as error:
-            seen.refused[path] = error.strerror or str(error)
-            continue
-        if stat.S_ISLNK(status.st_mode):
-            seen.refused[path] = "is a symbolic link; set `follow_symlinks: true` where links are meant to be read"
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            seen.oddities[path] = f"is {kind_of(status.st_mode)}"
-            continue
-        if path.endswith(_UNSUPPORTED):
-            seen.oddities[path] = "is compressed in a way that is not read"
-            continue
-        where = (status.st_dev, status.st_ino)
-        seen.at[path] = where
-        same.setdefault(where, []).append(path)
-        statuses[where] = status
-    for where, names in same.items():
-        status = statuses[where]
-        seen.found[where] = Found(where, status.st_size, status.st_mtime_ns, tuple(names))
+
+    def __init__(self, patterns: Sequence[str], *, follow_symlinks: bool) -> None:
+        self._patterns = tuple(patterns)
+        self._walk = Walk(patterns, follow_symlinks=follow_symlinks)
+
+    @property
+    def looked(self) -> int:
+        """How many names were looked at."""
+        return self._walk.looked
+
+    def go_on(self, names: int) -> Discovery | None:
+        """Look at so many names more; everything that was found once that is all, None before."""
+        return self._result() if self._walk.go_on(names) else None
+
+    def close(self) -> None:
+        """Give it up."""
+        self._walk.close()
+
+    def _result(self) -> Discovery:
+        walk = self._walk
+        seen = Discovery(refused=walk.refused, oddities=walk.oddities, cut=walk.cut)
+        for pattern in self._patterns:
+            if pattern not in walk.matched:
+                seen.unmatched[pattern] = _why_unmatched(pattern)
+        same: dict[Where, list[str]] = {}
+        statuses: dict[Where, os.stat_result] = {}
+        for match in sorted(walk.matches, key=lambda match: match.path):
+            why = _no_log(match)
+            if why is not None:
+                path = match.path if match.path.isprintable() else ascii(match.path)
+                troubles = seen.refused if why == LINK else seen.oddities
+                if len(troubles) < SHOWN:
+                    troubles[path] = why
+                continue
+            where = (match.status.st_dev, match.status.st_ino)
+            same.setdefault(where, []).append(match.path)
+            statuses[where] = match.status
+        for where, names in same.items():
+            seen.add(where, statuses[where], tuple(names))
+        return seen
+
+
+def _no_log(match: Match) -> str | None:
+    """Why a match is not read."""
+    if not match.path.isprintable():  # line breaks, and bytes that are no UTF-8, which no state file could hold
+        return "has a name that cannot be printed"
+    if stat.S_ISLNK(match.status.st_mode):
+        return LINK
+    if not stat.S_ISREG(match.status.st_mode):
+        return f"is {kind_of(match.status.st_mode)}"
+    if match.path.endswith(_UNSUPPORTED):
+        return "is compressed in a way that is not read"
+    return None
+
+
+def discover(patterns: Sequence[str], *, follow_symlinks: bool) -> Discovery:
+    """Look at everything that matches at once."""
+    search = Search(patterns, follow_symlinks=follow_symlinks)
+    while (seen := search.go_on(NAMES)) is None:
+        pass
     return seen
 
 

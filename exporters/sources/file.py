@@ -144,9 +144,10 @@ class FileTail:
     def status(self) -> Status:
         """How things were at the last look."""
         seen, counters = self._watch.seen, self._watch.counters
-        attached = [file for file in self._watch.files.values() if file.where is not None]
+        files = self._watch.files.values()
+        attached = [file for file in files if file.where is not None]
         partial = [file.rest for file in attached if file.rest]
-        stems = {file.stem for file in self._watch.files.values()}
+        stems = {file.stem for file in files} if seen.oddities else set()
         blocking = (
             seen.refused | self._watch.troubles | {path: why for path, why in seen.oddities.items() if path in stems}
         )
@@ -156,6 +157,12 @@ class FileTail:
         elif not seen.found and not attached:
             reasons += seen.unmatched.values() or ["no file matches"]
         others = [*seen.unmatched.values(), *(f"{path}: {why}" for path, why in self._watch.notes.items())]
+        if seen.cut:
+            reasons.append("the patterns lead to more names or files than one look takes in; narrow them")
+        if self._watch.looked:
+            others.append(f"not looked at everything yet: {self._watch.looked} names so far")
+        if self._watch.waiting:
+            others.append(f"{self._watch.waiting} files are found and not met yet")
         others += [f"{path}: {why}" for path, why in seen.oddities.items() if path not in stems]
         others += [f"{file.path}: {file.failed}" for file in attached if file.failed]
         problems = dict.fromkeys(reasons + others)
@@ -165,6 +172,7 @@ class FileTail:
             reason=reasons[0] if reasons else "",
             unread_bytes=sum(file.unread for file in attached),
             files=len(attached),
+            files_waiting=self._watch.waiting,
             open_files=sum(file.reader is not None for file in attached),
             partial_lines=len(partial),
             partial_bytes=sum(partial),
@@ -180,8 +188,9 @@ class FileTail:
 
     def close(self) -> None:
         """Close all files."""
-        for file in self._watch.files.values():
-            file.close()
+        self._watch.close()
+        if self._hooks is not None:
+            self._hooks.close()
 
     # ------------------------------------------------------------------------------------------------ reading
     def _chunks(self, budget: int, piece: int, now: float) -> Iterator[Chunk]:
@@ -227,7 +236,7 @@ class FileTail:
         """
         logs: dict[str, deque[TrackedFile]] = {}
         for file in self._watch.files.values():
-            if file.pending(now, self._grace):
+            if file.pending(now, self._grace) and file.key not in self._watch.held:
                 log = file.key if file.trial and file.head and not file.unread else file.stem
                 logs.setdefault(log, deque()).append(file)
         ready = deque(logs.items())

@@ -4,8 +4,9 @@ A hook in a gateway (exporters/hooks) has one writer in each worker process. Bes
 fixed size, ``litellm-WRITER.health.json``, which it writes anew in place every second, and whose lock it holds while
 its process lives. On a full or failing disk no line can be written, so this file is all that can still speak.
 
-Anybody who may write to the folder can put anything there. So few files are looked at, only regular ones, without
-following links or waiting, and little of each; what cannot be used is counted by reason. A file that is read while it
+Anybody who may write to the folder can put anything there. So few files are looked at, those of writers that are known
+before others, only regular ones, without following links or waiting, and little of each; what cannot be used is counted
+by reason. The folders are gone through as for the logs (`exporters.sources.walk`). A file that is read while it
 is written may show parts of both; so it is read until two looks agree, and numbers never go back.
 
 Whether a process lives is asked of its lock, which means to take it for a moment. A writer that begins, or one that
@@ -17,8 +18,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
-import itertools
 import logging
 import math
 import os
@@ -33,6 +32,8 @@ from typing import Final, Literal
 import msgspec
 
 from exporters.bounds import Count, Instant
+from exporters.sources.walk import Walk
+from spec.beneath import open_beneath, stat_beneath
 
 log = logging.getLogger("tocsin")
 
@@ -40,6 +41,10 @@ LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the files."""
 MOST_FILES: Final = 256
 """Files that are looked at; what a folder has beyond them is counted as refused."""
+MOST_FOUND: Final = 16 * MOST_FILES
+"""Files that are found at most, so that those that count are among them."""
+NAMES_A_LOOK: Final = 5_000
+"""Names in folders that one look goes through, at most; the next one goes on there."""
 LARGEST: Final = 16 * 1024
 """Bytes of a file; the hook's have 1,024."""
 STALE: Final = 15.0
@@ -58,6 +63,7 @@ REFUSALS: Final = ("not_a_file", "too_large", "damaged", "io", "too_many", "fail
 _PATTERN: Final = "litellm-*.health.json"
 _NAME: Final = re.compile(r"litellm-([0-9A-Za-z]{1,64})\.health\.json")
 _LIVING: Final = frozenset(("running", "stopping", "stuck"))
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _TRIES: Final = 3
 _SHOWN: Final = 200  # characters of a text in our log
 
@@ -118,29 +124,44 @@ class _Writer:
 class HookHealth:
     """The health files in the folders of a source's `patterns`, looked at now and then.
 
-    `reports` is None before the first look; `refused` counts looks at files that gave nothing, by `REFUSALS`.
+    `reports` is None before the first look; `refused` counts looks at files that gave nothing, by `REFUSALS`. Links to
+    folders are followed with `follow_symlinks`, as for the logs, and never one to a file.
     """
 
-    def __init__(self, source: str, patterns: Sequence[str]) -> None:
+    def __init__(self, source: str, patterns: Sequence[str], *, follow_symlinks: bool = False) -> None:
         folders = dict.fromkeys(str(Path(pattern).parent) for pattern in patterns)
         self.reports: tuple[Report, ...] | None = None
         self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
         self._source = source
         self._patterns = tuple(f"{folder}/{_PATTERN}" for folder in folders)
+        self._follow = follow_symlinks
+        self._walk: Walk | None = None  # while it takes more than one look
         self._writers: dict[str, _Writer] = {}
         self._looked = -math.inf
 
     def look(self, now: float) -> None:
         """Look again, if the last look is long enough ago. `now` is in Unix seconds, and may go back."""
-        if 0 <= now - self._looked < LOOK_EVERY:
+        if self._walk is None:
+            if 0 <= now - self._looked < LOOK_EVERY:
+                return
+            self._looked = now
+            self._walk = Walk(self._patterns, follow_symlinks=self._follow, most_matches=MOST_FOUND)
+        if not self._walk.go_on(NAMES_A_LOOK):
             return
-        self._looked = now
-        found = dict.fromkeys(itertools.chain.from_iterable(map(_matching, self._patterns)))
-        chosen = list(itertools.islice(found, MOST_FILES))
+        paths = {match.path for match in self._walk.matches}
+        self._walk = None
+        found = sorted(paths, key=lambda path: (path not in self._writers, path))
+        chosen = found[:MOST_FILES]
         self.refused["too_many"] += len(found) - len(chosen)
         reports = [report for path in chosen if (report := self._guarded(path, now)) is not None]
-        self._writers = {path: writer for path, writer in self._writers.items() if path in found}
+        self._writers = {path: writer for path, writer in self._writers.items() if path in paths}
         self.reports = tuple(reports)
+
+    def close(self) -> None:
+        """Leave the folders that are open."""
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
 
     # ------------------------------------------------------------------------------------------------ one file
     def _guarded(self, path: str, now: float) -> Report | None:
@@ -158,10 +179,11 @@ class HookHealth:
         name = _NAME.fullmatch(path.rpartition("/")[2])
         try:
             # A look before it is opened, as opening alone can have effects, of a device for instance.
-            if name is None or not stat.S_ISREG(os.lstat(path).st_mode):
+            status = os.lstat(path) if self._follow else stat_beneath(path)
+            if name is None or not stat.S_ISREG(status.st_mode):
                 self.refused["not_a_file"] += 1
                 return None
-            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            file = os.open(path, _READ | os.O_NOFOLLOW | os.O_CLOEXEC) if self._follow else open_beneath(path, _READ)
         except FileNotFoundError:  # another writer has removed it
             return None
         except OSError as error:
@@ -283,10 +305,6 @@ _MEANING: Final = {
     "dead": "dead: its process ended without a word; the next one in that folder tells what was lost",
     "unreadable": "unreadable: its health file cannot be used",
 }
-
-
-def _matching(pattern: str) -> Sequence[str]:
-    return glob.glob(pattern, recursive=True)  # noqa: PTH207 - as the log files are found
 
 
 def _locked(file: int) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+import bisect
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint
 from exporters.sources.readers import Reader, peek
 from exporters.sources.tracked import ReplacedError, TrackedFile
+
+ALIKE: Final = 32
+"""Known contents that a found file is compared with, at most. Whoever makes more that begin alike may have records of
+copies read twice, which their ids tell."""
 
 Likeness = Literal["other", "same", "copied", "beyond", "wait"]
 """What a found file is to a known content: something else; the content itself, to be read on from the position; a copy
@@ -20,18 +26,29 @@ class Index:
     """Known contents by inode and by how they begin."""
 
     def __init__(self, files: Iterable[TrackedFile]) -> None:
-        self._all: list[TrackedFile] = []
-        self._by_head: dict[Fingerprint, list[TrackedFile]] = {}
+        self._by_head: dict[Fingerprint, list[TrackedFile]] = {}  # those whose head itself is not known
+        self._lengths: set[int] = set()  # of those heads
+        self._heads: list[tuple[bytes, int]] = []  # sorted; each with its place in the next one
+        self._headed: list[TrackedFile] = []
         self._by_inode: dict[Where, list[TrackedFile]] = {}
         for file in files:
-            self.add(file)
+            self._take(file)
+        self._heads.sort()
+
+    def _take(self, file: TrackedFile) -> None:
+        self._by_inode.setdefault(_inode(file), []).append(file)
+        if file.head:
+            self._heads.append((file.head, len(self._headed)))
+            self._headed.append(file)
+        elif file.identity.head.length:
+            self._lengths.add(file.identity.head.length)
+            self._by_head.setdefault(file.identity.head, []).append(file)
 
     def add(self, file: TrackedFile) -> None:
         """Take in one more."""
-        self._all.append(file)
-        self._by_inode.setdefault(_inode(file), []).append(file)
-        if file.identity.head.length:
-            self._by_head.setdefault(file.identity.head, []).append(file)
+        self._take(file)
+        if file.head:
+            bisect.insort(self._heads, self._heads.pop())
 
     def has_inode(self, where: Where) -> bool:
         """Whether a content was known at this inode."""
@@ -49,15 +66,17 @@ class Index:
         """Contents that begin as `found` does, as far as both are known, the most telling first.
 
         That is: a finished one of its own inode; the more of the start agrees; the more was read of them (of several
-        copies the most complete one knows best what was read); its own inode's; those that have a file.
+        copies the most complete one knows best what was read); its own inode's; those that have a file. There are
+        `ALIKE` of them at most.
         """
         own = self.own(found, head)
         alike = own.copy()
-        for length in {known.length for known in self._by_head if known.length <= len(head)}:
-            alike += self._by_head.get(Fingerprint.of(head[:length]), [])
+        alike += self._shorter(head)
+        for length in self._lengths:
+            if length <= len(head):
+                alike += self._by_head.get(Fingerprint.of(head[:length]), [])
         if 0 < len(head) < COVERED:  # it may be a copy that is being made, or what a cut has left
-            longer = [file for file in self._all if len(file.head) > len(head) and file.head.startswith(head)]
-            alike += [file for file in longer if b"\n" in head or _inode(file) != found.where]
+            alike += [file for file in self._longer(head) if b"\n" in head or _inode(file) != found.where]
         unique = [file for file in dict.fromkeys(alike) if found.where not in file.refused]
 
         def rank(file: TrackedFile) -> tuple[bool, int, int, bool, bool]:
@@ -65,7 +84,32 @@ class Index:
             finished = file in own and file.is_over(found)
             return not finished, -agrees, -file.offset, file not in own, file.where is None
 
-        return sorted(unique, key=rank)
+        return heapq.nsmallest(ALIKE, unique, key=rank)
+
+    def _longer(self, head: bytes) -> Iterator[TrackedFile]:
+        """Contents that begin with all of `head` and go on."""
+        place = bisect.bisect_right(self._heads, (head, len(self._headed)))
+        while place < len(self._heads) and self._heads[place][0].startswith(head):
+            yield self._headed[self._heads[place][1]]
+            place += 1
+
+    def _shorter(self, head: bytes) -> Iterator[TrackedFile]:
+        """Contents whose beginning, as far as it is known, is one of `head`."""
+        rest = head
+        while rest:
+            place = bisect.bisect_right(self._heads, (rest, len(self._headed)))
+            if not place:
+                return
+            before = self._heads[place - 1][0]
+            pairs = enumerate(zip(before, rest, strict=False))
+            common = next((at for at, (one, other) in pairs if one != other), min(len(before), len(rest)))
+            if common < len(before):  # between it and a shorter beginning of `rest` nothing can lie
+                rest = rest[:common]
+                continue
+            first = bisect.bisect_left(self._heads, (before,))
+            for _, number in self._heads[first:place]:
+                yield self._headed[number]
+            rest = before[:-1]
 
 
 def liken(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Likeness:

@@ -9,8 +9,11 @@ import stat
 import zlib
 from typing import Protocol
 
+from spec.beneath import folder_of, open_in
+
 _RAW_READ = 16 * 1024  # compressed bytes read at once
 _RAW_LEAST = 4 * _RAW_READ  # compressed bytes that one call may consume, however few bytes it asks for
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _GZIP = 31  # zlib's window bits for "gzip header expected"
 
 Buffer = bytearray | mmap.mmap
@@ -51,17 +54,24 @@ def buffer_of(size: int) -> mmap.mmap:
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
-def open_regular(path: str) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading; returns the descriptor and its status.
+def open_regular(path: str, *, follow: bool = False) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading; returns the descriptor and its status. Links are not followed unless `follow`.
 
     What is no regular file is refused before it is opened, as opening a FIFO or a device has effects of its own. The
     caller compares the inode with the one that was found, so nobody can put another file in its place.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, is no regular file, or lies behind a link.
     """
-    _require_regular(path, os.stat(path))  # noqa: PTH116 - the path stays a string from glob to open
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if follow:
+        _require_regular(path, os.stat(path))  # noqa: PTH116 - the path stays a string from its discovery to here
+        descriptor = os.open(path, _READ | os.O_CLOEXEC)
+    else:
+        with folder_of(path) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISLNK(found.st_mode):  # a link is refused by its right name below
+                _require_regular(path, found)
+            descriptor = open_in(folder, name, _READ)
     try:
         status = os.fstat(descriptor)
         _require_regular(path, status)
@@ -199,9 +209,9 @@ class GzipReader:
         os.close(self._descriptor)
 
 
-def open_reader(path: str, *, gzip: bool) -> tuple[Reader, os.stat_result]:
+def open_reader(path: str, *, gzip: bool, follow: bool = False) -> tuple[Reader, os.stat_result]:
     """Open a regular file; returns its reader and its status. Raises as `open_regular`."""
-    descriptor, status = open_regular(path)
+    descriptor, status = open_regular(path, follow=follow)
     return GzipReader(descriptor) if gzip else PlainReader(descriptor), status
 
 

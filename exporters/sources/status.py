@@ -15,7 +15,8 @@ class Status:
     `up` is false when there is nothing to read from or something that should be read cannot be; `reason` then says
     why. `problems` lists, for people, everything that is odd, also what does not take the source down.
     `unread_bytes` includes unfinished last lines; what is left of a compressed file counts compressed.
-    `partial_lines` are the last lines that wait for their newline, `partial_bytes` their length so far.
+    `files_waiting` are those that were found and are not looked into yet, as a look meets so many at most (None: it has
+    no files). `partial_lines` are the last lines that wait for their newline, `partial_bytes` their length so far.
     `bytes_lost` were seen and vanished before they could be read; `lines_too_long` were skipped, `bytes_skipped` long
     in all; `errors` counts by kind: ``open``, ``read``, ``gzip``.
     A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`. One
@@ -28,6 +29,7 @@ class Status:
     reason: str = ""
     unread_bytes: int = 0
     files: int = 0
+    files_waiting: int | None = None
     open_files: int = 0
     partial_lines: int = 0
     partial_bytes: int = 0

@@ -60,11 +60,12 @@ class TrackedFile:
     It is *attached* while there is a file to read it from (`where` is that file's inode), be it open or not; otherwise
     only its position is remembered, so that the content is recognised wherever it turns up again. `present` says
     whether the patterns match the file; a deleted file stays attached until it is drained. While there is a `trial`,
-    nothing is handed out and the position is still that of the file before.
+    nothing is handed out and the position is still that of the file before. `follow`: its paths may be links.
     """
 
-    def __init__(self, key: str, position: Position) -> None:
+    def __init__(self, key: str, position: Position, *, follow: bool = False) -> None:
         self.key = key
+        self._follow = follow
         self.identity = position.identity
         self.generation = position.generation
         self.path = position.path
@@ -189,7 +190,8 @@ class TrackedFile:
         """
         if self.reader is not None:
             return self.reader
-        self.reader, status = open_reader(self.trial.found.path if self.trial else self.path, gzip=self.gzip)
+        path = self.trial.found.path if self.trial else self.path
+        self.reader, status = open_reader(path, gzip=self.gzip, follow=self._follow)
         try:
             if (status.st_dev, status.st_ino) != self.where:
                 raise ReplacedError

@@ -1,14 +1,28 @@
-"""Keeps the watched files known: what the patterns match, which file is which, what was replaced, moved or lost."""
+"""Keeps the watched files known: what the patterns match, which file is which, what was replaced, moved or lost.
+
+A look never does much: it goes through so many names of the folders, and meets so many files that were not read before.
+When there are more, the next look goes on there; what was read before is read on meanwhile. Files that are met together
+are read only once all of them are met, as only then their order is known, and which is a copy of which.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from exporters.sources.discovery import Discovery, Found, Where, discover, stem_of
+from exporters.sources.discovery import Discovery, Found, Search, Where, stem_of
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
 from exporters.sources.likeness import Index, last_line_end, liken
 from exporters.sources.readers import Reader, open_reader, peek
 from exporters.sources.tracked import Counters, ReplacedError, TrackedFile, Trial
+from spec.beneath import stat_beneath
+
+NAMES_A_LOOK: Final = 20_000
+"""Names in folders that one look goes through, at most."""
+FILES_A_LOOK: Final = 256
+"""Files that one look meets, at most: each is opened, and compared with those that are known."""
 
 _BREAKS_OFF = "the compressed stream breaks off"
 _NOTHING = Fingerprint()
@@ -17,8 +31,9 @@ _NOTHING = Fingerprint()
 class Watch:
     """All files that `patterns` match, and the positions of those that are gone. The parameters are `FileTail`'s.
 
-    `files` is ordered: of two files of the same log the older one comes first. `seen` is the last look at the patterns,
-    `troubles` says of a path why it cannot be read, `notes` why it is not read yet.
+    `files` is ordered: of two files of the same log the older one comes first. `seen` is what the patterns matched
+    last, `troubles` says of a path why it cannot be read, `notes` why it is not read yet; `held` are the keys of files
+    that are not to be read before all are met that were found with them.
     """
 
     def __init__(
@@ -35,7 +50,7 @@ class Watch:
         max_gone: int,
         max_open: int,
     ) -> None:
-        self.files = {key: TrackedFile(key, position) for key, position in positions.items()}
+        self.files = {key: TrackedFile(key, position, follow=follow_symlinks) for key, position in positions.items()}
         self.seen = Discovery()
         self.scanned: float | None = None
         self.troubles: dict[str, str] = {}
@@ -51,6 +66,14 @@ class Watch:
         self._max_gone = max_gone
         self._max_open = max_open
         self._rescan = True
+        self._begun = 0.0  # when the patterns were looked at last
+        self._search: Search | None = None  # while that takes more than one look
+        self._unsorted: deque[Found] = deque()  # found, and not looked into yet
+        self._fresh: deque[Found] = deque()  # to be met, in this order
+        self._index = Index(())  # what those are compared with
+        self._moved: set[Where] = set()  # of those, the ones that are known under another name
+        self._old: set[str] = set()  # keys of the files that were known before those
+        self.held: set[str] = set()
         self._existing: dict[Where, int] = {}  # sizes at the first start of files that could not be opened then
         self._waiting: dict[Where, tuple[tuple[int, int], float]] = {}  # files not placed yet: look, and since when
         self._stems: set[str] = set()
@@ -69,8 +92,35 @@ class Watch:
                 file.close()
             except ReplacedError:
                 self.replaced(file, now)
-        if self._rescan or self.scanned is None or not 0 <= now - self.scanned < self._rescan_every:
-            self._scan(now)
+        if self._search is None and not self.waiting and self._is_time(now):
+            self._begun, self._rescan = now, False
+            self._search = Search(self._patterns, follow_symlinks=self._follow_symlinks)
+        if self._search is not None and (seen := self._search.go_on(NAMES_A_LOOK)) is not None:
+            self._search = None
+            self._compare(seen, now)
+            self._meet(now)
+        elif self.waiting:
+            self._meet(now)
+
+    def _is_time(self, now: float) -> bool:
+        return self._rescan or self.scanned is None or not 0 <= now - self._begun < self._rescan_every
+
+    @property
+    def waiting(self) -> int:
+        """Files that were found and are not met yet."""
+        return len(self._unsorted) + len(self._fresh)
+
+    @property
+    def looked(self) -> int:
+        """Names that a look at the patterns, which is not over yet, went through."""
+        return self._search.looked if self._search is not None else 0
+
+    def close(self) -> None:
+        """Close all files and folders."""
+        if self._search is not None:
+            self._search.close()
+        for file in self.files.values():
+            file.close()
 
     def replaced(self, file: TrackedFile, now: float) -> None:
         """The file was cut or overwritten: remember what was read, and look at once what is there now."""
@@ -78,11 +128,11 @@ class Watch:
         file.detach(now)
         self._rescan = True
 
-    def _scan(self, now: float) -> None:
-        """Look at what the patterns match now, and sort out which file is which."""
-        first = self.scanned is None
-        self.scanned, self._rescan = now, False
-        self.seen = seen = discover(self._patterns, follow_symlinks=self._follow_symlinks)
+    def _compare(self, seen: Discovery, now: float) -> None:
+        """Take in what the patterns match now: what is there still, what is gone, what is to be met."""
+        self.seen = seen
+        if seen.cut:
+            self._look_for_known()
         self.troubles = {path: why for path, why in self.troubles.items() if path in seen.at}
         for file in list(self.files.values()):
             if file.where is None:
@@ -101,9 +151,42 @@ class Watch:
         }
         self.notes = {}
         if fresh:
-            self._place_all(fresh, now)
-        if first:
+            self._expect(fresh)
+
+    def _expect(self, fresh: list[Found]) -> None:
+        """Get ready for files that are to be met."""
+        self._unsorted.extend(fresh)
+        self._moved.clear()
+        self._old = set(self.files)
+        self._stems = stems = {file.stem for file in self.files.values()} | set(self.seen.at)
+        for file in self.files.values():  # found as x.log.1 while there was no x.log, which is there now
+            if not file.rotated:
+                file.stem = stem_of(file.path, stems)
+        self._index = Index(self.files.values())
+
+    def _look_for_known(self) -> None:
+        """Not everything was found: look for the files that are read where they were."""
+        for file in self.files.values():
+            if file.where is None or file.where in self.seen.found:
+                continue
+            try:
+                status = os.stat(file.path) if self._follow_symlinks else stat_beneath(file.path)  # noqa: PTH116
+            except OSError:
+                continue
+            if (status.st_dev, status.st_ino) == file.where:
+                self.seen.add(file.where, status, (file.path,))
+
+    def _meet(self, now: float) -> None:
+        """Meet the files that were found, as many as one look may; with the last of them the look is over."""
+        if self.waiting:
+            self._place_some(FILES_A_LOOK, now)
+        if self.waiting:
+            return
+        if self.held:
+            self._put_in_order()
+        if self.scanned is None:
             self._account_for_absence(now)
+        self.scanned = self._begun
         self._skip_existing = False
         self._tidy(now)
 
@@ -208,34 +291,56 @@ class Watch:
             self._add_unread(trial.found, trial.head, error, now)
 
     # ------------------------------------------------------------------------------------------------ placing
-    def _place_all(self, fresh: list[Found], now: float) -> None:
-        """Find out what the files are that are not being read: known contents, copies of them, or new."""
-        old = set(self.files)
-        self._stems = stems = {file.stem for file in self.files.values()} | set(self.seen.at)
-        for file in self.files.values():  # found as x.log.1 while there was no x.log, which is there now
-            if not file.rotated:
-                file.stem = stem_of(file.path, stems)
+    def _place_some(self, most: int, now: float) -> None:
+        """Find out what files are that are not being read: known contents, copies of them, or new."""
+        index = self._index
         self._open = sum(file.reader is not None for file in self.files.values())
-        index = Index(self.files.values())
+        while self._unsorted and most > 0:
+            found = self._unsorted.popleft()
+            self._fresh.append(found)
+            if index.has_inode(found.where):
+                most -= 1
+                if self._is_moved(found, index):
+                    self._moved.add(found.where)
+            if not self._unsorted:
+                self._fresh = deque(sorted(self._fresh, key=self._order))
+        if self._unsorted:
+            return
+        while self._fresh and most > 0:
+            most -= 1
+            self._place(self._fresh.popleft(), index, now)
 
-        # Originals before copies: what was merely moved first, plain before compressed, live before rotated.
-        fresh.sort(
-            key=lambda found: (
-                not _is_moved(found, index),
-                found.gzip,
-                stem_of(found.path, stems) != found.path,
-                found.modified,
-            )
-        )
-        for found in fresh:
-            self._place(found, index, now)
-        new = [file for key, file in self.files.items() if key not in old]
-        new.sort(key=lambda file: (not file.rotated, file.look[1]))  # in the order they were written
-        self.files = {key: self.files[key] for key in self.files if key in old} | {file.key: file for file in new}
+    def _order(self, found: Found) -> tuple[bool, bool, bool, int]:
+        """Originals before copies: what was merely moved first, plain before compressed, live before rotated."""
+        rotated = stem_of(found.path, self._stems) != found.path
+        return found.where not in self._moved, found.gzip, rotated, found.modified
+
+    def _put_in_order(self) -> None:
+        """All are met: of each log the oldest file comes first, and reading may begin."""
+        self.held.clear()
+        self._index = Index(())
+        if not self._old.issuperset(self.files):
+            new = [file for key, file in self.files.items() if key not in self._old]
+            new.sort(key=lambda file: (not file.rotated, file.look[1]))  # in the order they were written
+            old = {key: file for key, file in self.files.items() if key in self._old}
+            self.files = old | {file.key: file for file in new}
+
+    def _is_moved(self, found: Found, index: Index) -> bool:
+        """Whether it is a known file under whatever name, and not another one that was given its inode."""
+        try:
+            reader, _ = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
+        except OSError:
+            return False
+        try:
+            return bool(index.own(found, peek(reader, 0, COVERED)))
+        except OSError:
+            return False
+        finally:
+            reader.close()
 
     def _place(self, found: Found, index: Index, now: float) -> None:
         try:
-            reader, status = open_reader(found.path, gzip=found.gzip)
+            reader, status = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
         except OSError as error:
             self.trouble(found.path, "open", error)
             if self._skip_existing:
@@ -299,6 +404,7 @@ class Watch:
             self._count_absence(known)
         keep = not found.gzip and self._open < self._max_open
         known.attach(found, reader if keep else None, head, now)
+        self.held.add(known.key)
         if found.gzip and moved and not known.trial:
             self.counters.rotations["gzip"] += 1
         self._open += keep
@@ -361,7 +467,8 @@ class Watch:
             skip=skip,
             ignored=ignored,
         )
-        self.files[key] = file = TrackedFile(key, position)
+        self.files[key] = file = TrackedFile(key, position, follow=self._follow_symlinks)
+        self.held.add(key)
         return file
 
     def trouble(self, path: str, kind: str, error: OSError) -> None:
@@ -369,22 +476,6 @@ class Watch:
         if path not in self.troubles:
             self.counters.errors[kind] += 1
         self.troubles[path] = error.strerror or str(error)
-
-
-def _is_moved(found: Found, index: Index) -> bool:
-    """Whether it is a known file under whatever name, and not another one that was given its inode."""
-    if not index.has_inode(found.where):
-        return False
-    try:
-        reader, _ = open_reader(found.path, gzip=found.gzip)
-    except OSError:
-        return False
-    try:
-        return bool(index.own(found, peek(reader, 0, COVERED)))
-    except OSError:
-        return False
-    finally:
-        reader.close()
 
 
 def _before(reader: Reader, offset: int) -> Fingerprint:

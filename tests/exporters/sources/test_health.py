@@ -19,6 +19,7 @@ from exporters.gateways import envelope
 from exporters.hooks.litellm.tocsin_litellm import LineWriter, Settings
 from exporters.sources import health
 from exporters.sources.health import DROPS, LARGEST, LATELY, LOOK_EVERY, REFUSALS, STALE, STATES, HookHealth, Report
+from exporters.sources.walk import Walk
 
 BEGIN = 1_000_000.0
 NO_DROPS = dict.fromkeys(DROPS, 0)
@@ -185,7 +186,7 @@ def test_nor_is_one_that_takes_the_place_of_a_file_between_look_and_open(
     regular = rig.path("w").lstat()
     rig.path("w").unlink()
     make(rig.path("w"))
-    monkeypatch.setattr(os, "lstat", lambda _path: regular)
+    monkeypatch.setattr(health, "stat_beneath", lambda _path: regular)
     assert rig.look() == ()
     assert rig.refused() == {"not_a_file": 1}
 
@@ -199,12 +200,21 @@ def test_a_name_that_no_writer_gives_is_refused(rig: Rig) -> None:
 
 
 def test_a_file_that_vanishes_in_between_says_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_matching", lambda _pattern: [str(rig.path("gone"))])
+    path = rig.path("gone")
+    path.write_bytes(b"{}")
+    go_on = Walk.go_on
+
+    def vanishing(self: Walk, names: int) -> bool:
+        over = go_on(self, names)
+        path.unlink(missing_ok=True)
+        return over
+
+    monkeypatch.setattr(Walk, "go_on", vanishing)
     assert rig.look() == ()
     rig.say("gone")
     regular = rig.path("gone").lstat()
     rig.path("gone").unlink()
-    monkeypatch.setattr(os, "lstat", lambda _path: regular)
+    monkeypatch.setattr(health, "stat_beneath", lambda _path: regular)
     assert rig.look() == ()
     assert rig.refused() == {}
 
@@ -215,7 +225,7 @@ def test_one_that_may_not_be_read_is_counted(rig: Rig, monkeypatch: pytest.Monke
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(health, "open_beneath", refuse)
     assert rig.one().state == "unreadable"
     assert rig.refused() == {"io": 1}
 
