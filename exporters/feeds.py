@@ -13,7 +13,7 @@ from exporters.quarantine import fault_of
 from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
-from exporters.sources.health import DROPS, STATES, one_line
+from exporters.sources.health import DROPS, PARTS, STATES, UNREPORTED, one_line
 from spec.model import HealthMetric
 
 log = logging.getLogger("tocsin")
@@ -33,9 +33,12 @@ _HOOK_GAUGES: Final = (
     "tocsin_hook_queue_bytes",
     "tocsin_hook_report_age_seconds",
 )
+_UNREPORTED: Final = "tocsin_hook_unreported_fields"
 _NOT_YET: Final = ("", "not looked yet")  # reasons of a source that has only just begun
 _SHOWN: Final = 300  # characters of a reason in our log
 _GIVEN: Final = "records"  # among the numbers of a writer, beside its reasons to drop some
+_LOST: Final = "content_lost"  # the same
+_SHED: Final = "shed:"  # the same, before each part
 
 
 class Feeds:
@@ -106,12 +109,14 @@ class Feeds:
         self._state.health.add(metric, labels, max(0, count - before))
 
     def _count_told(self, name: str, writers: Sequence[Report]) -> None:
-        """What writers were given and have dropped, of which the log cannot tell when it cannot be written."""
-        told = ((report.writer, {_GIVEN: report.records or 0, **report.dropped}) for report in writers)
-        fresh = self._state.writers.told.fresh(name, told)
+        """What writers were given, have dropped and left out; the log cannot tell when it cannot be written."""
+        fresh = self._state.writers.told.fresh(name, ((report.writer, _numbers(report)) for report in writers))
         self._state.health.add("tocsin_hook_records_total", (name,), fresh.pop(_GIVEN, 0))
+        self._state.health.add("tocsin_hook_content_lost_total", (name,), fresh[_LOST])
         for reason in DROPS:
             self._state.health.add("tocsin_hook_records_dropped_total", (name, reason), fresh[reason])
+        for part in PARTS:
+            self._state.health.add("tocsin_hook_records_shed_total", (name, part), fresh[_SHED + part])
 
     def _count_gaps(self, name: str, status: Status, now: float) -> None:
         writers, health = self._state.writers, self._state.health
@@ -144,6 +149,14 @@ class Feeds:
         counts = np.array([[found[state] for state in STATES] for found in states], np.float64).ravel()
         yield Table(_WRITERS, "gauge", metrics[_WRITERS].help, ("source", "state"), keys, counts)
 
+        keys = [(name, what) for name in writers for what in UNREPORTED]
+        blind = [
+            sum(what in report.unreported for report in reports) for reports in writers.values() for what in UNREPORTED
+        ]
+        yield Table(
+            _UNREPORTED, "gauge", metrics[_UNREPORTED].help, ("source", "field"), keys, np.array(blind, np.float64)
+        )
+
         rows = np.array([_of_hook(reports) for reports in writers.values()], np.float64).reshape(-1, len(_HOOK_GAUGES))
         names = [(name,) for name in writers]
         for place, metric in enumerate(_HOOK_GAUGES):
@@ -173,6 +186,12 @@ def _tell(status: Status, before: Status) -> None:
         log.warning("source %s cannot be read: %s", status.source, one_line(status.reason, _SHOWN))
     elif status.up and before.reason not in _NOT_YET:
         log.info("source %s is read again", status.source)
+
+
+def _numbers(report: Report) -> dict[str, int]:
+    """What a writer counts."""
+    shed = {_SHED + part: count for part, count in report.shed.items()}
+    return {_GIVEN: report.records or 0, _LOST: report.content_lost, **report.dropped, **shed}
 
 
 def _of_hook(reports: Sequence[Report]) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -54,6 +54,10 @@ LATELY: Final = 60.0
 
 DROPS: Final = ("queue_full", "unencodable", "error", "other")
 """Why writers drop records; what else they may say is ``other``."""
+PARTS: Final = ("guardrail_response", "hidden_params", "traceback", "metadata", "vectors", "texts", "other")
+"""What a hook leaves out of records that are too large; what else it may say is ``other``."""
+UNREPORTED: Final = ("client_address", "address_of_refused_credentials", "other")
+"""Fields that the gateway around a hook does not report; what else it may say is ``other``."""
 STATES: Final = ("running", "stopping", "stopped", "stuck", "dead", "unreadable")
 """``stopping``: told to end. ``stopped``: ended in order. ``stuck``: its process lives, but it says nothing new.
 ``dead``: ended without a word. ``unreadable``: what it says cannot be used."""
@@ -71,7 +75,7 @@ State = Literal["running", "stopping", "stopped", "stuck", "dead", "unreadable"]
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False):
-    """The file's content, as far as it is needed. `records` is not there in files of the first hooks."""
+    """The file's content, as far as it is needed. What has a default is not in files of the first hooks."""
 
     v: Literal[1]
     writer: str
@@ -81,6 +85,11 @@ class _Said(msgspec.Struct, frozen=True, gc=False):
     queue_bytes: Count
     trouble: str
     records: Count | None = None
+    shed: dict[str, Count] = {}
+    content_lost: Count = 0
+    hook: str = ""
+    litellm: str = ""
+    unreported: list[str] = []
 
 
 _DECODER: Final = msgspec.json.Decoder(_Said)
@@ -91,7 +100,9 @@ class Report:
     """How one writer is. Numbers count since its process began, and are those that it said last.
 
     `records` are those that it was given, None when it does not say; `dropped` are counted by `DROPS`. `age` is how
-    many seconds ago it said something new. `troubled`: it cannot write, or it has lately dropped a record.
+    many seconds ago it said something new. `troubled`: it cannot write, or it has lately dropped a record. `shed` are
+    records by what was left out of them (`PARTS`), `content_lost` those without all of their content. `unreported` are
+    fields that the gateway does not report (`UNREPORTED`).
     """
 
     writer: str
@@ -101,6 +112,9 @@ class Report:
     queue_bytes: int = 0
     age: float = 0.0
     troubled: bool = False
+    shed: Mapping[str, int] = field(default_factory=dict)
+    content_lost: int = 0
+    unreported: frozenset[str] = frozenset()
 
     @property
     def lives(self) -> bool:
@@ -226,6 +240,11 @@ class HookHealth:
             queue_bytes=writer.said.queue_bytes if writer.said and lives else 0,
             age=now - writer.changed,
             troubled=state == "stuck" or (lives and (bool(trouble) or lately)),
+            shed=_known(writer.said.shed.items() if writer.said else (), PARTS),
+            content_lost=writer.said.content_lost if writer.said else 0,
+            unreported=frozenset(
+                _known([(name, 1) for name in writer.said.unreported] if writer.said and lives else (), UNREPORTED)
+            ),
         )
 
     def _read(self, file: int, name: str) -> _Said | None:
@@ -289,6 +308,13 @@ class HookHealth:
                 log.warning("source %s: the hook's writer %s is %s", self._source, name, _MEANING[state])
             elif writer.state in ("stuck", "unreadable"):
                 log.info("source %s: the hook's writer %s speaks again", self._source, name)
+            elif writer.state is None and writer.said is not None and writer.said.litellm:
+                unreported = ", ".join(writer.said.unreported) or "nothing that Tocsin needs"
+                log.info(
+                    "source %s: hook %s in LiteLLM %s, which leaves out: %s",
+                    *(self._source, one_line(writer.said.hook, 20), one_line(writer.said.litellm, 20)),
+                    one_line(unreported, _SHOWN),
+                )
             writer.state = state
         if trouble != writer.trouble:
             if trouble:
@@ -298,6 +324,15 @@ class HookHealth:
             elif state in _LIVING:
                 log.info("source %s: the hook's writer %s writes again", self._source, name)
             writer.trouble = trouble
+
+
+def _known(counts: Iterable[tuple[str, int]], names: Sequence[str]) -> Counter[str]:
+    """The sums of counts by their name; those of names that are not known are of the last name."""
+    known: Counter[str] = Counter()
+    for name, count in counts:
+        if count:
+            known[name if name in names else names[-1]] += count
+    return known
 
 
 _MEANING: Final = {

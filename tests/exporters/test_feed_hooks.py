@@ -14,7 +14,7 @@ from exporters.exporter import Exporter, restore
 from exporters.run import positions_of
 from exporters.signals import writers
 from exporters.sources.file import FileTail
-from exporters.sources.health import DROPS, LOOK_EVERY, REFUSALS, STATES, HookHealth
+from exporters.sources.health import DROPS, LOOK_EVERY, PARTS, REFUSALS, STATES, UNREPORTED, HookHealth
 from exporters.state import StateFolder
 from spec.model import Spec
 from tests.support.engines import SPEC, make_engine, shown
@@ -74,6 +74,9 @@ def test_series_are_there_before_there_is_a_writer(rig: Rig) -> None:
     assert values["tocsin_hook_writers"] == {("gw", state): 0 for state in STATES}
     assert values["tocsin_hook_records_total"] == {("gw",): 0}
     assert values["tocsin_hook_records_dropped_total"] == {("gw", reason): 0 for reason in DROPS}
+    assert values["tocsin_hook_records_shed_total"] == {("gw", part): 0 for part in PARTS}
+    assert values["tocsin_hook_content_lost_total"] == {("gw",): 0}
+    assert values["tocsin_hook_unreported_fields"] == {("gw", name): 0 for name in UNREPORTED}
     assert values["tocsin_hook_reports_refused_total"] == {("gw", reason): 0 for reason in REFUSALS}
     for gauge in ("unhealthy_writers", "queue_bytes", "report_age_seconds"):
         assert values[f"tocsin_hook_{gauge}"] == {("gw",): 0}
@@ -96,6 +99,20 @@ def test_writers_are_counted_by_state_and_their_queues_added_up(rig: Rig) -> Non
     assert values["tocsin_hook_report_age_seconds"]["gw",] == pytest.approx(LOOK_EVERY)
     rig.remove("b")
     assert rig.shown()["tocsin_hook_unhealthy_writers"]["gw",] == 0
+
+
+def test_what_was_left_out_is_counted_and_what_is_not_told_is_shown_while_the_writer_lives(rig: Rig) -> None:
+    rig.shown()
+    rig.say("a", records=9, shed={"texts": 2, "odd": 1}, content_lost=3, unreported=["client_address"])
+    rig.say("b", records=9, shed={"texts": 1}, unreported=["client_address", "address_of_refused_credentials"])
+    values = rig.shown()
+    assert values["tocsin_hook_unreported_fields"]["gw", "client_address"] == 2
+    assert values["tocsin_hook_unreported_fields"]["gw", "address_of_refused_credentials"] == 1
+    assert rig.health.value("tocsin_hook_records_shed_total", ("gw", "texts")) == 3
+    assert rig.health.value("tocsin_hook_records_shed_total", ("gw", "other")) == 1
+    assert rig.health.value("tocsin_hook_content_lost_total", ("gw",)) == 3
+    rig.say("b", records=9, state="stopped", unreported=["client_address"])
+    assert rig.shown()["tocsin_hook_unreported_fields"]["gw", "client_address"] == 1
 
 
 def test_what_was_given_is_added_up_over_writers_that_come_and_go(rig: Rig) -> None:

@@ -174,7 +174,7 @@ class Settings:
 # ---------------------------------------------------------------------------------------------------------- LiteLLM
 OLDEST = (1, 74)
 """The first version of LiteLLM that the hook is tested with."""
-_UNTOLD = (
+_UNREPORTED = (
     ("client_address", (1, 89)),
     ("address_of_refused_credentials", (1, 100)),
 )
@@ -192,10 +192,10 @@ def litellm_version() -> str:
     return ""
 
 
-def untold_by(version: str) -> list[str]:
+def unreported_by(version: str) -> list[str]:
     """What a LiteLLM of this version does not tell any callback; nothing is said of an unknown version."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    return [name for name, first in _UNTOLD if numbers and numbers < first]
+    return [name for name, first in _UNREPORTED if numbers and numbers < first]
 
 
 def obstacle() -> str:
@@ -952,9 +952,10 @@ class LineWriter:
         self._clock = time.time() - time.monotonic()  # what was believed of the wall clock last
         self._doubted = 0.0  # until then the wall clock is not believed
         self._board = _Board(settings.memory, self.writer)
-        self._about = {"hook": HOOK_VERSION, "litellm": litellm_version()}
+        version = litellm_version()
+        self._about = {"hook": HOOK_VERSION, "litellm": version, "unreported": unreported_by(version)}
         notice = {"pid": os.getpid(), "host": socket.gethostname(), "content": settings.content, "version": VERSION}
-        self._put_notice("start", {**notice, **self._about, "untold": untold_by(self._about["litellm"])})
+        self._put_notice("start", {**notice, **self._about})
         self._thread = threading.Thread(target=self._run, name="tocsin-litellm", daemon=True)
         self._thread.start()
 

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
-from exporters.hooks.litellm.tocsin_litellm import untold_by
+from exporters.hooks.litellm.tocsin_litellm import unreported_by
 from tests.exporters.gateways.samples import record
 from tests.exporters.hooks.conftest import attempts
 
@@ -166,16 +166,16 @@ def test_it_tells_its_own_version_and_that_of_litellm(
     )
     for told in (health, start):
         assert (told["hook"], told["litellm"]) == (tocsin_litellm.HOOK_VERSION, "1.74.3")
-    assert start["untold"] == ["client_address", "address_of_refused_credentials"]
+    assert start["unreported"] == ["client_address", "address_of_refused_credentials"]
     project = tomllib.loads(MODULE.with_name("pyproject.toml").read_text())
     assert project["project"]["version"] == tocsin_litellm.HOOK_VERSION
 
 
 @pytest.mark.parametrize(
-    ("version", "untold"),
+    ("version", "unreported"),
     [("1.74.3", True), ("1.88.99", True), ("1.89.0", False), ("1.110.2", False), ("2.0.0", False), ("", False)],
 )
-def test_what_a_version_does_not_tell_is_known(version: str, untold: bool) -> None:
-    assert ("client_address" in untold_by(version)) is untold
-    for name in untold_by(version):
+def test_what_a_version_does_not_tell_is_known(version: str, unreported: bool) -> None:
+    assert ("client_address" in unreported_by(version)) is unreported
+    for name in unreported_by(version):
         assert f"`{name}`" in README

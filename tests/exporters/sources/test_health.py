@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.gateways import envelope
+from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import LineWriter, Settings
 from exporters.sources import health
-from exporters.sources.health import DROPS, LARGEST, LATELY, LOOK_EVERY, REFUSALS, STALE, STATES, HookHealth, Report
+from exporters.sources.health import (
+    DROPS,
+    LARGEST,
+    LATELY,
+    LOOK_EVERY,
+    PARTS,
+    REFUSALS,
+    STALE,
+    STATES,
+    UNREPORTED,
+    HookHealth,
+    Report,
+)
 from exporters.sources.walk import Walk
 
 BEGIN = 1_000_000.0
@@ -77,7 +91,32 @@ def test_what_a_writer_says_is_told(rig: Rig) -> None:
 
 def test_the_words_are_those_of_the_hook_and_of_the_log() -> None:
     assert (*envelope.REASONS, "other") == DROPS
+    assert PARTS == tocsin_litellm.PARTS
+    assert set(tocsin_litellm.unreported_by("1.74.0")) | {"other"} == set(UNREPORTED)
     assert set(STATES) >= {"running", "stopping", "stopped"}
+
+
+def test_what_a_writer_left_out_and_is_not_told_is_reported(rig: Rig) -> None:
+    rig.say(
+        shed={"texts": 2, "odd": 3},
+        content_lost=4,
+        litellm="1.74.3",
+        hook="0.2.0",
+        unreported=["client_address", "odd"],
+    )
+    report = rig.one()
+    assert report.shed == {"texts": 2, "other": 3}
+    assert report.content_lost == 4
+    assert report.unreported == {"client_address", "other"}
+
+
+def test_what_the_gateway_does_not_tell_is_in_the_log_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rig.say(litellm="1.74.3\n", hook="0.2.0", unreported=["client_address"])
+    rig.one()
+    rig.one()
+    (line,) = (entry.message for entry in caplog.records if "LiteLLM" in entry.message)
+    assert line == r"source gw: hook 0.2.0 in LiteLLM 1.74.3\n, which leaves out: client_address"
 
 
 def test_files_are_looked_at_now_and_then_and_not_at_every_poll(rig: Rig) -> None:
@@ -354,7 +393,7 @@ def test_a_real_writer_is_read_and_outlives_being_looked_at(tmp_path: Path) -> N
     assert writer.flush(10)
     reader = HookHealth("gw", [str(folder / "litellm-*.jsonl*")])
     writer.close()
-    reader.look(writer._reported)
+    reader.look(time.time())
     (report,) = reader.reports or ()
     assert report == Report(writer.writer, "stopped", 2, {**NO_DROPS, "error": 1}, age=report.age)
 

@@ -140,6 +140,37 @@ WRITERS: Final = Stat(
 )
 
 
+SHED: Final = Stat(
+    "Hooks: records without some of their parts",
+    "Records that were too large, over the time range. Content: messages or answers are missing, and no rule has seen "
+    "them. Texts: long texts lost their middle. Rest: tracebacks, what guardrails logged, and the like.",
+    {
+        "content": promql("round(%s)", increase("tocsin_hook_content_lost_total")),
+        "texts": promql("round(%s)", increase("tocsin_hook_records_shed_total", is_(part="texts"))),
+        "rest": promql("round(%s)", increase("tocsin_hook_records_shed_total", 'part!="texts"')),
+    },
+    width=12,
+    each={"content": _NONE_IS_WELL, "texts": _NONE_IS_WELL, "rest": ((None, PLAIN),)},
+    no_value="no hook",
+)
+UNREPORTED: Final = Stat(
+    "Hooks: workers whose gateway leaves something out",
+    "Worker processes in a LiteLLM that does not tell client addresses, of accepted calls or of refused keys. Alerts "
+    "on address ranges do not see those. A newer LiteLLM tells them.",
+    {
+        "addresses of accepted calls": promql(
+            "sum(%s)", series("tocsin_hook_unreported_fields", is_(field="client_address"))
+        ),
+        "addresses of refused keys": promql(
+            "sum(%s)", series("tocsin_hook_unreported_fields", is_(field="address_of_refused_credentials"))
+        ),
+    },
+    width=12,
+    steps=_NONE_IS_WELL,
+    no_value="no hook",
+)
+
+
 def memory(q: QueryBuilder) -> Panel:
     """Room below the ceiling that the spec sets."""
     ceiling = q.spec.settings.max_series
@@ -158,4 +189,5 @@ PANELS: Final = (
     *(LAG, UNREAD, RECORDS, GIVEN),
     *(memory, REJECTED, HIDDEN, SAVED, NEWEST, GAPS, LOST),
     *(FOLDED, UNREADABLE, HOOKS_IN_TROUBLE, WRITERS),
+    *(SHED, UNREPORTED),
 )
