@@ -14,7 +14,9 @@ RUNTIME_LOCK := requirements/runtime.lock
 DEV_LOCK := requirements/dev.lock
 # One worker a core; `make test WORKERS=0` runs in one process, for a debugger.
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+# Further options of pytest: `make test OPTIONS=--durations=25` names the slowest.
+OPTIONS ?=
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) $(OPTIONS)
 # Every version and hash comes from the lock; so pip needs no resolver, no cache warnings and no self-check.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
@@ -54,6 +56,19 @@ test: setup check ## everything: checks, then all tests
 .PHONY: fast
 fast: setup ## unit tests only: nothing slow
 	@$(PYTEST) -m "not stack and not slow"
+
+.PHONY: test-clock
+test-clock: setup ## the fast tests at three other times, in other zones and locales, and on a clock that leaps
+	@$(BIN)/python -m tests.clocks
+
+# A loop ends with the shell that started it, however that ends.
+BUSY := import os; shell = os.getppid(); any(os.getppid() != shell for _ in iter(int, 1))
+
+.PHONY: test-busy
+test-busy: setup ## all tests, beside two loops that do nothing but keep the machine busy
+	@loops=(); trap 'kill "$${loops[@]}"' EXIT; \
+	  for _ in 1 2; do $(BIN)/python -c '$(BUSY)' & loops+=("$$!"); done; \
+	  $(PYTEST)
 
 .PHONY: bench
 bench: setup ## figures against named references (JSON=1 prints one JSON object)

@@ -27,6 +27,10 @@ class _Program:
     """The Debian package that holds it."""
     names: tuple[str, ...]
     """What the program is called, upstream's name first: Debian's may differ."""
+    under: str = "usr/bin"
+    """Its folder in the package; a wildcard stands for the machine's architecture."""
+    needs: int = os.X_OK
+    """What must be allowed on the file: a library is read, not run."""
 
 
 _ALERTMANAGER = _Program("prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager"))
@@ -37,6 +41,7 @@ _PROGRAMS: Mapping[str, _Program] = {
     "prometheus-alertmanager": _ALERTMANAGER,
     "amtool": _Program("prometheus-alertmanager", ("amtool",)),
     "mtail": _Program("mtail", ("mtail",)),
+    "libfaketime": _Program("libfaketime", ("libfaketimeMT.so.1",), "usr/lib/*/faketime", os.R_OK),
 }
 
 # Debian's Alertmanager reads its built-in templates from this fixed folder and does not start without it. The unpacked
@@ -52,7 +57,8 @@ def find(name: str, *, fetch: bool = True) -> Path:
     """The path of a server's program or tool.
 
     Args:
-        name: One of prometheus, promtool, alertmanager (also prometheus-alertmanager), amtool and mtail.
+        name: One of prometheus, promtool, alertmanager (also prometheus-alertmanager), amtool and mtail; libfaketime
+            is a library.
         fetch: Whether to download it when it is neither on PATH nor in the cache.
 
     Raises:
@@ -64,6 +70,8 @@ def find(name: str, *, fetch: bool = True) -> Path:
     for candidate in program.names:
         if on_path := shutil.which(candidate):
             return Path(on_path).absolute()
+    if program.needs == os.R_OK and (installed := _inside(Path("/"), program)):
+        return installed
     root = _cache() / program.package
     if found := _inside(root, program):
         return found
@@ -106,8 +114,8 @@ def _cache() -> Path:
 
 
 def _inside(root: Path, program: _Program) -> Path | None:
-    candidates = (root / "usr" / "bin" / name for name in program.names)
-    return next((path for path in candidates if os.access(path, os.X_OK)), None)
+    candidates = (path for name in program.names for path in sorted(root.glob(f"{program.under}/{name}")))
+    return next((path for path in candidates if os.access(path, program.needs)), None)
 
 
 # -------------------------------------------------------------------------------------------------------------- fetch

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +15,7 @@ import yaml
 from alerts.calendar import OffHours
 from exercises import patience
 from spec import load_spec
+from spec.model import Calendar
 from tests.support.calendars import closed_now, last_whole_day, open_by_day
 from tests.support.waiting import wait_for
 
@@ -98,21 +100,26 @@ def test_a_process_that_runs_in_circles_is_lost_in_the_end(process: Process) -> 
 
 
 # ---------------------------------------------------------------------------------------------------- calendars
-def _words(folder: Path, overlay: dict[str, Any], times: list[float]) -> list[str]:
-    path = folder / "overlay.yaml"
-    path.write_text(yaml.safe_dump(overlay))
-    spec = load_spec(path)
-    return OffHours(spec.calendars[spec.settings.offhours_calendar]).words(np.array(times))
+def _words(overlay: dict[str, Any], times: list[float]) -> list[str]:
+    (name,) = overlay["calendars"]
+    assert overlay["settings"] == {"offhours_calendar": name}
+    return OffHours(msgspec.convert(overlay["calendars"][name], Calendar)).words(np.array(times))
+
+
+def test_an_overlay_of_hours_is_sound(tmp_path: Path) -> None:
+    for overlay in (closed_now(), open_by_day(last_whole_day())):
+        (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+        assert load_spec(tmp_path / "overlay.yaml").settings.offhours_calendar in overlay["calendars"]
 
 
 @pytest.mark.parametrize("now", HOURS[::7])
-def test_it_is_off_hours_now_whatever_the_hour_and_day(tmp_path: Path, now: float) -> None:
-    assert set(_words(tmp_path, closed_now(now), [now + 1800 * half for half in range(96)])) == {"true"}
+def test_it_is_off_hours_now_whatever_the_hour_and_day(now: float) -> None:
+    assert set(_words(closed_now(now), [now + 1800 * half for half in range(96)])) == {"true"}
 
 
 @pytest.mark.parametrize("now", HOURS[:25])
-def test_a_day_is_open_from_8_to_20_wherever_it_begins(tmp_path: Path, now: float) -> None:
+def test_a_day_is_open_from_8_to_20_wherever_it_begins(now: float) -> None:
     midnight = last_whole_day(now + 1234)
     assert midnight + 86_400 == now
-    words = _words(tmp_path, open_by_day(midnight), [midnight + 3600 * hour + 60 for hour in range(24)])
+    words = _words(open_by_day(midnight), [midnight + 3600 * hour + 60 for hour in range(24)])
     assert words == ["true"] * 8 + ["false"] * 12 + ["true"] * 4

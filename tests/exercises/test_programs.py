@@ -31,6 +31,8 @@ PATH=/usr/bin:/bin
 case "$(cat "$2")" in
   prometheus) names="prometheus promtool" ;;
   prometheus-alertmanager) names="prometheus-alertmanager amtool" ;;
+  libfaketime) mkdir -p "$3/usr/lib/sparc-linux-gnu/faketime"
+    echo >"$3/usr/lib/sparc-linux-gnu/faketime/libfaketimeMT.so.1" ;;
   *) names="" ;;
 esac
 mkdir -p "$3/usr/bin"
@@ -134,6 +136,13 @@ def test_the_unpacked_alertmanager_reads_its_templates_from_where_it_lies(machin
     machine.has_apt()
     program = programs.find("alertmanager")
     assert program.read_text() == "reads usr/share/prometheus//alertmanager/default.tmpl\n"
+
+
+def test_a_library_is_found_whatever_the_architecture(machine: Machine) -> None:
+    machine.has_apt()
+    found = programs.find("libfaketime")
+    assert machine.downloads in ([], ["libfaketime"])  # none where the machine has it
+    assert found.name == "libfaketimeMT.so.1"
 
 
 # ------------------------------------------------------------------------------------------------------------- failing
