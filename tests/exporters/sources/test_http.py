@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hmac
 import http.client
 import json
 import logging
@@ -100,6 +101,35 @@ def test_every_format_of_litellm_is_taken(source: HttpSource, body: bytes, expec
 
 def test_an_older_token_is_right_until_it_is_taken_out_of_the_file(source: HttpSource) -> None:
     assert post(source, Authorization="bearer an-older-token-of-it")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("presented", "right"),
+    [
+        (BEARER, True),
+        ("Bearer an-older-token-of-it", True),
+        (BEARER[:-1], False),  # a right beginning
+        (f"{BEARER}x", False),
+        ("Bearer " + "x" * 5_000, False),
+        ("Bearer ", False),
+        (f"Basic {TOKEN}", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_token_is_compared_with_every_known_one_by_digests_of_one_length(
+    source: HttpSource, monkeypatch: pytest.MonkeyPatch, presented: str | None, right: bool
+) -> None:
+    compared: list[tuple[int, int]] = []
+    real = hmac.compare_digest
+
+    def counted_compare(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return real(one, other)
+
+    monkeypatch.setattr("exporters.sources.http.hmac.compare_digest", counted_compare)
+    assert source.knows([] if presented is None else [presented]) is right
+    assert compared == [(32, 32)] * 2
 
 
 def test_it_says_how_it_is_doing(source: HttpSource) -> None:
