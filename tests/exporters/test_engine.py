@@ -152,10 +152,11 @@ def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_one_line_of_a_page()
     names = ['say "hi"', "two\nRunbook: evil", "back\\slash", "right\u202eleft", "x" * 10_000]
     engine.feed("gw", [b"".join(line(record(NOW, name[:20], model=name)) for name in names)], now=NOW)
     models = {key[2] for key in settled(engine, NOW)["llm_attempts_total"]}
-    assert models == {'say "hi"', "two\ufffdRunbook: evil", "back\\slash", "right\ufffdleft", "x" * 128}
+    models = {model.partition("~")[0] for model in models}  # what was changed ends in a hash
+    assert models == {'say "hi"', "two?Runbook: evil", "back\\slash", "right?left", "x" * 111}
     engine.feed("gw", [line(record(NOW, "z", user="mallory\nSeverity: low"))], now=NOW)
     actors = {key[0] for key in shown(engine.state.show(NOW))["llm_requests_by_actor"]}
-    assert actors == {"alice", "mallory\ufffdSeverity: low"}
+    assert {actor.partition("~")[0] for actor in actors} == {"alice", "mallory?Severity: low"}
 
 
 def test_a_violator_is_never_pushed_out_by_noisier_ones() -> None:

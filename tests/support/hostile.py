@@ -21,6 +21,8 @@ TEXTS: Final[dict[str, str]] = {
     "zero_width": f"{MARK}\u200b\u200c\u200d\u2060\ufeff\u00ad\U000e0041",
     "lone_surrogate": f"{MARK}\ud83d and \udc00",
     "long": MARK + "A" * 10_240,
+    "long_twin": MARK + "A" * 10_239 + "B",
+    "zero_width_twin": f"{MARK}\u200c\u200b\u200d\u2060\ufeff\u00ad\U000e0041",
     "combining": MARK + "Z" + "\u0351" * 500,
     "template": f'{MARK}{{{{ printf "%s" "executed" }}}}{{{{ .Labels }}}}{{{{ end }}}}{{{{ define "x" }}}}',
     "template_query": f'{MARK}{{{{ query "up" | first | value }}}}{{{{ $labels.instance }}}}$labels $value',
