@@ -7,6 +7,7 @@ everything that a source gave out is counted; and whoever waits longest is next 
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -25,8 +26,11 @@ from exporters.pace import Pace
 from exporters.process import trim
 from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
 from exporters.samples import Table
+from exporters.signals.saved import check, parts
 from exporters.signals.state import SignalState
 from exporters.sources import Chunk, Source
+from exporters.sources.http import position_of
+from exporters.sources.identity import load_positions
 from exporters.state import StateError, StateFolder
 from spec.version import VERSION
 
@@ -240,7 +244,8 @@ class Exporter:
         except OSError as error:
             self._state.health.add("tocsin_snapshot_failures_total")
             if not self._failing:
-                log.error("cannot save the state in %s: %s; make room there", self._folder.path, error.strerror)
+                advice = "; make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+                log.error("cannot save the state in %s: %s%s", self._folder.path, error.strerror, advice)
             self._failing = True
             return True
         except Exception as error:
@@ -273,19 +278,45 @@ class Exporter:
 def restore(engine: Engine, folder: StateFolder) -> dict[str, Any] | None:
     """Take the saved state into the engine; the saved positions of each source, None on a first start.
 
+    A state of any other shape than was saved gives way to the one before, and that to an empty one.
+
     Raises:
-        StateError: it was written by a newer version.
+        StateError: it was written by a newer version, or cannot be read.
     """
-    loaded = folder.load()
+    loaded = folder.load(lambda data: _try(engine, data))
     health = engine.state.health
-    if loaded.damaged:
-        log.error("the state was damaged (%s); going on from the one before, counters start at 0", loaded.damaged)
     if loaded.data is None:
         if loaded.damaged:
+            log.error("the state was damaged (%s), and so is the one before; starting with none", loaded.damaged)
             health.add("tocsin_state_resets_total", ("damaged",))
         return None
+    if loaded.damaged:
+        log.error("the state was damaged (%s); going on from the one before, counters start at 0", loaded.damaged)
     for reason in engine.state.load(loaded.data["state"], reset_counters=bool(loaded.damaged)):
         log.warning("part of the saved state does not fit the present spec and starts anew: %s", reason)
         health.add("tocsin_state_resets_total", (reason,))
     positions: dict[str, Any] = loaded.data["positions"]
     return positions
+
+
+def _try(engine: Engine, data: dict[str, Any]) -> None:
+    """See whether a state can be taken, shown and saved again; what is left of it is thrown away.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    state, positions = parts(data)
+    check(state)
+    for found in positions.values():
+        if "spool" in found:
+            position_of(found)
+        else:
+            load_positions(found)
+    for reset in (False, True):
+        trial = engine.state.anew()
+        try:
+            trial.load(data["state"], reset_counters=reset)
+            trial.show(time.time())
+            trial.save()
+        except Exception as error:
+            raise ValueError(f"it cannot be taken up: {fault_of('load', error).place}") from error

@@ -6,22 +6,28 @@ read in pieces, so that a save does not take as much memory again as the state.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import io
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
 import xxhash
 
+from spec.beneath import LinkError, make_private, open_in
+
 VERSION = 1
 _MAGIC = b"TOCSIN-STATE\n"
 _HEAD = len(_MAGIC) + 4 + 8  # magic, version, checksum
 _ARRAY = 1  # msgpack extension type
+_DTYPES: Final = frozenset(("|b1", "|u1", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"))
 _MAP32, _ARRAY32, _EXT32 = b"\xdf", b"\xdd", b"\xc9"  # msgpack's first bytes of what has a length of four
 
 
@@ -51,14 +57,19 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state"
         self.previous = folder / "state.previous"
+        self._place = folder
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
             self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(f"state folder {folder}: {error.strerror}; make it writable for this user") from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = open_in(self._folder, "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
+        except OSError as error:
+            os.close(self._folder)
+            raise StateError(f"state folder {folder}: {error.strerror}; make it writable for this user") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when a process ends
         except OSError as error:
             self.close()
             text = f"state folder {folder} is used by another exporter; give each its own, or end the other one"
@@ -73,36 +84,80 @@ class StateFolder:
         """Write the state; its size in bytes.
 
         Raises:
-            OSError: it could not be written; the last state is still whole.
+            OSError: it could not be written, or the folder is another one now; the last state is still whole.
         """
-        draft = self.path.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            size = _write(file, data)
-            file.flush()
-            os.fsync(file.fileno())
-        if self.path.exists():
-            self.path.replace(self.previous)
-        draft.replace(self.path)
+        self._require_ours()
+        draft = self.path.name + ".new"
+        self._remove(draft)  # also a link, which nothing is to be written through
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(open_in(self._folder, draft, flags, 0o600), "wb") as file:
+                size = _write(file, data)
+                file.flush()
+                os.fsync(file.fileno())
+            self._move(self.path.name, self.previous.name)
+            os.rename(draft, self.path.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except OSError:
+            self._remove(draft)  # on a full disk it is in the way
+            raise
         os.fsync(self._folder)  # or power loss could bring the one before back
         return size
 
-    def load(self) -> Loaded:
-        """Read the newest state.
+    def _require_ours(self) -> None:
+        """The folder and its lock are still those that were locked, so that nobody else writes here."""
+        for path, descriptor in ((self._place, self._folder), (self._place / "lock", self._lock)):
+            try:
+                ours = os.path.samestat(path.stat(follow_symlinks=descriptor == self._folder), os.fstat(descriptor))
+            except FileNotFoundError:
+                ours = False
+            if not ours:
+                raise OSError(
+                    errno.ESTALE, "it was replaced while the exporter runs; start the exporter again", str(path)
+                )
+
+    def _move(self, name: str, to: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(name, to, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._folder)
+
+    def load(self, usable: Callable[[dict[str, Any]], None] = lambda _data: None) -> Loaded:
+        """Read the newest state that is whole, and that `usable` does not refuse by a ValueError.
 
         Raises:
-            StateError: it was written by a newer version.
+            StateError: it was written by a newer version, or cannot be read.
         """
+        damaged = ""
+        for path in (self.path, self.previous):
+            try:
+                data = decode(self._read(path))
+                usable(data)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                damaged = damaged or str(error)
+                if path is self.path:
+                    with contextlib.suppress(OSError):
+                        self._move(path.name, f"{path.name}.damaged")
+                continue
+            except OSError as error:
+                raise StateError(f"{path}: {error.strerror}; make it readable for this user") from error
+            return Loaded(data, damaged)
+        return Loaded(None, damaged)
+
+    def _read(self, path: Path) -> bytes:
+        """The content of a state file. Raises OSError; ValueError: what is there is no file of ours."""
         try:
-            return Loaded(decode(self.path.read_bytes()))
-        except FileNotFoundError:
-            damaged = ""
-        except ValueError as error:
-            damaged = str(error)
-            self.path.replace(self.path.with_suffix(".damaged"))
-        try:
-            return Loaded(decode(self.previous.read_bytes()), damaged)
-        except (FileNotFoundError, ValueError):
-            return Loaded(None, damaged)
+            descriptor = open_in(self._folder, path.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except LinkError:
+            raise ValueError(f"{path.name} is a symbolic link") from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError(f"{path.name} is no regular file")
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
 
 
 def encode(data: dict[str, Any]) -> bytes:
@@ -141,7 +196,12 @@ def decode(content: bytes) -> dict[str, Any]:
     body = memoryview(content)[_HEAD:]
     if xxhash.xxh3_64_digest(body) != content[_HEAD - 8 : _HEAD]:
         raise ValueError("the state file's checksum is wrong")
-    data: dict[str, Any] = msgspec.msgpack.decode(body, ext_hook=_from_extension)
+    try:
+        data: object = msgspec.msgpack.decode(body, ext_hook=_from_extension)
+    except (TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"the state file holds what was never saved: {type(error).__name__}") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ValueError("the state file holds no state")
     return data
 
 
@@ -171,4 +231,6 @@ def _from_extension(code: int, content: memoryview) -> object:
         raise ValueError(f"the state file holds an unknown type {code}")
     size = int.from_bytes(content[:4], "big")
     dtype, shape = msgspec.msgpack.decode(content[4 : 4 + size], type=tuple[str, list[int]])
+    if dtype not in _DTYPES or any(length < 0 for length in shape):
+        raise ValueError(f"the state file holds an unknown kind of numbers {dtype[:20]!r}")
     return np.frombuffer(content[4 + size :], np.dtype(dtype)).reshape(shape).copy()

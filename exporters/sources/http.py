@@ -21,6 +21,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from exporters.sources.chunk import Chunk
 from exporters.sources.readers import buffer_of
 from exporters.sources.records import BodyError, lines_of, unpack
@@ -375,6 +377,10 @@ class _Bucket:
 
 
 def position_of(saved: Mapping[str, Any] | None) -> SpoolPosition | None:
-    """The position in what was saved of a source; None when there is none."""
+    """The position in what was saved of a source; None when there is none.
+
+    Raises:
+        ValueError: it is none.
+    """
     plain = saved.get("spool") if saved else None
-    return SpoolPosition(**plain) if isinstance(plain, dict) and "segment" in plain else None
+    return msgspec.convert(plain, SpoolPosition) if isinstance(plain, dict) and "segment" in plain else None

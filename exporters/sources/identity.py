@@ -11,7 +11,7 @@ Log lines with times and identifiers in them never agree by accident.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 import xxhash
@@ -24,10 +24,13 @@ Skip = Literal["", "line", "hole"]
 at the start of a file that was cut under it."""
 
 
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
 class Fingerprint(msgspec.Struct, frozen=True):
     """The 64-bit xxhash (XXH3) of `length` bytes. Of none: matches everything."""
 
-    length: int = 0
+    length: Annotated[int, msgspec.Meta(ge=0, le=COVERED)] = 0
     hash: int = 0
 
     @classmethod
@@ -64,12 +67,12 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     identity: Identity
-    generation: int
+    generation: _Whole
     path: str
     stem: str
-    offset: int
+    offset: _Whole
     before: Fingerprint
-    size: int
+    size: _Whole
     skip: Skip = ""
     done: bool = False
     ignored: bool = False

@@ -17,16 +17,20 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
 import msgspec
 
 from exporters.sources.readers import Buffer
+from spec.beneath import make_private
 
 SEGMENT: Final = 16 * 1024 * 1024
 """Bytes after which a new segment is begun."""
 _SUFFIX: Final = ".jsonl"
 _STEP: Final = 64 * 1024  # bytes, looking for a segment's last line end
+
+
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class SpoolFullError(Exception):
@@ -40,8 +44,8 @@ class SpoolSlowError(Exception):
 class SpoolPosition(msgspec.Struct, frozen=True):
     """How far a spool was read: all before byte `offset` of a segment."""
 
-    segment: int = 0
-    offset: int = 0
+    segment: _Whole = 0
+    offset: _Whole = 0
 
 
 class _Batch:
@@ -69,7 +73,7 @@ class Spool:
         self.lost = 0
         self._folder = folder
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._sizes = {number: _size(path) for number, path in segments(folder).items()}
         self._taken = sum(self._sizes.values())

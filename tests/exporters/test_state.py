@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_last_state_whole(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     folder.save({"n": 1})
     (tmp_path / "state.new").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="File exists"):
         folder.save({"n": 2})
     assert folder.load().data == {"n": 1}
 

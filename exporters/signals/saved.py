@@ -1,0 +1,237 @@
+"""The shape of a saved state, checked before anything is taken from it.
+
+A checksum says that a file is as it was written, not that what was written can be used. So types, lengths, ranges and
+the numbers' signs are checked here, and whatever refers to a group by its row has to find one. Keys that are not known
+are left alone, and so are parts of signals that the spec has no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+
+_Number = Annotated[float, msgspec.Meta(ge=0)]
+_Row = Annotated[int, msgspec.Meta(ge=0)]
+_RING: Final = 3  # dimensions of a flow's sums in states of earlier versions
+
+
+class _Table(msgspec.Struct):
+    layout: list[Any]
+    labels: list[list[str]]
+    values: Any
+
+
+class _Held(msgspec.Struct):
+    keys: list[list[str]]
+    first_shown: Any
+    shows: Any
+    shown: Any
+
+
+class _Health(_Held):
+    values: list[_Number]
+
+
+class _Families(msgspec.Struct):
+    tables: dict[str, _Table]
+    rollups: dict[str, _Held]
+
+
+class _Groups(msgspec.Struct):
+    names: list[str | None]
+    extra: list[str]
+    touched: Any
+    free: list[_Row]
+
+
+class _Flow(msgspec.Struct):
+    members: list[str]
+    by: str
+    window: float
+    stamp: Any
+    sum: Any
+
+
+class _Peaks(msgspec.Struct):
+    rows: Any
+    value: Any
+    part: Any
+    served: Any
+
+
+class _Tracker(msgspec.Struct):
+    print: str
+    peaks: _Peaks | None
+    crossed: list[tuple[str, _Row, float]]
+    hits: list[tuple[_Row, float, list[float], list[bool]]] = []
+    seen: list[tuple[_Row, float, list[float], list[str]]] = []
+    sole: tuple[list[_Row], list[str], list[float]] = ([], [], [])
+
+
+class _Signals(msgspec.Struct):
+    entities: dict[str, _Groups]
+    published: dict[str, list[_Row]]
+    violating: dict[str, list[_Row]]
+    flows: list[_Flow]
+    trackers: dict[str, _Tracker]
+
+
+class _Ids(msgspec.Struct):
+    young: Any
+    old: Any
+
+
+class _Requests(msgspec.Struct):
+    settled: _Ids
+    pending: list[tuple[_Row, float, _Row]]
+    newest: float
+
+
+class _Told(msgspec.Struct):
+    met: list[str]
+    known: list[tuple[str, str, dict[str, _Row]]]
+
+
+class _Writers(msgspec.Struct):
+    known: list[tuple[str, str, int, bool, list[list[float]]]]
+    recent: dict[str, list[float]]
+    told: _Told | None = None
+
+
+class _State(msgspec.Struct):
+    families: _Families
+    signals: _Signals
+    health: dict[str, _Health]
+    scrapes: tuple[float, float]
+    seen: _Ids
+    requests: _Requests
+    newest: dict[str, float]
+    seed: _Row | None = None
+    writers: _Writers | None = None
+
+
+def check(data: object) -> None:
+    """See whether this is what `SignalState.save` gave, as far as can be known without its spec.
+
+    Raises:
+        ValueError: it is not; the text says where.
+    """
+    state = msgspec.convert(data, _State)
+    for name, table in state.families.tables.items():
+        values = _array(table.values, "f", 2, f"table {name}")
+        _require(len(values) == len(table.labels), f"table {name} has another number of labels than of rows")
+        _require(_counts(values), f"table {name} has a number that is none, or is below 0")
+    for name, held in [*state.families.rollups.items(), *state.health.items()]:
+        _check_held(held, name)
+    for name, health in state.health.items():
+        _require(len(health.values) == len(health.keys), f"{name} has another number of values than of series")
+        _require(all(map(np.isfinite, health.values)), f"{name} has a number that is none")
+    _check_signals(state.signals)
+    for ids in (state.seen, state.requests.settled):
+        for part in (ids.young, ids.old):
+            _array(part, "u", 1, "ids")
+    times = [*state.scrapes, state.requests.newest, *state.newest.values()]
+    _require(not any(map(np.isnan, times)), "a time is none")
+
+
+def _check_held(held: _Held, name: str) -> None:
+    shown = _array(held.shown, "f", 2, name)
+    sizes = {len(_array(held.first_shown, "f", 1, name)), len(_array(held.shows, "i", 1, name)), len(shown)}
+    _require(len(sizes) == 1 and max(sizes) <= len(held.keys), f"{name} has another number of values than of series")
+    _require(_counts(shown) and not np.isnan(held.first_shown).any(), f"{name} has a number that is none, or below 0")
+    _require(not (held.shows < 0).any(), f"{name} was shown less than never")
+
+
+def _check_signals(signals: _Signals) -> None:
+    sizes = {}
+    for by, groups in signals.entities.items():
+        sizes[by] = size = len(groups.names)
+        touched = _array(groups.touched, "f", 1, by)
+        _require(len(groups.extra) == len(touched) == size, f"groups of {by} have parts of different lengths")
+        _require(not np.isnan(touched).any(), f"groups of {by} have a time that is none")
+        _rows(groups.free, size, f"groups of {by}")
+        free = set(groups.free)
+        _require(len(free) == len(groups.free), f"groups of {by} have a free row twice")
+        names = [name for name in groups.names if name is not None]
+        _require(len(set(names)) == len(names), f"groups of {by} have a name twice")
+        _require(
+            all((name is None) == (row in free) for row, name in enumerate(groups.names)),
+            f"groups of {by} have a free row with a name, or one without that is not free",
+        )
+    for part in (signals.published, signals.violating):
+        for by, rows in part.items():
+            _rows(rows, sizes.get(by, 0), f"groups of {by}")
+    for flow in signals.flows:
+        _check_flow(flow, sizes.get(flow.by, 0))
+    most = max(sizes.values(), default=0)
+    for name, tracker in signals.trackers.items():
+        _check_tracker(tracker, most, f"signal {name}")
+
+
+def _check_flow(flow: _Flow, size: int) -> None:
+    where = f"a flow of {flow.by}"
+    stamp = _array(flow.stamp, "i", 2, where)
+    total = _array(flow.sum, "f", _RING if getattr(flow.sum, "ndim", 0) == _RING else 2, where)
+    if total.ndim == _RING:
+        _require(total.shape[1:] == stamp.shape and len(stamp) <= size, f"{where} has parts of different lengths")
+    else:
+        _require(stamp.shape == (2, total.shape[1]), f"{where} has parts of different lengths")
+        _require(stamp.dtype == np.int32, f"{where} has numbers of another size")
+        _rows(stamp[0], size, where)
+    _require(np.isfinite(total).all(), f"{where} has a number that is none")
+
+
+def _check_tracker(tracker: _Tracker, size: int, where: str) -> None:
+    if (peaks := tracker.peaks) is not None:
+        peaking = _array(peaks.rows, "i", 1, where)
+        _rows(peaking, size, where)
+        for part in (peaks.value, peaks.part, peaks.served):
+            _require(len(_array(part, "f", 1, where)) == len(peaking), f"{where} has parts of different lengths")
+            _require(not np.isnan(part).any(), f"{where} has a number that is none")
+    rows = [row for _, row, _ in tracker.crossed] + [hit[0] for hit in tracker.hits] + [one[0] for one in tracker.seen]
+    _rows([*rows, *tracker.sole[0]], size, where)
+    lists = [(hit[1], hit[2], len(hit[3])) for hit in tracker.hits]
+    lists += [(one[1], one[2], len(one[3])) for one in tracker.seen]
+    for _, at, values in lists:
+        _require(len(at) == values and at == sorted(at), f"{where} has times without values, or unsorted")
+    sole = tracker.sole
+    _require(len(sole[0]) == len(sole[1]) == len(sole[2]), f"{where} has parts of different lengths")
+    times = [time for _, _, time in tracker.crossed] + sole[2]
+    times += [time for touched, at, _ in lists for time in (touched, *at)]
+    _require(not any(map(np.isnan, times)), f"{where} has a time that is none")
+
+
+def _array(value: object, kind: str, dimensions: int, where: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """`value`, if it is an array of 4 or 8 bytes a number, of that kind and so many dimensions."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind != kind or value.ndim != dimensions:
+        raise ValueError(f"{where} has something else where numbers should be")
+    _require(value.dtype.isnative and value.dtype.itemsize in (4, 8), f"{where} has numbers of another size")
+    return value
+
+
+def _counts(values: np.ndarray[Any, np.dtype[Any]]) -> bool:
+    return bool(np.isfinite(values).all() and (values >= 0).all())
+
+
+def _rows(rows: Iterable[int], size: int, where: str) -> None:
+    found = np.asarray(list(rows), dtype=object)
+    _require(all(0 <= row < size for row in found), f"{where} refers to a row that is not there")
+
+
+def _require(fact: object, text: str) -> None:
+    if not fact:
+        raise ValueError(text)
+
+
+def parts(data: Mapping[str, Any]) -> tuple[object, Mapping[str, Mapping[str, Any]]]:
+    """The state and the positions in what a state file holds.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if "state" not in data or "positions" not in data:
+        raise ValueError("the state file holds no state")
+    return data["state"], msgspec.convert(data["positions"], dict[str, dict[str, Any]])
