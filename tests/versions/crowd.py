@@ -7,7 +7,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,12 @@ from typing import Any, Final
 import requests
 import yaml
 
-from exporters.hooks.litellm import tocsin_litellm
 from exporters.sources.http import HttpSource
 from exporters.sources.spool import Spool
 from tests.exporters.gateways.samples import decode, rows
 from tests.support.litellm_process import LiteLLMProcess
 from tests.versions.cases import ALICE, CASES, GATEWAYS_OWN, Case
-from tests.versions.loading import LOADS, SHIM, load
+from tests.versions.loading import LOADS, MODULE, SHIM, load
 from tests.versions.provider import MARK, Provider
 
 Json = dict[str, Any]
@@ -36,12 +35,15 @@ NO_POSTS: Final = frozenset({"1.74.3"})
 _GATEWAY: Final = Path(__file__).parent / "gateway"
 _TOKEN: Final = "token-of-the-crowd"
 _MASTER: Final = "sk-master-of-the-crowd"
+_LAST: Final = "last"
 _FLUSH: Final = "flush"
+_MORE: Final = frozenset({_LAST, _FLUSH})
+"""Requests beside the cases: one whose record shows that LiteLLM has got round to logging, one that lets it post."""
 _AT_ONCE: Final = 8
 _PATIENCE: Final = 300.0
 """Seconds for which a client waits, or nothing new may come: far more than any machine needs."""
 _QUIET: Final = 4.0
-"""Seconds without anything new after which all has come."""
+"""Seconds without anything new after which all has come: a broken stream has no last record to wait for."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,10 @@ class Seen:
 
 
 class CrowdProxy(LiteLLMProcess):
-    """LiteLLM for the crowd: the hook as its documentation loads it, posts to `posts`, with or without custom auth."""
+    """LiteLLM for the crowd, with posts to `posts`.
+
+    With custom auth the hook comes by a file of one line, without it as a copied file: the ways that every version has.
+    """
 
     def __init__(self, folder: Path, provider: str, posts: str, *, version: str, custom_auth: bool) -> None:
         self.records = folder / "records"
@@ -76,11 +81,12 @@ class CrowdProxy(LiteLLMProcess):
         settings = {
             "PROVIDER": provider,
             "LITELLM_MASTER_KEY": _MASTER,
-            "PYTHONPATH": str(Path(tocsin_litellm.__file__).parent),
             "TOCSIN_HOOK_FOLDER": str(self.records),
             "TOCSIN_HOOK_MEMORY": str(folder),
-            "DEFAULT_FLUSH_INTERVAL_SECONDS": "36000",  # never by the clock: see `_post_all`
+            "DEFAULT_FLUSH_INTERVAL_SECONDS": "36000",  # never by the clock: see guards.py
         }
+        if custom_auth:
+            settings["PYTHONPATH"] = str(MODULE.parent)
         super().__init__(folder, settings, version=version)
 
     def prepare(self) -> None:
@@ -88,7 +94,7 @@ class CrowdProxy(LiteLLMProcess):
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in ("entry.py", "guards.py"):
             shutil.copyfile(_GATEWAY / name, self._folder / name)
-        (self._folder / "tocsin_hook.py").write_text(SHIM)
+        (self._folder / "tocsin_hook.py").write_text(SHIM if self._custom_auth else MODULE.read_text())
         config = yaml.safe_load((_GATEWAY / "config.yaml").read_text())
         config["litellm_settings"]["callbacks"] = ["tocsin_hook.hook"]
         if not self._custom_auth:
@@ -103,6 +109,10 @@ class CrowdProxy(LiteLLMProcess):
                 }
             }
         (self._folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def written(self) -> str:
+        """What the hook has written so far."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.records.glob("*.jsonl")))
 
     def ready(self) -> bool:
         """The hook has made its file."""
@@ -121,10 +131,10 @@ def ask_everything(folder: Path, version: str, cases: Sequence[Case] = CASES) ->
             proxy = CrowdProxy(home, provider.address, posts, version=version, custom_auth=custom_auth)
             with proxy:
                 _ask_all(proxy.address, [case for case in cases if case.custom_auth == custom_auth], seen)
-                _settle(lambda records=proxy.records: _size(records))  # type: ignore[misc]
+                key = ALICE if custom_auth else _MASTER
+                _settle(proxy, key)
                 if version not in NO_POSTS:
-                    _post_all(proxy.address, custom_auth=custom_auth)
-                    _settle(lambda source=source: source.status().spool_bytes)  # type: ignore[misc]
+                    _more(proxy.address, key, _FLUSH, "guard=pre-flush")
             arrived[HOOK] += [path.read_bytes() for path in sorted(proxy.records.glob("*.jsonl"))]
             arrived[POSTS] += [bytes(chunk.data) for chunk in source.read(1 << 40, now=0.0)]
             source.close()
@@ -136,7 +146,7 @@ def ask_everything(folder: Path, version: str, cases: Sequence[Case] = CASES) ->
         seen.fields_dropped[way] = dict(batch.dropped_fields)
         found: dict[str, list[Json]] = {}
         for row in rows(batch):
-            if (owner := owners.of(row["raw"])) != _FLUSH:
+            if (owner := owners.of(row["raw"])) not in _MORE:
                 found.setdefault(owner, []).append(row)
         seen.attempts[way] = found
     return seen
@@ -146,7 +156,7 @@ class _Owners:
     """Which case a record is of: its words tell, else the key, else its call id."""
 
     def __init__(self, cases: Iterable[Case]) -> None:
-        self._names = {case.name for case in cases} | {_FLUSH}
+        self._names = {case.name for case in cases} | _MORE
         self._keys = {hashlib.sha256(case.key.encode()).hexdigest(): case.name for case in cases if case.refused}
 
     def of(self, raw: bytes) -> str:
@@ -190,22 +200,20 @@ def _ask(session: requests.Session, address: str, case: Case) -> int:
         return 0  # the gateway broke off, as its provider did
 
 
-def _post_all(address: str, *, custom_auth: bool) -> None:
-    """Let LiteLLM post what it has gathered, in one go: older versions lose what they log during a post, by chance."""
-    flush = {"model": "answers", "messages": [{"role": "user", "content": f"case={_FLUSH} guard=pre-flush"}]}
-    headers = {"Authorization": f"Bearer {ALICE if custom_auth else _MASTER}"}
-    requests.post(address + "/v1/chat/completions", json=flush, headers=headers, timeout=_PATIENCE).raise_for_status()
+def _more(address: str, key: str, name: str, text: str = "") -> None:
+    body = {"model": "answers", "messages": [{"role": "user", "content": f"case={name} {text}"}]}
+    headers = {"Authorization": f"Bearer {key}"}
+    requests.post(address + "/v1/chat/completions", json=body, headers=headers, timeout=_PATIENCE).raise_for_status()
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.jsonl"))
-
-
-def _settle(state: Callable[[], object]) -> None:
-    """Wait until nothing new has come for a while."""
-    begun = since = time.monotonic()
-    before = state()
-    while time.monotonic() - since < _QUIET and time.monotonic() - begun < _PATIENCE:
+def _settle(proxy: CrowdProxy, key: str) -> None:
+    """Wait until the record of a last request has come, and then nothing new any more."""
+    _more(proxy.address, key, _LAST)
+    deadline = time.monotonic() + _PATIENCE
+    while f"case={_LAST}" not in proxy.written() and time.monotonic() < deadline:
         time.sleep(0.1)
-        if (now := state()) != before:
+    before, since = proxy.written(), time.monotonic()
+    while time.monotonic() - since < _QUIET and time.monotonic() < deadline:
+        time.sleep(0.1)
+        if (now := proxy.written()) != before:
             before, since = now, time.monotonic()

@@ -43,6 +43,8 @@ def _attempts(case: Case, rows: list[Json]) -> list[str]:
         wrong.append(f"{case.name}: {len(left)} attempts too many: {left}")
     if not rows and not case.attempts:
         wrong.append(f"{case.name}: no record")
+    if case.group.startswith("guard-") and sum(row["verdict"] == "block" for row in rows) > 1:
+        wrong.append(f"{case.name}: one block counts as several")
     if len({row["call_id"] for row in rows}) > 1:
         wrong.append(f"{case.name}: one request counts as {len({row['call_id'] for row in rows})}")
     return wrong

@@ -27,6 +27,13 @@ _BEGIN: Final = "<!-- versions: written by `python -m tests.versions.known` -->\
 _END: Final = "<!-- versions: end -->\n"
 MISSING: Final = "missing"
 WRONG: Final = "wrong"
+CHANCE: Final = "chance"
+_WORDS: Final = {MISSING: "no", WRONG: "**wrong**", CHANCE: "by chance"}
+_WHOSE: Final = {
+    MISSING: "LiteLLM does not tell",
+    WRONG: "Tocsin's fault, to be mended",
+    CHANCE: "LiteLLM tells it sometimes",
+}
 _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
 
 
@@ -35,7 +42,7 @@ class Known:
     """Features that are not right in some versions.
 
     `kind`: MISSING is what LiteLLM does not tell, so that nobody can know it; WRONG is a fault of Tocsin's own, to be
-    mended. `blind` are the alerts that cannot see what they should.
+    mended; CHANCE is what LiteLLM tells sometimes. `blind` are the alerts that cannot see what they should.
     """
 
     features: tuple[str, ...]
@@ -67,7 +74,7 @@ def load() -> list[Known]:
             (known.features, {*_BY_NAME}),
             (known.versions, {*VERSIONS}),
             (known.ways, {*WAYS}),
-            ((known.kind,), {MISSING, WRONG}),
+            ((known.kind,), {*_WORDS}),
             (known.blind, alerts),
         ):
             if unknown := {*part} - allowed:
@@ -122,8 +129,7 @@ def table() -> str:
             if known.blind
             else ""
         )
-        whose = "LiteLLM does not tell: " if known.kind == MISSING else "Tocsin's fault, to be mended: "
-        lines.append(f"{numbers[known]}. {whose}{known.why}{blind}")
+        lines.append(f"{numbers[known]}. {_WHOSE[known.kind]}: {known.why}{blind}")
     return "\n".join(lines) + "\n"
 
 
@@ -134,9 +140,6 @@ def _cell(feature: Feature, version: str, known: Mapping[tuple[str, str], Known]
     if len({*words.values()}) == 1:
         return words[ways[0]]
     return "; ".join(f"{way}: {word}" for way, word in words.items())
-
-
-_WORDS: Final = {MISSING: "no", WRONG: "**wrong**"}
 
 
 def page_with_table(text: str) -> str:

@@ -15,7 +15,7 @@ SHIM: Final = "from tocsin_litellm import hook\n"
 PACKAGE, SHIMMED, COPIED = "package", "shim", "copy"
 LOADS: Final = (PACKAGE, SHIMMED, COPIED)
 
-_MODULE: Final = Path(tocsin_litellm.__file__)
+MODULE: Final = Path(tocsin_litellm.__file__)
 _CODE: Final = """
 import sys
 from litellm.integrations.custom_logger import CustomLogger
@@ -39,8 +39,8 @@ def load(folder: Path, version: str, load: str) -> str:
         name = "tocsin_hook"
         (folder / f"{name}.py").write_text(SHIM)
     elif load == COPIED:
-        (folder / f"{name}.py").write_bytes(_MODULE.read_bytes())
-    installed = {} if load == COPIED else {"PYTHONPATH": str(_MODULE.parent)}
+        (folder / f"{name}.py").write_bytes(MODULE.read_bytes())
+    installed = {} if load == COPIED else {"PYTHONPATH": str(MODULE.parent)}
     kept = {known: os.environ[known] for known in ("PATH", "HOME", "LANG", "TMPDIR") if known in os.environ}
     done = subprocess.run(
         [environment(version) / "bin" / "python", "-c", _CODE, f"{name}.hook", str(folder / "config.yaml")],
