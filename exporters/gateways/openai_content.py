@@ -119,13 +119,17 @@ class Incomplete(msgspec.Struct, gc=False):
     reason: str | None = None
 
 
+class Format(msgspec.Struct, gc=False):
+    """``text`` of the Responses API: how the answer is formatted. It holds no words."""
+
+
 class Response(msgspec.Struct, gc=False):
     """An answer: `choices` of chat and text completions, `output` of the Responses API, `content` of Anthropic's."""
 
     choices: list[Choice] | None = None
     output: list[Part] | str | None = None
     content: list[Part] | str | None = None
-    text: str | None = None
+    text: str | Format | None = None
     incomplete_details: Incomplete | None = None
 
 
@@ -288,7 +292,7 @@ class Collector:
 
     def _answer(self, response: Response) -> None:
         """What stands outside of the choices."""
-        if response.text:
+        if isinstance(response.text, str):
             self._text("output", response.text)
         self._content("output", response.output)
         self._content("output", response.content)

@@ -19,7 +19,7 @@ from exporters.gateways.decode import Fields, prune, transposed
 from exporters.gateways.envelope import FeedDecoder
 from exporters.gateways.litellm.errors import REFUSALS, Failure, classify, lost_refusal
 from exporters.gateways.litellm.flat import flat_record
-from exporters.gateways.litellm.guardrails import ended_by_gateway, graver, stage_of_block, verdict_of
+from exporters.gateways.litellm.guardrails import ended_by_gateway, graver, listed, stage_of_block, verdict_of
 from exporters.gateways.litellm.numbers import instants_of, number_columns
 from exporters.gateways.litellm.record import (
     ALWAYS_PATHS,
@@ -236,7 +236,7 @@ class LiteLLM:
                     error.error_message in REFUSALS
                     or (not known and lost_refusal(fields["call_type"][row], code, error.error_message))
                 ),
-                stage_of_block(fields["guardrail_information"][row], refused=ended_by_gateway(error)),
+                stage_of_block(listed(fields["guardrail_information"][row]), refused=ended_by_gateway(error)),
                 error.llm_provider in _NO_PROVIDER,
             )
             classes[row], settled[row] = self._classes[failure]
@@ -246,8 +246,10 @@ class LiteLLM:
         want, names = self._columns, self._names
         verdicts = ["none"] * batch.size
         for row, guardrails in enumerate(fields["guardrail_information"]):
-            refused = bool(guardrails) and ended_by_gateway(fields["error_information"][row])
-            for guardrail in guardrails or ():
+            if guardrails is None:
+                continue
+            refused = ended_by_gateway(fields["error_information"][row])
+            for guardrail in listed(guardrails):
                 verdict = verdict_of(guardrail, refused=refused)
                 if verdict != "none":
                     verdicts[row] = graver(verdicts[row], verdict)

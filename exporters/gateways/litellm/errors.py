@@ -46,6 +46,8 @@ _BY_NAME = {
     **dict.fromkeys(_NETWORK, "network"),
     **dict.fromkeys(_CANCELLED, "cancelled"),
 }
+_POLICY = frozenset(("content_policy_violation", "content_filter"))
+"""What providers call a refusal by their policy, where LiteLLM itself sees a bad request."""
 _BY_STATUS = {404: "model_not_found", 408: "timeout", 499: "cancelled", 504: "timeout"}
 
 
@@ -117,7 +119,7 @@ def _error_class(failure: Failure) -> str:
         return _BY_NAME[failure.name]
     if failure.stopped and (failure.at_gateway or failure.unprovided) and status not in (401, 429):
         return "guardrail_block"
-    if word == "CONTENT_POLICY_VIOLATION":
+    if word == "CONTENT_POLICY_VIOLATION" or failure.code in _POLICY:
         return "guardrail_block" if failure.at_gateway else "provider_policy"
     if failure.limit == "budget":
         return "quota"

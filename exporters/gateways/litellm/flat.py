@@ -17,7 +17,7 @@ from exporters.gateways import instants
 from exporters.gateways.address import address_of
 from exporters.gateways.lenient import parse
 from exporters.gateways.litellm.errors import http_status
-from exporters.gateways.litellm.guardrails import ended_by_gateway, verdict_of
+from exporters.gateways.litellm.guardrails import ended_by_gateway, listed, verdict_of
 from exporters.gateways.litellm.record import Guardrail, Record
 from exporters.gateways.names import short
 
@@ -135,9 +135,10 @@ def _tools_and_guardrails(batch: EventBatch, plain: dict[str, Any]) -> dict[str,
     offered = _object(plain, "model_parameters").get("tools")
     tools = [_text(_object(tool, "function"), "name") or _text(tool, "name") for tool in _objects(offered)]
     record: Record = batch.records[0]
-    found = _objects(plain.get("guardrail_information"))
+    told = plain.get("guardrail_information")
+    found = _objects([told] if isinstance(told, dict) else told)
     refused = ended_by_gateway(record.error_information)
-    pairs = zip(record.guardrail_information or (), found, strict=False)
+    pairs = zip(listed(record.guardrail_information), found, strict=False)
     results = [_guardrail(read, told, refused) for read, told in pairs]
     verdict = batch.objects("verdict")[0]
     return {

@@ -12,7 +12,17 @@ from exporters.gateways.litellm.errors import http_status
 from exporters.gateways.litellm.record import ErrorInformation, Guardrail
 from spec.vocabulary import VERDICTS
 
+_INTERVENED = frozenset(("guardrail_intervened", "blocked"))
+_FAILED = frozenset(("guardrail_failed_to_respond", "failure"))
+"""The first is LiteLLM's word, the second that of older versions and of guardrails that people write themselves."""
 _GRAVITY = {verdict: gravity for gravity, verdict in enumerate(VERDICTS)}
+
+
+def listed(told: list[Guardrail] | Guardrail | None) -> Sequence[Guardrail]:
+    """``guardrail_information`` as a list: before LiteLLM 1.80 it is one object."""
+    if told is None:
+        return ()
+    return told if isinstance(told, list) else (told,)
 
 
 def graver(one: str, other: str) -> str:
@@ -32,28 +42,27 @@ def ended_by_gateway(error: ErrorInformation | None) -> bool:
 def verdict_of(guardrail: Guardrail, *, refused: bool = False) -> str:
     """What one guardrail did: a word of spec.vocabulary.VERDICTS; ``none`` if it did not run.
 
-    `refused`: `ended_by_gateway`. Then a guardrail that "failed to
-    respond" is the one that refused: LiteLLM says so of every exception but its own.
+    `refused`: `ended_by_gateway`. Then a guardrail that "failed to respond" is the one that refused: LiteLLM says so of
+    every exception but its own.
     """
     if _intervened(guardrail, refused):
         return "would_block" if _only_logs(guardrail.guardrail_mode) else "block"
-    match guardrail.guardrail_status:
-        case "guardrail_flagged":
-            return "would_block"
-        case "guardrail_failed_to_respond":
-            return "error"
+    if guardrail.guardrail_status in _FAILED:
+        return "error"
+    if guardrail.guardrail_status == "guardrail_flagged":
+        return "would_block"
     if guardrail.masked_entity_count:
         return "mask"
     return "pass" if guardrail.guardrail_status == "success" else "none"
 
 
-def stage_of_block(guardrails: Sequence[Guardrail] | None, *, refused: bool = False) -> str:
+def stage_of_block(guardrails: Sequence[Guardrail], *, refused: bool = False) -> str:
     """Where the request was blocked: ``pre_call`` (no provider was asked), ``later``, or "" when it was not.
 
     `refused` as for `verdict_of`.
     """
     stage = ""
-    for guardrail in guardrails or ():
+    for guardrail in guardrails:
         if _intervened(guardrail, refused) and not _only_logs(guardrail.guardrail_mode):
             if guardrail.guardrail_mode == "pre_call":
                 return "pre_call"
@@ -63,7 +72,7 @@ def stage_of_block(guardrails: Sequence[Guardrail] | None, *, refused: bool = Fa
 
 def _intervened(guardrail: Guardrail, refused: bool) -> bool:
     status = guardrail.guardrail_status
-    return status == "guardrail_intervened" or (refused and status == "guardrail_failed_to_respond")
+    return status in _INTERVENED or (refused and status in _FAILED)
 
 
 def _only_logs(mode: object) -> bool:

@@ -97,7 +97,8 @@ class Record(msgspec.Struct, gc=False):
     response_cost: float | None = None
     metadata: Metadata | None = None
     error_information: ErrorInformation | None = None
-    guardrail_information: list[Guardrail] | None = None
+    guardrail_information: list[Guardrail] | Guardrail | None = None
+    """Before LiteLLM 1.80 one object instead of a list."""
     messages: Messages = None
     response: AnyResponse = None
     model_parameters: Parameters | None = None

@@ -225,7 +225,7 @@ def test_values_of_a_wrong_type_cost_only_their_field() -> None:
         completion_tokens=[7],
         response_cost="free",
         requester_ip_address=3232235777,
-        guardrail_information={"guardrail_status": "guardrail_intervened"},
+        guardrail_information="guardrail_intervened",
         messages=[{"role": 7, "content": SECRET}, 5, None, ["also"], {"content": {"text": "and this"}}],
         metadata__user_api_key_team_id=17,
         metadata__usage_object="none",

@@ -285,6 +285,44 @@ def test_a_guardrail_that_did_not_answer_is_still_an_outage(made: dict[str, Any]
     assert (row["error_class"], row["verdict"]) == (error, "error")
 
 
+@pytest.mark.parametrize(
+    ("status", "made", "verdict"),
+    [
+        ("success", record(), "pass"),
+        ("guardrail_intervened", record(), "block"),
+        ("blocked", record(), "block"),
+        ("failure", record(), "error"),
+        ("failure", failure("HTTPException", None, llm_provider="", error_code="400"), "block"),
+    ],
+)
+def test_one_guardrail_as_an_object_says_the_same_as_a_list_of_it(
+    status: str, made: dict[str, Any], verdict: str
+) -> None:
+    told = {"guardrail_name": "g", "guardrail_mode": "pre_call", "guardrail_status": status}
+    batches = [decode([made | {"guardrail_information": shape}]) for shape in (told, [told])]
+    old, new = (rows(batch)[0] for batch in batches)
+    assert (old["verdict"], old["guardrails"]) == (verdict, [("g", verdict)])
+    assert {**old, "raw": b""} == {**new, "raw": b""}
+    assert [batch.dropped_fields for batch in batches] == [{}, {}]
+    results = [batch.record(0)["llm.guardrail.results"] for batch in batches]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("code", ["content_policy_violation", "content_filter"])
+def test_a_refusal_by_the_providers_policy_is_known_by_its_code(code: str) -> None:
+    row = row_of(failure("BadRequestError", "400_INVALID_REQUEST", error_code=code))
+    assert (row["error_class"], row["verdict"], row["settled"]) == ("provider_policy", "block", False)
+
+
+def test_how_an_answer_is_formatted_is_no_text_and_no_damage() -> None:
+    said = {"type": "message", "content": [{"type": "output_text", "text": "Bonjour"}]}
+    made = record(response={"output": [said], "text": {"format": {"type": "text"}, "verbosity": "medium"}})
+    batch = decode([made])
+    assert batch.dropped_fields == {}
+    assert [text.text for text in batch.texts if text.channel == "output"] == ["Bonjour"]
+    assert [text.text for text in decode([record(response={"text": "Guten Tag"})]).texts][-1] == "Guten Tag"
+
+
 @pytest.mark.parametrize("name", ["ValueError", "Exception", "MyOwnError"])
 def test_a_block_by_any_exception_is_a_block_where_no_provider_is_named(name: str) -> None:
     told = {"guardrail_name": "g", "guardrail_mode": "pre_call", "guardrail_status": "guardrail_intervened"}
