@@ -118,8 +118,8 @@ def text(parts: Iterable[Part], firing: Firing) -> str:
 
 
 def filled(pattern: str) -> Parts:
-    """``{actor} ({tenant})`` with the labels in braces to be filled in."""
-    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    """``{actor} ({tenant})`` with the labels in braces to be filled in; other braces are text."""
+    pieces = re.split(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})", pattern, flags=re.ASCII)
     parts = (Label(piece) if place % 2 else Fixed(piece) for place, piece in enumerate(pieces))
     return tuple(part for part in parts if part != Fixed(""))
 

@@ -11,7 +11,7 @@ from alerts.alert_ir import escalation_of
 from generators import prometheus, queries
 from generators.errors import GeneratorError
 from generators.links import dashboard_url
-from generators.markdown import page
+from generators.markdown import Markdown, page
 from generators.promql import condition, duration
 from generators.yaml_text import yaml_text
 from spec import MetricInfo, Spec, catalogue, names
@@ -149,7 +149,7 @@ def _facts(spec: Spec, rule: AlertRule) -> Iterator[Fact]:
         yield Fact("Ends", f"{duration(rule.lookback)} after the last hit (latched: one hit is over once it is seen)")
     if alert.fold:
         link = f"[{names.STORM}]({names.runbook_page(names.STORM)})"
-        yield Fact("Storm", f"grouped into one {link} at {alert.fold} or more groups")
+        yield Fact("Storm", Markdown(f"grouped into one {link} at {alert.fold} or more groups"))
     yield Fact("Confidence", f"{alert.confidence}; {alert.maturity}")
     yield Fact("Dashboard", dashboard_url(spec))
 

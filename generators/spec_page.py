@@ -77,6 +77,7 @@ def generate(spec: Spec) -> dict[str, str]:
     first = {table.file: table.name for table in reversed(tables)}
     text = page(
         "spec.md.j2",
+        escape=False,
         tables=tables,
         first=first,
         measures=vocabulary.MEASURES,

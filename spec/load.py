@@ -6,6 +6,7 @@ known ones are tuned, new ones are added, `enabled: false` switches one off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -15,7 +16,7 @@ import msgspec
 
 from spec.checks.references import ReferencesResolve
 from spec.duration import Duration
-from spec.errors import DanglingReferenceError, Problem, ShapeError, SourceError, nearest
+from spec.errors import DanglingReferenceError, Problem, ShapeError, SourceError, described, nearest
 from spec.model import Spec
 from spec.shape import MISSING, MOST_PROBLEMS
 from spec.source import Document, Places, merged, placed, read_documents, typed
@@ -23,6 +24,7 @@ from spec.source import Document, Places, merged, placed, read_documents, typed
 FOLDER: Final = FilePath(__file__).parent
 """Where the shipped YAML is."""
 
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_:.-]{0,99}")
 _VARIANTS: Final = ("technique",)  # an overlay that names another technique replaces the whole condition
 _KEEP_DISABLED: Final = ("alerts",)  # a disabled alert stays in the spec, marked; other disabled entries leave it
 
@@ -82,7 +84,8 @@ def _without_disabled(document: Document, shipped: dict[str, Any]) -> Document:
     """The document without the entries that say `enabled: false`.
 
     Raises:
-        ShapeError: an entry does not exist, so that there is nothing to disable.
+        ShapeError: an entry does not exist, so that there is nothing to disable, or its name is none: names become
+            names of files, labels and links.
     """
     if not isinstance(document.data, dict):
         return document
@@ -93,6 +96,9 @@ def _without_disabled(document: Document, shipped: dict[str, Any]) -> Document:
             continue
         known = shipped.get(table, {})
         for name, entry in entries.items():
+            if not _NAME.fullmatch(name) and len(problems) < MOST_PROBLEMS:
+                text = f"found {described(name)}, expected a name of letters, digits and _ : . - (at most 100)"
+                problems.append(Problem(text, (table, name)))
             if entry == {"enabled": False} and name not in known and len(problems) < MOST_PROBLEMS:
                 text = f"found nothing to disable, expected the name of an entry{nearest(name, known)}"
                 problems.append(Problem(text, (table, name)))
