@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import errno
 import json
 import logging
 import os
@@ -15,15 +16,12 @@ from typing import TypeAlias
 
 from alerts import compile_alerts
 from alerts.checks import run_checks
-from exporters.state import StateError
-from spec import SpecError
+from runtime.errors import TocsinError, report
 from spec.load import load_sourced
 from spec.version import VERSION
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ROOT = Path(__file__).resolve().parent
-_UNUSABLE = (SpecError, StateError, OSError, ValueError)
-"""What is wrong with something that was given, rather than with the program."""
 _EXTRAS = {
     "grafanalib": "generate",
     "jinja2": "generate",
@@ -32,6 +30,8 @@ _EXTRAS = {
     "requests": "demo",
 }
 """Which extra brings a package that a running exporter does without."""
+_ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+"""What says that an address cannot be listened on; such an error names no file."""
 _PIPE_CLOSED = 128 + 13
 """The exit status of a program that SIGPIPE ended."""
 
@@ -39,11 +39,7 @@ _PIPE_CLOSED = 128 + 13
 def _check(options: argparse.Namespace) -> int:
     from generators.backends import BACKENDS
 
-    try:
-        sourced = load_sourced(*options.overlay)
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
+    sourced = load_sourced(*options.overlay)
     spec = sourced.spec
     today = datetime.datetime.now(datetime.UTC).date()
     issues = run_checks(spec, today=today, places=sourced.places, backends=BACKENDS)
@@ -63,7 +59,6 @@ def _generate(options: argparse.Namespace) -> int:
     from exporters import schema
     from generators import files
     from generators.backends import BACKENDS
-    from generators.errors import GeneratorError
 
     root = options.output or _ROOT
     if options.output is None and (options.overlay or not (_ROOT / "pyproject.toml").is_file()):
@@ -73,22 +68,15 @@ def _generate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    try:
-        sourced = load_sourced(*options.overlay)
-        today = datetime.datetime.now(datetime.UTC).date()
-        issues = run_checks(sourced.spec, today=today, places=sourced.places, backends=BACKENDS)
-        if errors := [issue for issue in issues if issue.severity == "error"]:
-            print(*errors, sep="\n", file=sys.stderr)
-            return 1
-        made = {**files.render_all(sourced.spec), **schema.generate()}
-        found = files.stale(root, made)
-        changed = [] if options.check else files.write(root, made)
-    except (SpecError, GeneratorError) as error:
-        print(error, file=sys.stderr)
+    sourced = load_sourced(*options.overlay)
+    today = datetime.datetime.now(datetime.UTC).date()
+    issues = run_checks(sourced.spec, today=today, places=sourced.places, backends=BACKENDS)
+    if errors := [issue for issue in issues if issue.severity == "error"]:
+        print(*errors, sep="\n", file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"tocsin: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+    made = {**files.render_all(sourced.spec), **schema.generate()}
+    found = files.stale(root, made)
+    changed = [] if options.check else files.write(root, made)
     left = [stale for stale in found if stale.path not in changed]
     if options.format == "json":
         stale = [{"path": file.path, "kind": file.kind} for file in left]
@@ -96,12 +84,6 @@ def _generate(options: argparse.Namespace) -> int:
     else:
         print(files.report(root, made, changed, left))
     return int(bool(left))
-
-
-def _said(error: Exception) -> int:
-    """Say why something cannot be used; the exit status. Problems of configurations name their own places."""
-    print(error if isinstance(error, SpecError) else f"tocsin: {error}", file=sys.stderr)
-    return 1
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -112,20 +94,14 @@ def _export(options: argparse.Namespace) -> int:
     def ready(address: tuple[str, int]) -> None:
         logging.getLogger("tocsin").info("metrics are at http://%s:%d/metrics", *address)
 
-    try:
-        export(options.config, ready=ready)
-    except _UNUSABLE as error:
-        return _said(error)
+    export(options.config, ready=ready)
     return 0
 
 
 def _who(options: argparse.Namespace) -> int:
     from exporters.who import who
 
-    try:
-        found = who(options.config, options.pseudonym)
-    except _UNUSABLE as error:
-        return _said(error)
+    found = who(options.config, options.pseudonym)
     if options.format == "json":
         print(json.dumps({"pseudonym": options.pseudonym, "accounts": found}))
     elif found:
@@ -175,11 +151,7 @@ def _since(text: str) -> float:
 def _metrics(options: argparse.Namespace) -> int:
     from generators import metrics_text
 
-    try:
-        spec = load_sourced(*options.overlay).spec
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
+    spec = load_sourced(*options.overlay).spec
     metrics = metrics_text.matching(spec, options.pattern)
     if not metrics:
         near = metrics_text.nearest_name(spec, options.pattern)
@@ -438,6 +410,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
+    except TocsinError as error:
+        return report(error)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(error.name or "")
         if extra is None:
@@ -452,6 +426,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Nobody reads any more, for instance behind `head`. The interpreter must not try again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
+    except OSError as error:
+        # One that names a file or an address is about that; any other is a fault of ours and keeps its traceback.
+        if error.filename is None and error.errno not in _ADDRESS_ERRORS:
+            raise
+        return report(error)
     return status
 
 

@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import TocsinError
 
-class ServerMissing(Exception):
+
+class ServerMissingError(TocsinError):
     """A server's program is not on this machine and could not be fetched. The message says what to do next."""
 
 
@@ -62,11 +64,11 @@ def find(name: str, *, fetch: bool = True) -> Path:
         fetch: Whether to download it when it is neither on PATH nor in the cache.
 
     Raises:
-        ServerMissing: It is not there and cannot be fetched, or its name is not known.
+        ServerMissingError: It is not there and cannot be fetched, or its name is not known.
     """
     program = _PROGRAMS.get(name)
     if program is None:
-        raise ServerMissing(f"{name}: not a server known here; there are {', '.join(sorted(_PROGRAMS))}")
+        raise ServerMissingError(f"{name}: not a server known here; there are {', '.join(sorted(_PROGRAMS))}")
     for candidate in program.names:
         if on_path := shutil.which(candidate):
             return Path(on_path).absolute()
@@ -79,7 +81,7 @@ def find(name: str, *, fetch: bool = True) -> Path:
         raise _missing(name, program, "fetching was not asked for")
     try:
         _fetch(program, root)
-    except _FetchFailed as error:
+    except _FetchError as error:
         raise _missing(name, program, str(error)) from error
     except OSError as error:
         raise _missing(name, program, f"the cache cannot be written: {error}") from error
@@ -94,12 +96,12 @@ def package_root(program: Path) -> Path | None:
     return cache / program.relative_to(cache).parts[0] if program.is_relative_to(cache) else None
 
 
-class _FetchFailed(Exception):
+class _FetchError(Exception):
     pass
 
 
-def _missing(name: str, program: _Program, reason: str) -> ServerMissing:
-    return ServerMissing(
+def _missing(name: str, program: _Program, reason: str) -> ServerMissingError:
+    return ServerMissingError(
         f"{name} is missing: not on PATH, not in {_cache()}, and not fetched because {reason.rstrip('.')}. "
         f"To go on, put {' or '.join(program.names)} on PATH (on Debian and Ubuntu it is in the package "
         f"{program.package}), or run this once where apt-get reaches its package mirror."
@@ -122,7 +124,7 @@ def _inside(root: Path, program: _Program) -> Path | None:
 def _fetch(program: _Program, root: Path) -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise _FetchFailed(f"there is no {tool} on this machine")
+            raise _FetchError(f"there is no {tool} on this machine")
     root.parent.mkdir(parents=True, exist_ok=True)
     with _locked(root.parent / ".lock"):
         if _inside(root, program):
@@ -151,21 +153,21 @@ def _download(package: str, scratch: Path) -> Path:
     # apt refuses what the distribution has not signed, so nothing has to be verified here.
     try:
         _run(["apt-get", "-q", "download", package], scratch)
-    except _FetchFailed:
+    except _FetchError:
         # No package lists, or old ones. New ones go into a private folder: that needs no rights and changes nothing.
         private = _private_apt(scratch)
         try:
             report = _last_lines(_run(["apt-get", "-q", *private, "update"], scratch))
-        except _FetchFailed as error:
+        except _FetchError as error:
             report = str(error)  # perhaps of one source of several, so the download may succeed all the same
         try:
             _run(["apt-get", "-q", *private, "download", package], scratch)
-        except _FetchFailed as error:
+        except _FetchError as error:
             # `update` succeeds even when every list failed, so its own words are often the cause.
-            raise _FetchFailed(f"{error}; before that, apt-get update said: {report}") from None
+            raise _FetchError(f"{error}; before that, apt-get update said: {report}") from None
     downloaded = next(scratch.glob("*.deb"), None)
     if downloaded is None:
-        raise _FetchFailed(f"apt-get download {package} left no package")
+        raise _FetchError(f"apt-get download {package} left no package")
     return downloaded
 
 
@@ -200,9 +202,9 @@ def _run(command: Sequence[str], cwd: Path) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _FetchFailed(f"{command[0]} took longer than {_COMMAND_SECONDS:g} s") from None
+        raise _FetchError(f"{command[0]} took longer than {_COMMAND_SECONDS:g} s") from None
     if done.returncode != 0:
-        raise _FetchFailed(f"{command[0]} failed ({done.returncode}): {_last_lines(done.stdout)}")
+        raise _FetchError(f"{command[0]} failed ({done.returncode}): {_last_lines(done.stdout)}")
     return done.stdout
 
 

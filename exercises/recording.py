@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 
+from runtime.errors import TocsinError
+
 # Ends of the names of time fields. A quote inside of a JSON string has a backslash before it, so that none of these is
 # ever found in a prompt or an answer.
 _NAMES = (b'Time":', b'_time":', b'"created":')
@@ -28,7 +30,7 @@ _RESET_FORMAT = "%Y-%m-%d %H:%M:%S"
 _MICRO = 1_000_000
 
 
-class NotARecording(ValueError):
+class RecordingError(TocsinError):
     """A line without the fields of a LiteLLM record, or an index that is none."""
 
 
@@ -74,13 +76,13 @@ def load(folder: Path) -> Recordings:
 
     Raises:
         OSError: it cannot be read.
-        NotARecording: it does not say what it has to.
+        RecordingError: it does not say what it has to.
     """
     index = folder / "recording.json"
     with index.open("rb") as file:
         text = file.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
-        raise NotARecording(f"{index}: found more than {_MOST_BYTES} bytes, expected at most that many")
+        raise RecordingError(f"{index}: found more than {_MOST_BYTES} bytes, expected at most that many")
     try:
         said = json.loads(text)
         attacks = {
@@ -105,7 +107,7 @@ def load(folder: Path) -> Recordings:
             attacks=attacks,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NotARecording(f"{index}: {type(error).__name__}: {error}") from error
+        raise RecordingError(f"{index}: {type(error).__name__}: {error}") from error
 
 
 def read(path: Path) -> Iterator[bytes]:
@@ -127,7 +129,7 @@ def restamp_lines(
     the speed. Without `origin` the first line becomes known at `start`. All times are seconds since 1970.
 
     Raises:
-        NotARecording: a line has no end.
+        RecordingError: a line has no end.
         ValueError: `speed` is not above 0.
     """
     if not speed > 0:
@@ -147,7 +149,7 @@ def restamp(lines: Iterable[bytes], starts: Mapping[str, float]) -> list[bytes]:
     their distance to the first.
 
     Raises:
-        NotARecording: a line has no call, start or end.
+        RecordingError: a line has no call, start or end.
         KeyError: the call of a line is not in `starts`.
     """
     told = [(_call(line), _seconds(_START, line), line) for line in lines]
@@ -167,7 +169,7 @@ def end_time(line: bytes) -> float:
     """When the attempt of a line ended, in seconds since 1970.
 
     Raises:
-        NotARecording: it does not say.
+        RecordingError: it does not say.
     """
     return _seconds(_END, line)
 
@@ -217,12 +219,12 @@ def _seconds(pattern: re.Pattern[bytes], line: bytes) -> float:
     # The gateway writes its own times before anything that a caller sent, so the first match is the record's own.
     match = pattern.search(line)
     if match is None:
-        raise NotARecording("a line of the recording has no start or end time")
+        raise RecordingError("a line of the recording has no start or end time")
     return float(match[1])
 
 
 def _call(line: bytes) -> str:
     match = _CALL.search(line)
     if match is None:
-        raise NotARecording("a line of the recording has no litellm_call_id")
+        raise RecordingError("a line of the recording has no litellm_call_id")
     return match[1].decode()

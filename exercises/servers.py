@@ -25,8 +25,9 @@ import requests
 import yaml
 
 from exercises.patience import Patience, untold
-from exercises.programs import ServerMissing, find, package_root
+from exercises.programs import ServerMissingError, find, package_root
 from exercises.receiver import CaptureReceiver, Delivery
+from runtime.errors import TocsinError
 
 __all__ = [
     "Alertmanager",
@@ -35,8 +36,8 @@ __all__ = [
     "Prometheus",
     "Sample",
     "Server",
-    "ServerFailed",
-    "ServerMissing",
+    "ServerFailedError",
+    "ServerMissingError",
     "find",
     "scrape_config",
 ]
@@ -45,7 +46,7 @@ _LOOPBACK = "127.0.0.1"
 _TETHER = Path(__file__).with_name("tether.py")
 
 
-class ServerFailed(Exception):
+class ServerFailedError(TocsinError):
     """A server did not start, is not running, or refused a call. The message has the tail of its log, or its answer."""
 
 
@@ -69,7 +70,7 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((_LOOPBACK, port))
             return port
-    raise ServerFailed("no free port between 20000 and 32000")
+    raise ServerFailedError("no free port between 20000 and 32000")
 
 
 def _listens(pid: int, port: int) -> bool:
@@ -128,10 +129,10 @@ class Server(ABC):
         """Its base URL, without a slash at the end.
 
         Raises:
-            ServerFailed: It was never started, so it has no port yet.
+            ServerFailedError: It was never started, so it has no port yet.
         """
         if self._port is None:
-            raise ServerFailed(f"{self.program} has no address before its first start")
+            raise ServerFailedError(f"{self.program} has no address before its first start")
         return _at(self._port)
 
     @property
@@ -139,10 +140,10 @@ class Server(ABC):
         """Its process id.
 
         Raises:
-            ServerFailed: It is not running.
+            ServerFailedError: It is not running.
         """
         if self._process is None or self._process.poll() is not None:
-            raise ServerFailed(f"{self.program} is not running{self._log_tail()}")
+            raise ServerFailedError(f"{self.program} is not running{self._log_tail()}")
         return self._process.pid
 
     @property
@@ -156,8 +157,8 @@ class Server(ABC):
         The first start picks a free port. A later one needs the same port, and fails when somebody else has taken it.
 
         Raises:
-            ServerMissing: Its program is not there.
-            ServerFailed: It ended, or was not ready in time.
+            ServerMissingError: Its program is not there.
+            ServerFailedError: It ended, or was not ready in time.
         """
         if self.running:
             return
@@ -168,7 +169,7 @@ class Server(ABC):
             port = free_port()
             try:
                 self._launch(port)
-            except ServerFailed as error:
+            except ServerFailedError as error:
                 # Somebody else took the port between the look and the start.
                 if "address already in use" not in str(error) or attempt == _PORT_TRIES:
                     raise
@@ -200,7 +201,7 @@ class Server(ABC):
         """Stop it if it runs, and start it again on the same port and data.
 
         Raises:
-            ServerFailed: It ended, or was not ready in time.
+            ServerFailedError: It ended, or was not ready in time.
         """
         self.stop()
         self.start()
@@ -209,14 +210,14 @@ class Server(ABC):
         """Replace its configuration, at once when it runs.
 
         Raises:
-            ServerFailed: It refused the configuration, and still runs with the one before.
+            ServerFailedError: It refused the configuration, and still runs with the one before.
         """
         before = self.config_file.read_text(encoding="utf-8")
         self.config_file.write_text(config, encoding="utf-8")
         if self.running:
             try:
                 self.post("/-/reload")
-            except ServerFailed:
+            except ServerFailedError:
                 self.config_file.write_text(before, encoding="utf-8")  # what a restart has to find
                 raise
 
@@ -224,7 +225,7 @@ class Server(ABC):
         """Call its HTTP interface and return the parsed JSON answer.
 
         Raises:
-            ServerFailed: It does not answer, or answers with an error.
+            ServerFailedError: It does not answer, or answers with an error.
         """
         return self._call("GET", path, params=parameters)
 
@@ -232,7 +233,7 @@ class Server(ABC):
         """Send a JSON body to its HTTP interface and return the parsed JSON answer, None when that is empty.
 
         Raises:
-            ServerFailed: It does not answer, or answers with an error.
+            ServerFailedError: It does not answer, or answers with an error.
         """
         return self._call("POST", path, json=body)
 
@@ -270,27 +271,31 @@ class Server(ABC):
         patience = Patience(process.pid, self.program, self.log_file, self._tell)
         while not (lost := patience.lost()):
             if process.poll() is not None:
-                raise ServerFailed(f"{self.program} ended with code {process.returncode}{self._log_tail()}")
+                raise ServerFailedError(f"{self.program} ended with code {process.returncode}{self._log_tail()}")
             if _listens(process.pid, port):
                 with contextlib.suppress(requests.RequestException):
                     if _http("GET", f"{_at(port)}/-/ready", timeout=_CALL_SECONDS).status_code == requests.codes.ok:
                         return
             time.sleep(_POLL_SECONDS)
-        raise ServerFailed(f"{self.program} did not start: {lost}{self._log_tail()}")
+        raise ServerFailedError(f"{self.program} did not start: {lost}{self._log_tail()}")
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             answer = _http(method, self.url + path, timeout=_CALL_SECONDS, **arguments)
         except requests.RequestException as error:
-            raise ServerFailed(f"{self.program} does not answer {method} {path}: {error}{self._log_tail()}") from error
+            raise ServerFailedError(
+                f"{self.program} does not answer {method} {path}: {error}{self._log_tail()}"
+            ) from error
         if not answer.ok:
-            raise ServerFailed(f"{self.program} refused {method} {path} ({answer.status_code}): {answer.text.strip()}")
+            raise ServerFailedError(
+                f"{self.program} refused {method} {path} ({answer.status_code}): {answer.text.strip()}"
+            )
         if not answer.content:
             return None
         try:
             return answer.json()
         except requests.JSONDecodeError as error:
-            raise ServerFailed(f"{self.program} answers {method} {path} with something else than JSON") from error
+            raise ServerFailedError(f"{self.program} answers {method} {path} with something else than JSON") from error
 
     def _log_tail(self) -> str:
         if not self.log_file.exists():
@@ -339,11 +344,11 @@ class Prometheus(Server):
         """Evaluate a PromQL expression now; it has to give an instant vector.
 
         Raises:
-            ServerFailed: The expression is wrong, or the server does not answer.
+            ServerFailedError: The expression is wrong, or the server does not answer.
         """
         data = self.get("/api/v1/query", query=expression)["data"]
         if data["resultType"] != "vector":
-            raise ServerFailed(f"{expression} gives a {data['resultType']}, not a vector")
+            raise ServerFailedError(f"{expression} gives a {data['resultType']}, not a vector")
         return [
             Sample(labels=element["metric"], value=float(element["value"][1]), at=float(element["value"][0]))
             for element in data["result"]
@@ -358,7 +363,7 @@ class Prometheus(Server):
 
         Raises:
             TimeoutError: It gave nothing in time.
-            ServerFailed: As for `query`.
+            ServerFailedError: As for `query`.
         """
         deadline = time.monotonic() + timeout
         while not (samples := self.query(expression)):

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from runtime.errors import ConfigError
+
 PREFIX: Final = "a-"
 _DIGITS: Final = 12  # 48 bits: of a million accounts, two share a pseudonym with a chance of 1 to 500
 _KEY_BYTES: Final = 32
@@ -55,7 +57,7 @@ def load_key(folder: Path) -> bytes:
 
     Raises:
         OSError: it can neither be read nor made.
-        ValueError: the file holds something else.
+        ConfigError: the file holds something else.
     """
     path = key_file(folder)
     try:
@@ -63,7 +65,7 @@ def load_key(folder: Path) -> bytes:
     except FileExistsError:
         key = path.read_bytes()
         if len(key) != _KEY_BYTES:
-            raise ValueError(f"{path} is no key of {_KEY_BYTES} bytes; put the one from before back") from None
+            raise ConfigError(f"{path} is not a {_KEY_BYTES}-byte key; restore the previous file") from None
         return key
     key = secrets.token_bytes(_KEY_BYTES)
     with os.fdopen(descriptor, "wb") as file:

@@ -26,6 +26,7 @@ from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.spool import Spool, folder_of
 from exporters.state import StateFolder
+from runtime.errors import ConfigError
 from spec import Spec, load_spec
 
 log = logging.getLogger("tocsin")
@@ -79,7 +80,7 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     Raises:
         SpecError: the configuration, the spec or a rule cannot be used.
         StateError: the state folder cannot be used.
-        ValueError: the key of the pseudonyms is none, or a token cannot be used.
+        ConfigError: the key of the pseudonyms or a token cannot be used.
         OSError: the address cannot be listened on, or a file that is named cannot be read.
     """
     prepare()
@@ -128,7 +129,7 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
 
     Raises:
         OSError: the token cannot be read, the folder not be written, or the address not be listened on.
-        ValueError: the token cannot be used.
+        ConfigError: the token cannot be used.
     """
     if config.type == "file":
         return FileTail(
@@ -140,7 +141,7 @@ def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None
             hooks=HookHealth(name, config.paths, follow_symlinks=config.follow_symlinks),
         )
     if config.token_file is None:
-        raise ValueError(f"source {name}: no token_file")
+        raise ConfigError(f"source {name}: no token_file")
     tokens = read_tokens(config.token_file)
     position = position_of((saved or {}).get(name))
     spool = Spool(folder_of(folder, name), limit=config.spool_bytes, position=position)

@@ -21,7 +21,8 @@ import msgspec
 import numpy as np
 import xxhash
 
-from spec.beneath import LinkError, make_private, open_in
+from runtime.beneath import LinkError, make_private, open_in
+from runtime.errors import TocsinError
 
 VERSION = 1
 _MAGIC = b"TOCSIN-STATE\n"
@@ -31,7 +32,7 @@ _DTYPES: Final = frozenset(("|b1", "|u1", "<i4", "<u4", "<f4", "<i8", "<u8", "<f
 _MAP32, _ARRAY32, _EXT32 = b"\xdf", b"\xdd", b"\xc9"  # msgpack's first bytes of what has a length of four
 
 
-class StateError(Exception):
+class StateError(TocsinError):
     """The state folder cannot be used; the text says what to do."""
 
 

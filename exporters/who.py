@@ -8,7 +8,7 @@ from typing import Any
 
 from exporters.config import load_config
 from exporters.pseudonyms import Pseudonyms, key_file, note_lookup
-from exporters.state import decode
+from exporters.state import StateError, decode
 
 
 def who(config: Path, pseudonym: str) -> list[str]:
@@ -17,12 +17,16 @@ def who(config: Path, pseudonym: str) -> list[str]:
     Raises:
         SpecError: the configuration cannot be used.
         OSError: the key, the state or the record of look-ups cannot be read or written.
-        StateError: the state was written by a newer version.
-        ValueError: the state is damaged.
+        StateError: the state is damaged, or was written by a newer version.
     """
     folder = load_config(config).state_folder
     pseudonyms = Pseudonyms(key_file(folder).read_bytes())
-    found = pseudonyms.find(pseudonym, _actors(decode((folder / "state").read_bytes())))
+    path = folder / "state"
+    try:
+        actors = [*_actors(decode(path.read_bytes()))]
+    except (ValueError, LookupError, TypeError) as error:
+        raise StateError(f"{path} is damaged ({error}); the exporter repairs it at its next start") from error
+    found = pseudonyms.find(pseudonym, actors)
     note_lookup(folder, pseudonym, len(found))
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.errors import TocsinError
 
-class GeneratorError(Exception):
+
+class GeneratorError(TocsinError):
     """The spec says something that an artefact cannot express; leaving it out would be silence."""

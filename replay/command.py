@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from exporters.engine import Engine
-from exporters.gateways import UnknownGatewayError
 from replay import page_report
 from replay.html.evidence import evidence
 from replay.html.history import History
@@ -22,7 +21,8 @@ from replay.propose import overlay
 from replay.read import LogError
 from replay.report import as_json, as_text
 from replay.run import Outcome, replay, replay_engine
-from spec import Spec, SpecError, load_spec
+from runtime.errors import TocsinError, report
+from spec import Spec, load_spec
 
 _QUIET: Final = 1.0
 """Seconds of work that nobody has to be told of."""
@@ -71,12 +71,8 @@ def run(
         history = History(spec) if page is not None else None
         outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show, watcher=history)
         html = _html(engine, outcome, spec, history, logs, progress) if history is not None else ""
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (LogError, UnknownGatewayError) as error:
-        print(f"tocsin: {error}", file=sys.stderr)
-        return 1
+    except TocsinError as error:
+        return report(error)
     except OSError as error:
         print(f"tocsin: {error.filename}: cannot be read: {error.strerror}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from exporters.batch import EventBatch, Raw, Reject
 from replay.arrival import AHEAD, known
+from runtime.errors import TocsinError
 
 Floats = npt.NDArray[np.float64]
 Decode = Callable[[Raw], EventBatch]
@@ -28,7 +29,7 @@ _MOST_WAITING: Final = 4  # batches that are decoded ahead
 _GZIP: Final = b"\x1f\x8b"
 
 
-class LogError(Exception):
+class LogError(TocsinError):
     """A log cannot be read; the text names it and says why."""
 
 

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from runtime.errors import TocsinError
+
 Path = tuple[str | int, ...]
 """Where a value is in a document: map keys and list positions from the top."""
 
@@ -36,8 +38,10 @@ class Problem:
         return ": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part)
 
 
-class SpecError(Exception):
+class SpecError(TocsinError):
     """A configuration that cannot be used. `problems` has all that were found; the text is one line for each."""
+
+    names_its_place = True
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

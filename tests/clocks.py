@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exercises.programs import ServerMissing, find
+from exercises.programs import ServerMissingError, find
 from tests.support.clock import MOMENTS, at
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         library = find("libfaketime")
-    except ServerMissing as missing:
+    except ServerMissingError as missing:
         print(missing, file=sys.stderr)
         return 2
     failed = []

@@ -25,13 +25,13 @@ def real_server() -> RealServer:
 
     Where it cannot be had, the test is skipped; with CI=true it fails, as a check that never ran is no check.
     """
-    missing: dict[str, servers.ServerMissing] = {}
+    missing: dict[str, servers.ServerMissingError] = {}
 
     def find(name: str) -> Path:
         if name not in missing:
             try:
                 return servers.find(name)
-            except servers.ServerMissing as error:
+            except servers.ServerMissingError as error:
                 missing[name] = error  # an attempt to fetch takes a while, so it is made once
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing[name]), pytrace=False)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from exercises.demo import traffic
-from exercises.demo.run import DemoFailed, run
+from exercises.demo.run import DemoFailedError, run
 from exercises.demo.screen import Screen
 from exercises.demo.stop import Stop, Stopped
-from exercises.demo.traffic import RecordingsMissing
+from exercises.demo.traffic import RecordingsMissingError
+from runtime.errors import report
 
 _GONE: Final = "Every process that was started has ended, and the temporary folder is gone."
 
@@ -35,7 +36,7 @@ def demo(*, once: bool, form: Literal["text", "json"], limit: float, recordings:
                     print(json.dumps(outcome.as_data(), indent=2), flush=True)
             except Stopped as stopped:
                 status, last = 128 + stopped.number, f"Stopped by {stopped}. {_GONE}"
-            except (DemoFailed, RecordingsMissing) as error:
+            except (DemoFailedError, RecordingsMissingError) as error:
                 status, last = 1, f"The demo failed: {error}"
             screen.line()
             for part in last.splitlines():
@@ -45,6 +46,5 @@ def demo(*, once: bool, form: Literal["text", "json"], limit: float, recordings:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return 1
         except OSError as error:
-            print(f"tocsin: {error}", file=sys.stderr)
-            return 1
+            return report(error)
     return status

@@ -14,7 +14,7 @@ from typing import Final
 import requests
 
 from exercises.patience import Patience, untold
-from exercises.servers import ServerFailed
+from exercises.servers import ServerFailedError
 
 _TETHER: Final = Path(__file__).resolve().parents[1] / "tether.py"
 _ADDRESS: Final = re.compile(rb"metrics are at (http://[^\s/]+)/metrics")
@@ -39,7 +39,7 @@ class Exporter:
         """Start it and wait until it is ready.
 
         Raises:
-            ServerFailed: it ended, or is stuck. As long as it works it is waited for.
+            ServerFailedError: it ended, or is stuck. As long as it works it is waited for.
         """
         command = [sys.executable, "-m", "tocsin", "export", "--config", str(self._config)]
         with self._log.open("wb") as log:
@@ -55,37 +55,37 @@ class Exporter:
         while not (self._find_address() and self._ready()):
             self.check()
             if lost := patience.lost():
-                raise ServerFailed(f"the exporter did not start: {lost}{self.log_tail()}")
+                raise ServerFailedError(f"the exporter did not start: {lost}{self.log_tail()}")
             time.sleep(0.05)
 
     def check(self) -> None:
         """Make sure that it runs.
 
         Raises:
-            ServerFailed: it does not.
+            ServerFailedError: it does not.
         """
         if self._process is None or (code := self._process.poll()) is not None:
             how = "was never started" if self._process is None else f"ended with code {code}"
-            raise ServerFailed(f"the exporter {how}{self.log_tail()}")
+            raise ServerFailedError(f"the exporter {how}{self.log_tail()}")
 
     def metrics(self) -> str:
         """What it shows to Prometheus.
 
         Raises:
-            ServerFailed: it does not answer.
+            ServerFailedError: it does not answer.
         """
         try:
             answer = self._get("/metrics")
             answer.raise_for_status()
         except requests.RequestException as error:
-            raise ServerFailed(f"the exporter does not show its metrics: {error}{self.log_tail()}") from error
+            raise ServerFailedError(f"the exporter does not show its metrics: {error}{self.log_tail()}") from error
         return answer.text
 
     def total(self, metric: str) -> float:
         """The sum of a metric's series now.
 
         Raises:
-            ServerFailed: it does not answer.
+            ServerFailedError: it does not answer.
         """
         lines = self.metrics().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((metric + "{", metric + " ")))

@@ -119,7 +119,7 @@ class Numbers(Protocol):
 
 
 class PrometheusNumbers:
-    """Reads from a running Prometheus. Every method raises `ServerFailed` when it does not answer."""
+    """Reads from a running Prometheus. Every method raises `ServerFailedError` when it does not answer."""
 
     source = "Prometheus"
 

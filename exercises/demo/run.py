@@ -25,7 +25,8 @@ from exercises.patience import TELL_EVERY
 from exercises.programs import find
 from exercises.receiver import CaptureReceiver
 from exercises.recording import Recordings
-from exercises.servers import Alertmanager, Prometheus, ServerFailed, ServerMissing
+from exercises.servers import Alertmanager, Prometheus, ServerFailedError, ServerMissingError
+from runtime.errors import TocsinError
 
 LIMIT: Final = 600.0
 """Seconds from the start of the attacks within which the pages have to be there. An idle machine needs forty."""
@@ -42,7 +43,7 @@ _REPLAY: Final = "Tocsin's replay evaluator, on the scrapes of the real exporter
 _REAL: Final = "the real Prometheus and Alertmanager"
 
 
-class DemoFailed(Exception):
+class DemoFailedError(TocsinError):
     """The demo cannot go on, or the pages did not come. The message explains."""
 
 
@@ -103,8 +104,8 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
     Everything that it started has ended, and everything that it wrote is gone, when this returns or raises.
 
     Raises:
-        DemoFailed: something did not start or broke, or the pages did not come within `limit` seconds.
-        RecordingsMissing: there is nothing to play.
+        DemoFailedError: something did not start or broke, or the pages did not come within `limit` seconds.
+        RecordingsMissingError: there is nothing to play.
         Stopped: before the pages were there; afterwards it is the ordinary end.
         OSError: the temporary folder cannot be written.
     """
@@ -119,8 +120,8 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
             demo.play(limit)
             if not once:
                 demo.stay()
-        except ServerFailed as error:
-            raise DemoFailed(str(error)) from error
+        except ServerFailedError as error:
+            raise DemoFailedError(str(error)) from error
         return demo.outcome
 
 
@@ -170,13 +171,13 @@ class _Demo:
                 for name in ("prometheus", "alertmanager"):
                     try:
                         path = find(name, fetch=False)
-                    except ServerMissing:
+                    except ServerMissingError:
                         self._say(
                             f"{name} is not here yet: fetching and unpacking its package, which takes a while once"
                         )
                         path = find(name)
                     self._say(f"{name}: {_short(path)}")
-        except ServerMissing as error:
+        except ServerMissingError as error:
             return str(error)
         return ""
 
@@ -218,7 +219,7 @@ class _Demo:
         """Play until the expected pages are there.
 
         Raises:
-            DemoFailed: they did not come in time.
+            DemoFailedError: they did not come in time.
         """
         speed = f"{traffic.SPEED:g} times faster than it was"
         self._step(
@@ -228,7 +229,7 @@ class _Demo:
             settling = time.monotonic() + limit
             while not self._pager.ready():
                 if time.monotonic() > settling:
-                    raise DemoFailed(f"the exporter was not scraped within {limit:g} s. {self._pager.explain()}")
+                    raise DemoFailedError(f"the exporter was not scraped within {limit:g} s. {self._pager.explain()}")
                 self._tick()
             self._traffic.cue(time.time())
             who = ", ".join(dict.fromkeys(self.outcome.expected.values()))
@@ -237,7 +238,7 @@ class _Demo:
             tell_at = time.monotonic() + _TELL_FIRST
             while self.outcome.missing or time.monotonic() < settled:
                 if (now := time.monotonic()) > deadline:
-                    raise DemoFailed(self._explain(limit))
+                    raise DemoFailedError(self._explain(limit))
                 if now > tell_at:
                     tell_at = now + TELL_EVERY
                     self._say(self._still_missing())
@@ -313,7 +314,7 @@ class _Demo:
             for link in sorted(links):
                 self.outcome.links[link] = session.get(link, timeout=_CALL_SECONDS).status_code
         if broken := [link for link, status in self.outcome.links.items() if status != requests.codes.ok]:
-            raise DemoFailed(f"links of the pages lead nowhere: {', '.join(broken)}")
+            raise DemoFailedError(f"links of the pages lead nowhere: {', '.join(broken)}")
 
     # ----------------------------------------------------------------------------------------------------------- words
     def _step(self, number: int, text: str) -> None:

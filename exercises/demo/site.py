@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 
 from exercises.demo.chart import chart, number
 from exercises.demo.numbers import FIGURES, PANELS, Numbers
-from exercises.servers import ServerFailed
+from exercises.servers import ServerFailedError
 from generators.links import DASHBOARD_UID
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -127,7 +127,7 @@ class Site:
             values = [(figure, numbers.value(figure)) for figure in FIGURES]
             told["figures"] = [(figure, "–" if value is None else number(value)) for figure, value in values]
             told["charts"] = [chart(panel, numbers.lines(panel), now) for panel in PANELS]
-        except ServerFailed as error:
+        except ServerFailedError as error:
             told["trouble"] = str(error).partition(";")[0]
         return told
 

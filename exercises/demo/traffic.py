@@ -9,6 +9,7 @@ from typing import Final
 
 from exercises import recording
 from exercises.recording import Attack, Recordings
+from runtime.errors import TocsinError
 
 RECORDINGS: Final = Path(__file__).resolve().parents[2] / "tests" / "recordings"
 """In a checkout. They are not part of an installation."""
@@ -25,7 +26,7 @@ ATTACKS: Final = {"jailbreak-campaign": 0.0, "data-exfiltration": 7.0}
 Stream = Iterator[tuple[float, bytes]]
 
 
-class RecordingsMissing(Exception):
+class RecordingsMissingError(TocsinError):
     """There are no recordings to play. The message says what to do."""
 
 
@@ -33,20 +34,20 @@ def load(folder: Path = RECORDINGS) -> Recordings:
     """The recordings in a folder.
 
     Raises:
-        RecordingsMissing: they are not there, or not what the demo plays.
+        RecordingsMissingError: they are not there, or not what the demo plays.
     """
     try:
         found = recording.load(folder)
         missing = [name for name in ATTACKS if name not in found.attacks]
         files = [found.benign, *(found.attacks[name].path for name in ATTACKS if name not in missing)]
         missing += [path.name for path in files if not path.is_file()]
-    except (OSError, recording.NotARecording) as error:
-        raise RecordingsMissing(
+    except (OSError, recording.RecordingError) as error:
+        raise RecordingsMissingError(
             f"there are no recordings in {folder} ({error}). The demo plays those of a checkout; run it there with "
             "`make demo`, or name a folder with --recordings"
         ) from None
     if missing:
-        raise RecordingsMissing(f"the recordings in {folder} lack {', '.join(missing)}")
+        raise RecordingsMissingError(f"the recordings in {folder} lack {', '.join(missing)}")
     return found
 
 
@@ -59,7 +60,7 @@ def benign(recordings: Recordings, start: float) -> Stream:
     """The ordinary day from `start` on (Unix seconds), each line with the time at which it is due.
 
     Raises:
-        RecordingsMissing: it cannot be read.
+        RecordingsMissingError: it cannot be read.
     """
     begins = recordings.midnight + BEGINS
     slows = begins + SPEED * LASTS
@@ -76,7 +77,7 @@ def attack(recordings: Recordings, name: str, start: float, until: float) -> Str
     """An attack whose first record is due at `start`, as far as it gets until `until` (Unix seconds).
 
     Raises:
-        RecordingsMissing: it cannot be read.
+        RecordingsMissingError: it cannot be read.
     """
     lines = recording.restamp_lines(_read(recordings.attacks[name].path), start=start, speed=SPEED)
     return takewhile(lambda due: due[0] < until, lines)
@@ -104,7 +105,7 @@ class Traffic:
         """The lines that became due since the last call, each with its newline.
 
         Raises:
-            RecordingsMissing: they cannot be read.
+            RecordingsMissingError: they cannot be read.
         """
         taken = []
         while self._next is not None and self._next[0] <= now:
@@ -123,4 +124,4 @@ def _read(path: Path) -> Iterator[bytes]:
     try:
         yield from recording.read(path)
     except (OSError, EOFError) as error:
-        raise RecordingsMissing(f"{path} cannot be read: {error}") from None
+        raise RecordingsMissingError(f"{path} cannot be read: {error}") from None

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from exporters.batch import EventBatch, Raw
 from exporters.gateways.litellm import LiteLLM
+from runtime.errors import TocsinError
 
 __all__ = ["GATEWAYS", "Gateway", "LiteLLM", "UnknownGatewayError", "gateway"]
 
@@ -41,7 +42,7 @@ GATEWAYS: Final[dict[str, type[Gateway]]] = {adapter.name: adapter for adapter i
 """Every adapter by its name."""
 
 
-class UnknownGatewayError(ValueError):
+class UnknownGatewayError(TocsinError):
     """No adapter has this name; the text names the nearest one."""
 
 

@@ -33,7 +33,7 @@ import msgspec
 
 from exporters.bounds import Count, Instant
 from exporters.sources.walk import Walk
-from spec.beneath import open_beneath, stat_beneath
+from runtime.beneath import open_beneath, stat_beneath
 
 log = logging.getLogger("tocsin")
 

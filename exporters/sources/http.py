@@ -29,6 +29,7 @@ from exporters.sources.records import BodyError, lines_of, unpack
 from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
 from exporters.sources.status import Status
 from exporters.web import BoundedHandler, BoundedServer
+from runtime.errors import ConfigError
 
 log = logging.getLogger("tocsin")
 
@@ -86,19 +87,19 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: there is none, or one is too short or cannot stand in a header.
+        ConfigError: there is none, or one is too short or cannot be in a header.
     """
     with path.open("rb") as file:
         data = file.read(_MOST_TOKEN_BYTES + 1)
     if len(data) > _MOST_TOKEN_BYTES:
-        raise ValueError(f"{path} has more than {_MOST_TOKEN_BYTES} bytes, expected a few tokens, one a line")
+        raise ConfigError(f"{path} has more than {_MOST_TOKEN_BYTES} bytes, expected a few tokens, one a line")
     tokens = tuple(line.strip() for line in data.splitlines() if line.strip())
     if not tokens:
-        raise ValueError(f"{path} is empty, expected a token, for instance from `openssl rand -hex 32`")
+        raise ConfigError(f"{path} is empty, expected a token, for instance from `openssl rand -hex 32`")
     for number, token in enumerate(tokens, 1):
         if len(token) < LEAST_TOKEN or not all(0x21 <= byte <= 0x7E for byte in token):
             text = f"{path}: token {number} is too short or has characters that cannot stand in a header"
-            raise ValueError(f"{text}; expected at least {LEAST_TOKEN} printable ones without spaces")
+            raise ConfigError(f"{text}; expected at least {LEAST_TOKEN} printable ones without spaces")
     return tokens
 
 
@@ -248,7 +249,7 @@ class HttpSource:
         return reason
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -265,7 +266,7 @@ class _Handler(BoundedHandler):
             self._admit()
             encoding = self.head.get("Content-Encoding", "identity").lower()
             if encoding not in ("identity", "gzip"):
-                raise _Refused("encoding")
+                raise _RefusedError("encoding")
             length = self._length()
             with source.room.take(length + (source.max_body if encoding == "gzip" else length), self.patience):
                 self.proceed()
@@ -274,8 +275,8 @@ class _Handler(BoundedHandler):
                     body = unpack(body, source.max_body)
                 lines, too_long = lines_of(body, max_line=source.max_line)
                 if lines and (reason := source.keep(lines)):
-                    raise _Refused(reason)
-        except (_Refused, BodyError) as refused:
+                    raise _RefusedError(reason)
+        except (_RefusedError, BodyError) as refused:
             self.refuse(_REASONS[refused.reason], refused.reason)
             return
         except (OSError, TimeoutError):
@@ -291,28 +292,28 @@ class _Handler(BoundedHandler):
 
     def _admit(self) -> None:
         if self.head.path != PATH:
-            raise _Refused("path")
+            raise _RefusedError("path")
         if not self.source.knows(self.head.all("Authorization")):
-            raise _Refused("token" if self.source.polite() else "token_rate")
+            raise _RefusedError("token" if self.source.polite() else "token_rate")
 
     def _length(self) -> int:
         stated = self.head.all("Content-Length")
         if self.head.all("Transfer-Encoding") or len(stated) != 1:
-            raise _Refused("length")
+            raise _RefusedError("length")
         text = stated[0]
         if not (text.isascii() and text.isdigit()):
-            raise _Refused("length")
+            raise _RefusedError("length")
         if len(text) > 18 or int(text) > self.source.max_body:
-            raise _Refused("too_large")
+            raise _RefusedError("too_large")
         return int(text)
 
     def _body(self, length: int) -> bytes:
         try:
             body = self.body.read(length)
         except ConnectionError:
-            raise _Refused("incomplete") from None
+            raise _RefusedError("incomplete") from None
         if len(body) < length:
-            raise _Refused("incomplete")
+            raise _RefusedError("incomplete")
         return body
 
     def refuse(self, status: HTTPStatus, reason: str, *, linger: bool = True, **headers: str) -> None:
@@ -342,12 +343,12 @@ class _Room:
         """Hold `size` bytes, of all there are at most; waits `patience` seconds for them.
 
         Raises:
-            _Refused: there was no room in time.
+            _RefusedError: there was no room in time.
         """
         size = min(size, self._size)
         with self._changed:
             if not self._changed.wait_for(lambda: self._free >= size, patience):
-                raise _Refused("busy")
+                raise _RefusedError("busy")
             self._free -= size
         try:
             yield

@@ -9,7 +9,7 @@ import stat
 import zlib
 from typing import Protocol
 
-from spec.beneath import folder_of, open_in
+from runtime.beneath import folder_of, open_in
 
 _RAW_READ = 16 * 1024  # compressed bytes read at once
 _RAW_LEAST = 4 * _RAW_READ  # compressed bytes that one call may consume, however few bytes it asks for

@@ -22,7 +22,7 @@ from typing import Annotated, BinaryIO, Final
 import msgspec
 
 from exporters.sources.readers import Buffer
-from spec.beneath import make_private
+from runtime.beneath import make_private
 
 SEGMENT: Final = 16 * 1024 * 1024
 """Bytes after which a new segment is begun."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spec.beneath import FOLDER, LinkError, open_folder
+from runtime.beneath import FOLDER, LinkError, open_folder
 
 NAMES: Final = 1_000_000
 """Names that one pass looks at, at most."""

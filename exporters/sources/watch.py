@@ -17,7 +17,7 @@ from exporters.sources.identity import COVERED, Fingerprint, Identity, Position,
 from exporters.sources.likeness import Index, last_line_end, liken
 from exporters.sources.readers import Reader, open_reader, peek
 from exporters.sources.tracked import Counters, ReplacedError, TrackedFile, Trial
-from spec.beneath import stat_beneath
+from runtime.beneath import stat_beneath
 
 NAMES_A_LOOK: Final = 20_000
 """Names in folders that one look goes through, at most."""

@@ -17,12 +17,12 @@ from typing import Final, TextIO
 
 from alerts import Episode
 from exporters.config import ExporterConfig, SourceConfig, load_config
-from exporters.gateways import UnknownGatewayError
 from exporters.gateways.instants import rfc3339
 from replay.report import printable
 from replay.tail.columns import Lines, kind_of
-from replay.tail.watch import Attempt, CannotFollow, Watch, namer
-from spec import Spec, SpecError, load_spec
+from replay.tail.watch import Attempt, Watch, namer
+from runtime.errors import TocsinError, report
+from spec import Spec, load_spec
 from spec.duration import Duration
 
 PAUSE: Final = 0.02
@@ -108,12 +108,8 @@ def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, a
             watch.close()
     except KeyboardInterrupt:
         return 0
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (CannotFollow, UnknownGatewayError) as error:
-        print(f"tocsin tail: {error}", file=sys.stderr)
-        return 1
+    except TocsinError as error:
+        return report(error, program="tocsin tail")
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -27,6 +27,7 @@ from exporters.sources.file import FileTail
 from exporters.sources.spool import folder_of
 from replay.run import healthy, read_by
 from replay.tail.spool import SpoolTail
+from runtime.errors import TocsinError
 from spec import Spec
 
 NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd")
@@ -55,7 +56,7 @@ class Attempt:
         return self.numbers["time"]
 
 
-class CannotFollow(Exception):
+class FollowError(TocsinError):
     """A configuration cannot be followed from outside of its exporter; the text says what to do."""
 
 
@@ -63,7 +64,7 @@ def namer(config: ExporterConfig) -> Callable[[str], str]:
     """What makes of an account the label that the exporter of this configuration gives it.
 
     Raises:
-        CannotFollow: its key cannot be read.
+        FollowError: its key cannot be read.
     """
     if not config.pseudonyms:
         return str
@@ -72,7 +73,7 @@ def namer(config: ExporterConfig) -> Callable[[str], str]:
         return Pseudonyms(path.read_bytes())
     except OSError as error:
         text = f"{path}: cannot be read: {error.strerror}. The exporter makes it at its first start"
-        raise CannotFollow(f"{text}; to see the ids of accounts instead, add --accounts") from error
+        raise FollowError(f"{text}; to see the ids of accounts instead, add --accounts") from error
 
 
 class Watch:

@@ -107,7 +107,7 @@ def test_alertmanager_may_have_either_name(machine: Machine, name: str) -> None:
 
 def test_a_file_that_cannot_be_run_is_no_program(machine: Machine) -> None:
     machine.has("promtool").chmod(0o644)
-    with pytest.raises(programs.ServerMissing):
+    with pytest.raises(programs.ServerMissingError):
         programs.find("promtool", fetch=False)
 
 
@@ -147,7 +147,7 @@ def test_a_library_is_found_whatever_the_architecture(machine: Machine) -> None:
 
 # ------------------------------------------------------------------------------------------------------------- failing
 def test_an_unknown_name_lists_the_known_ones(machine: Machine) -> None:
-    with pytest.raises(programs.ServerMissing, match=r"^grafana: not a server known here; .*mtail, prometheus"):
+    with pytest.raises(programs.ServerMissingError, match=r"^grafana: not a server known here; .*mtail, prometheus"):
         programs.find("grafana")
 
 
@@ -155,7 +155,7 @@ def test_an_unknown_name_lists_the_known_ones(machine: Machine) -> None:
 def test_without_apt_the_error_says_what_to_do(machine: Machine, tool: str) -> None:
     machine.has_apt()
     (machine.path / tool).unlink()
-    with pytest.raises(programs.ServerMissing) as caught:
+    with pytest.raises(programs.ServerMissingError) as caught:
         programs.find("amtool")
     said = str(caught.value)
     assert f"because there is no {tool} on this machine" in said
@@ -164,7 +164,7 @@ def test_without_apt_the_error_says_what_to_do(machine: Machine, tool: str) -> N
 
 def test_offline_the_error_says_why_and_what_to_do(machine: Machine) -> None:
     machine.has_apt(code=100, private_code=100, update="W: Failed to fetch //me:secret@mirror.example/ no route")
-    with pytest.raises(programs.ServerMissing) as caught:
+    with pytest.raises(programs.ServerMissingError) as caught:
         programs.find("alertmanager")
     said = str(caught.value)
     assert "apt-get failed (100): E: no private luck" in said
@@ -186,21 +186,21 @@ def test_one_source_that_fails_to_update_does_not_matter(machine: Machine) -> No
 
 def test_a_package_without_the_program(machine: Machine) -> None:
     machine.has_apt()
-    with pytest.raises(programs.ServerMissing, match="the package mtail does not contain it"):
+    with pytest.raises(programs.ServerMissingError, match="the package mtail does not contain it"):
         programs.find("mtail")
 
 
 def test_a_cache_that_cannot_be_written(machine: Machine) -> None:
     machine.has_apt()
     machine.cache.write_text("a file where a folder belongs")
-    with pytest.raises(programs.ServerMissing, match="the cache cannot be written"):
+    with pytest.raises(programs.ServerMissingError, match="the cache cannot be written"):
         programs.find("amtool")
 
 
 def test_apt_that_hangs_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.has_apt(seconds=3)
     monkeypatch.setattr(programs, "_COMMAND_SECONDS", 0.2)
-    with pytest.raises(programs.ServerMissing, match=r"apt-get took longer than 0\.2 s"):
+    with pytest.raises(programs.ServerMissingError, match=r"apt-get took longer than 0\.2 s"):
         programs.find("amtool")
 
 
@@ -226,4 +226,4 @@ def test_what_a_killed_caller_left_is_removed(machine: Machine) -> None:
 
 def test_the_names_that_others_import_from_servers() -> None:
     assert servers.find is programs.find
-    assert servers.ServerMissing is programs.ServerMissing
+    assert servers.ServerMissingError is programs.ServerMissingError

@@ -99,9 +99,9 @@ def test_a_call_without_a_plan_is_an_error() -> None:
 
 @pytest.mark.parametrize("text", [b"{}\n", b'{"endTime": "soon"}\n', b"not json\n"])
 def test_a_line_without_times_is_no_recording(text: bytes) -> None:
-    with pytest.raises(recording.NotARecording):
+    with pytest.raises(recording.RecordingError):
         list(recording.restamp_lines([text], start=0))
-    with pytest.raises(recording.NotARecording):
+    with pytest.raises(recording.RecordingError):
         recording.restamp([text], {})
 
 
@@ -142,5 +142,5 @@ def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"litellm": "1", "attacks": []}'])
 def test_a_folder_with_a_broken_index_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "recording.json").write_text(text)
-    with pytest.raises(recording.NotARecording, match=r"recording\.json"):
+    with pytest.raises(recording.RecordingError, match=r"recording\.json"):
         recording.load(tmp_path)

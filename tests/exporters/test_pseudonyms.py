@@ -11,6 +11,7 @@ import tocsin
 from exporters.exporter import Exporter, restore
 from exporters.pseudonyms import Pseudonyms, key_file, load_key
 from exporters.state import StateFolder
+from runtime.errors import ConfigError
 from tests.support.engines import make_engine, shown
 from tests.support.litellm_lines import line, record
 
@@ -28,7 +29,7 @@ def test_an_account_keeps_its_pseudonym_as_long_as_the_key_lives(tmp_path: Path)
 
 def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
     key_file(tmp_path).write_bytes(b"short")
-    with pytest.raises(ValueError, match="is no key of 32 bytes"):
+    with pytest.raises(ConfigError, match="is not a 32-byte key; restore the previous file"):
         load_key(tmp_path)
 
 

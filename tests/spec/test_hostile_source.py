@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spec
-from exercises.recording import NotARecording
+from exercises.recording import RecordingError
 from exercises.recording import load as load_recording
 from exporters.config import load_config, read_canaries
 from exporters.detect.load import MOST_CANARIES, load_rules
@@ -123,13 +123,13 @@ def test_files_that_are_too_large_are_refused_by_whoever_reads_them(tmp_path: Pa
     with pytest.raises(ValueError, match="expected a few tokens"):
         read_tokens(path)
     path.rename(recording)
-    with pytest.raises(NotARecording, match="found more than"):
+    with pytest.raises(RecordingError, match="found more than"):
         load_recording(tmp_path)
 
 
 def test_json_that_is_too_deep_is_no_recording(tmp_path: Path) -> None:
     (tmp_path / "recording.json").write_text("[" * 100_000, encoding="ascii")
-    with pytest.raises(NotARecording, match=r"recording\.json"):
+    with pytest.raises(RecordingError, match=r"recording\.json"):
         load_recording(tmp_path)
 
 

@@ -78,7 +78,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[servers.S
 
 # --------------------------------------------------------------------------------------------------------------- life
 def test_it_listens_on_loopback_alone_and_ends_by_its_pid(server: servers.Server) -> None:
-    with pytest.raises(servers.ServerFailed, match="no address before its first start"):
+    with pytest.raises(servers.ServerFailedError, match="no address before its first start"):
         _ = server.url
     with server:
         assert Path(f"/proc/{server.pid}/exe").resolve() == servers.find(server.program).resolve()
@@ -88,7 +88,7 @@ def test_it_listens_on_loopback_alone_and_ends_by_its_pid(server: servers.Server
         assert server.pid == pid
     assert not alive(pid)
     assert not server.running
-    with pytest.raises(servers.ServerFailed, match="is not running"):
+    with pytest.raises(servers.ServerFailedError, match="is not running"):
         _ = server.pid
 
 
@@ -139,7 +139,7 @@ def test_a_crash_is_noticed_and_overcome(server: servers.Server) -> None:
         url, pid = server.url, server.pid
         os.kill(pid, signal.SIGKILL)
         assert eventually(lambda: not server.running)
-        with pytest.raises(servers.ServerFailed, match="does not answer GET /"):
+        with pytest.raises(servers.ServerFailedError, match="does not answer GET /"):
             server.get("/api/v2/status")
         server.restart()
         assert server.url == url
@@ -148,7 +148,7 @@ def test_a_crash_is_noticed_and_overcome(server: servers.Server) -> None:
 
 def test_a_wrong_configuration_is_told_at_the_start(server: servers.Server) -> None:
     server.configure("nonsense: true\n")
-    with pytest.raises(servers.ServerFailed, match=r"(?s)ended with code \d; its log ends:.*nonsense"):
+    with pytest.raises(servers.ServerFailedError, match=r"(?s)ended with code \d; its log ends:.*nonsense"):
         server.start()
     assert not server.running
     server.configure(config_of(type(server)))
@@ -158,7 +158,7 @@ def test_a_wrong_configuration_is_told_at_the_start(server: servers.Server) -> N
 
 def test_a_refused_configuration_leaves_the_one_before(server: servers.Server) -> None:
     with server:
-        with pytest.raises(servers.ServerFailed, match="refused POST /-/reload"):
+        with pytest.raises(servers.ServerFailedError, match="refused POST /-/reload"):
             server.configure("nonsense: true\n")
         assert server.running
         server.restart()
@@ -182,7 +182,7 @@ def test_its_own_port_taken_during_a_restart(server: servers.Server) -> None:
         port = int(server.url.rpartition(":")[2])
         server.kill()
         with socket.create_server(("127.0.0.1", port)):
-            with pytest.raises(servers.ServerFailed, match="address already in use"):
+            with pytest.raises(servers.ServerFailedError, match="address already in use"):
                 server.start()
             assert not server.running
         server.start()
@@ -195,7 +195,7 @@ def test_an_equal_server_on_its_port_is_not_taken_for_it(server: servers.Server,
         port = int(server.url.rpartition(":")[2])
         second = type(server)(tmp_path / "second", config_of(type(server)))
         second._port = port
-        with pytest.raises(servers.ServerFailed, match="address already in use"):
+        with pytest.raises(servers.ServerFailedError, match="address already in use"):
             second.start()
         assert server.running
 
@@ -222,11 +222,11 @@ def test_prometheus_refuses_what_is_no_vector(tmp_path: Path) -> None:
     with servers.Prometheus(tmp_path, servers.scrape_config()) as prometheus:
         (two,) = prometheus.query("vector(2)")
         assert (two.labels, two.value, abs(two.at - time.time()) < 60) == ({}, 2.0, True)
-        with pytest.raises(servers.ServerFailed, match="gives a scalar, not a vector"):
+        with pytest.raises(servers.ServerFailedError, match="gives a scalar, not a vector"):
             prometheus.query("2")
-        with pytest.raises(servers.ServerFailed, match=r"refused GET .* \(400\).*parse error"):
+        with pytest.raises(servers.ServerFailedError, match=r"refused GET .* \(400\).*parse error"):
             prometheus.query("2 +")
-        with pytest.raises(servers.ServerFailed, match="something else than JSON"):
+        with pytest.raises(servers.ServerFailedError, match="something else than JSON"):
             prometheus.get("/-/healthy")
 
 

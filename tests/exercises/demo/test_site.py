@@ -16,7 +16,7 @@ from exercises.demo import configs
 from exercises.demo.chart import chart, number
 from exercises.demo.numbers import PANELS, Figure, Firing, Panel, Points, greatest
 from exercises.demo.site import Site
-from exercises.servers import ServerFailed
+from exercises.servers import ServerFailedError
 from generators import runbooks
 from spec import load_spec
 
@@ -33,7 +33,7 @@ class Made:
 
     def firing(self) -> list[Firing]:
         if self._trouble:
-            raise ServerFailed(self._trouble)
+            raise ServerFailedError(self._trouble)
         return [Firing("LLMCanaryLeaked", "critical", EVIL, time.time() - 65, "/runbooks/LLMCanaryLeaked.md")]
 
     def value(self, figure: Figure) -> float | None:

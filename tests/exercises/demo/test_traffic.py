@@ -11,7 +11,7 @@ import pytest
 
 from exercises import recording
 from exercises.demo import traffic
-from exercises.demo.traffic import AFTERWARDS, ATTACKS, BEGINS, LASTS, SPEED, RecordingsMissing, Traffic
+from exercises.demo.traffic import AFTERWARDS, ATTACKS, BEGINS, LASTS, SPEED, RecordingsMissingError, Traffic
 from tests.support.litellm_lines import line, record
 
 MIDNIGHT = 1_794_870_000.0
@@ -91,20 +91,20 @@ def test_attacks_are_told_in_their_order(folder: Path) -> None:
 
 
 def test_no_recordings(tmp_path: Path) -> None:
-    with pytest.raises(RecordingsMissing, match=r"there are no recordings in .*`make demo`.*--recordings"):
+    with pytest.raises(RecordingsMissingError, match=r"there are no recordings in .*`make demo`.*--recordings"):
         traffic.load(tmp_path)
 
 
 def test_a_file_is_missing(folder: Path) -> None:
     (folder / "benign.jsonl.gz").unlink()
-    with pytest.raises(RecordingsMissing, match=r"lack benign\.jsonl\.gz"):
+    with pytest.raises(RecordingsMissingError, match=r"lack benign\.jsonl\.gz"):
         traffic.load(folder)
 
 
 def test_a_file_is_cut_off(folder: Path) -> None:
     path = folder / "benign.jsonl.gz"
     path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(RecordingsMissing, match="cannot be read"):
+    with pytest.raises(RecordingsMissingError, match="cannot be read"):
         Traffic(traffic.load(folder), START).due(START + 1e6)
 
 
@@ -112,5 +112,5 @@ def test_an_index_without_what_is_played(folder: Path) -> None:
     index = json.loads((folder / "recording.json").read_text())
     del index["attacks"]["data-exfiltration"]
     (folder / "recording.json").write_text(json.dumps(index))
-    with pytest.raises(RecordingsMissing, match="lack data-exfiltration"):
+    with pytest.raises(RecordingsMissingError, match="lack data-exfiltration"):
         traffic.load(folder)

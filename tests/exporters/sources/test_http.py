@@ -21,6 +21,7 @@ import pytest
 from exporters.sources import http as source_http
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.spool import Spool
+from runtime.errors import ConfigError
 from tests.support.waiting import PATIENCE, wait_for
 
 TOKEN = "t0ken-of-the-gateway"
@@ -366,7 +367,7 @@ def test_tokens_are_the_lines_of_a_file(tmp_path: Path) -> None:
 def test_a_token_that_cannot_be_used_is_said_and_not_shown(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=said) as error:
+    with pytest.raises(ConfigError, match=said) as error:
         read_tokens(path)
     assert not content.strip() or content.strip().decode() not in str(error.value)
 

@@ -8,7 +8,7 @@ import pytest
 
 from exporters.sources import readers, tracked, watch
 from exporters.sources.likeness import ALIKE, Index
-from spec import beneath
+from runtime import beneath
 
 if TYPE_CHECKING:
     from tests.exporters.sources.conftest import Rig
