@@ -518,7 +518,7 @@ class Content:
                 kept["mcp_tool_call_metadata"] = _only(tool, _TOOL_FIELDS)
         if isinstance(error := record.get("error_information"), dict):
             said = ("error_message",) if error.get("error_message") in _REFUSALS else ()
-            found["error_information"] = _only(error, _ERROR_FIELDS.union(said))
+            found["error_information"] = _words_only(error, _ERROR_FIELDS) | _only(error, frozenset(said))
         if guardrails := _guardrails_of(record):
             found["guardrail_information"] = [_without_findings(guardrail) for guardrail in guardrails]
         parameters = record.get("model_parameters")
@@ -567,6 +567,11 @@ def _only(value: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {name: inner for name, inner in value.items() if name in names and (_number(inner) or _short(inner, 1_000))}
 
 
+def _words_only(value: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """The fields of these names, as far as they are numbers, names or codes."""
+    return {name: inner for name, inner in value.items() if name in names and (_number(inner) or _word(inner))}
+
+
 def _add_figures(found: dict[str, Any], value: Mapping[str, Any], names: tuple[str, ...]) -> None:
     found.update((name, _figures(value[name], 0)) for name in names if name in value)
 
@@ -608,7 +613,7 @@ def _guardrails_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _without_findings(guardrail: Mapping[str, Any]) -> dict[str, Any]:
-    kept = _only(guardrail, _GUARDRAIL_FIELDS)
+    kept = _words_only(guardrail, _GUARDRAIL_FIELDS) | _only(guardrail, frozenset(("guardrail_name",)))
     _add_figures(kept, guardrail, _GUARDRAIL_FIGURES)
     return kept
 
@@ -828,6 +833,7 @@ def _make_folder(folder: Path) -> None:
         with contextlib.suppress(FileExistsError):
             if not place.exists():
                 place.mkdir(mode=0o700)
+                place.chmod(0o700)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
