@@ -224,7 +224,12 @@ def test_trying_again_for_long_opens_no_more_and_more_files(
     hook = make_hook()
     writer = writer_of(hook)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    until(lambda: writer._wake.set() or tried >= 20)
+
+    def enough() -> bool:
+        writer._wake.set()
+        return tried >= 20
+
+    until(enough)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 

@@ -114,7 +114,8 @@ def failed(call: str = "call", error: BaseException | None = None, **fields: Any
     """LiteLLM's own record of a request that its gateway refused."""
     made = record("failure", litellm_call_id=call, guardrail_information=None)
     kind = type(error).__name__ if error is not None else "HTTPException"
-    made["error_information"] = {"error_class": kind, "error_code": "400", "llm_provider": "", "error_message": ""}
+    code = str(getattr(error, "status_code", ""))
+    made["error_information"] = {"error_class": kind, "error_code": code, "llm_provider": "", "error_message": ""}
     return made | {"requester_ip_address": "192.0.2.7"} | fields
 
 
@@ -157,6 +158,12 @@ FAILURES: list[BaseException] = [
 ]
 
 
+def _verdict_of(error: BaseException) -> str:
+    """The adapter's word; an HTTPException with 4xx is a block to it, whatever the guardrail's status is."""
+    refused = isinstance(error, HTTPException) and error.status_code < 500
+    return "block" if error in JUDGEMENTS or refused else "error"
+
+
 @pytest.mark.parametrize("error", JUDGEMENTS, ids=repr)
 @pytest.mark.parametrize("function", ["async_pre_call_hook", "async_moderation_hook"])
 def test_a_block_that_litellm_makes_no_record_of_is_recorded(
@@ -185,7 +192,7 @@ def test_a_guardrail_that_fails_is_told_from_one_that_blocks(
     tell(hook, raised(error))
     (line,) = written(hook, folder)
     assert line["record"]["guardrail_information"][0]["guardrail_status"] == "guardrail_failed_to_respond"
-    assert verdicts(folder) == ["error"]
+    assert verdicts(folder) == [_verdict_of(error)]
 
 
 @pytest.mark.parametrize("error", [*JUDGEMENTS, *FAILURES], ids=repr)
@@ -203,7 +210,7 @@ def test_where_both_callbacks_come_there_is_one_record(
     (line,) = written(hook, folder)
     assert line["restored"] == ["guardrail_information"]
     assert "made" not in line
-    assert verdicts(folder) == ["block" if error in JUDGEMENTS else "error"]
+    assert verdicts(folder) == [_verdict_of(error)]
 
 
 @pytest.mark.parametrize("record_first", [True, False])

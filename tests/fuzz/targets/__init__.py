@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.fuzz.engine import Target
-from tests.fuzz.targets import adapter, bodies, config, envelope, heads, health, hook, overlays, rules, state
+from tests.fuzz.targets import adapter, bodies, config, envelope, heads, health, hook, overlays, refusals, rules, state
 
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
@@ -20,6 +20,7 @@ TARGETS: Final[dict[str, Target]] = {
         rules.PATTERNS,
         config.TARGET,
         hook.TARGET,
+        refusals.TARGET,
         health.TARGET,
     )
 }

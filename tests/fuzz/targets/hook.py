@@ -20,7 +20,7 @@ from tests.fuzz.invariants import NOW, batch_holds
 from tests.fuzz.mutate import json_lines
 from tests.support.litellm_lines import blocked, record, refused
 
-_ADAPTER = LiteLLM(ALL_COLUMNS, False)
+ADAPTER = LiteLLM(ALL_COLUMNS, False)
 _MODES = ("full", "redacted", "hashed", "off")
 _LARGEST = 100_000  # bytes of a record, so that some are shortened
 
@@ -66,17 +66,17 @@ class _Text(str):
     """A string that is not quite one."""
 
 
-def _alive(tree: Any, rng: random.Random) -> Any:
+def alive(tree: Any, rng: random.Random) -> Any:
     """A tree of JSON with objects of Python in some of its places, and with members that contain themselves."""
     if isinstance(tree, dict):
-        made: dict[Any, Any] = {name: _alive(inner, rng) for name, inner in tree.items()}
+        made: dict[Any, Any] = {name: alive(inner, rng) for name, inner in tree.items()}
         if rng.random() < 0.03:
             made[rng.choice((7, None, b"bytes", (1, 2), math.nan, _Text("model")))] = "odd name"
         if rng.random() < 0.02:
             made["again"] = made
         return made
     if isinstance(tree, list):
-        items = [_alive(inner, rng) for inner in tree]
+        items = [alive(inner, rng) for inner in tree]
         if rng.random() < 0.02:
             items.append(items)
         return items
@@ -87,7 +87,7 @@ def _alive(tree: Any, rng: random.Random) -> Any:
 
 
 @cache
-def _hooks() -> tuple[tuple[Hook, Path], ...]:
+def hooks() -> tuple[tuple[Hook, Path], ...]:
     """A hook for each content mode."""
     home = tempfile.TemporaryDirectory()
     atexit.register(home.cleanup)
@@ -121,37 +121,48 @@ def shape(rng: random.Random, data: bytes) -> bytes:
     return rng.randbytes(1) + json_lines(rng, data[1:])
 
 
+def fresh(mode: int) -> tuple[bytes, list[dict[str, Any]]]:
+    """What the hook of a mode has written since the last time, and the lines with records in it."""
+    hook, folder = hooks()[mode]
+    writer = hook.start()
+    assert writer.flush(60)
+    content = writer.path.read_bytes()[_read.get(folder, 0) :]
+    _read[folder] = _read.get(folder, 0) + len(content)
+    assert content.endswith(b"\n")
+    attempts = []
+    for line in content.splitlines(keepends=True):
+        envelope = json.loads(line)
+        if envelope["kind"] == "attempt":
+            assert len(line) < _LARGEST + 1_000
+            envelope["record"].keys()
+            attempts.append(envelope)
+    return content, attempts
+
+
 def one(data: bytes) -> Hashable:
     """Give a record to the hook, and read what it has written."""
     if not data:
         return None
-    hook, folder = _hooks()[data[0] % 4]
+    hook, _ = hooks()[data[0] % 4]
     rng = random.Random(data)
     try:
         tree = json.loads(data[1:])
     except (ValueError, RecursionError):
         tree = data[1:].decode("utf-8", "surrogateescape")
-    payload = _alive(tree, rng) if data[0] & 4 else tree
+    payload = alive(tree, rng) if data[0] & 4 else tree
     writer = hook.start()
     lost = sum(writer.dropped.values())
     hook.take({"standard_logging_object": payload})
     hook.close()  # what waits for its address is written now
-    assert writer.flush(60)
-    content = writer.path.read_bytes()[_read.get(folder, 0) :]
-    _read[folder] = _read.get(folder, 0) + len(content)
-    assert content.endswith(b"\n")
-    attempts = [line for line in content.splitlines(keepends=True) if json.loads(line)["kind"] == "attempt"]
-    for line in attempts:
-        assert len(line) < _LARGEST + 1_000
-        json.loads(line)["record"].keys()
-    batch_holds(_ADAPTER.decode(content, source="gw"), content)
+    content, attempts = fresh(data[0] % 4)
+    batch_holds(ADAPTER.decode(content, source="gw"), content)
     lost = sum(writer.dropped.values()) - lost
     try:
         given = bool(payload)
     except TypeError:
         given = True
     assert len(attempts) + lost == given, f"{len(attempts)} lines and {lost} losses for one record"
-    return data[0] % 4, len(attempts), tuple(sorted(set(json.loads(attempts[0])) - {"seq"})) if attempts else ()
+    return data[0] % 4, len(attempts), tuple(sorted(set(attempts[0]) - {"seq"})) if attempts else ()
 
 
 TARGET = Target("hook", one, seeds, inputs=8_000, steps=(60_000, 60), shape=shape)
