@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import stat
@@ -20,6 +21,10 @@ from exporters.quarantine import LARGEST, Quarantine
 from exporters.run import positions_of
 from exporters.signals.state import SignalState
 from exporters.sources.file import FileTail
+from exporters.sources.health import HookHealth
+from exporters.sources.http import HttpSource
+from exporters.sources.records import lines_of
+from exporters.sources.spool import Spool
 from exporters.state import StateFolder
 from replay.report import as_text
 from replay.run import replay
@@ -346,3 +351,75 @@ def test_a_replay_goes_on_and_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+
+
+def test_a_poison_post_in_the_spool_is_stepped_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: tuple[str, Any]
+) -> None:
+    engine, folder = make_engine(), StateFolder(tmp_path / "state")
+    fault[1](engine, monkeypatch)
+    spool = Spool(tmp_path / "state" / "spool", limit=1 << 20)
+    source = HttpSource("gw", ("127.0.0.1", 0), (b"t" * 16,), spool)
+    exporter = Exporter(engine, {"gw": source}, folder, now=time.time())
+    try:
+        posted = b"".join([*good(0, 3), poison(), *good(3, 6)])
+        for _ in range(3):
+            assert not source.keep(posted)
+            while exporter.poll():
+                pass
+            exporter.scrape()
+            while exporter.poll():
+                pass
+    finally:
+        exporter.close()
+    health = engine.state.health
+    table = engine.state.families.tables["events"]
+    assert table.values[:, table.column["attempts"]].sum() == 6
+    assert health.value("tocsin_records_quarantined_total", ("gw", fault[0])) == 3
+    assert health.value("tocsin_records_duplicate_total", ("gw",)) == 12
+    assert spool.unread == 0
+
+
+def test_a_post_that_fails_is_refused_and_the_next_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(body: bytes, **options: Any) -> tuple[bytes, int]:
+        if POISON.encode() in body:
+            raise RuntimeError(SECRET)
+        return lines_of(body, **options)
+
+    monkeypatch.setattr("exporters.sources.http.lines_of", broken)
+    spool = Spool(tmp_path / "spool", limit=1 << 20)
+    source = HttpSource("gw", ("127.0.0.1", 0), (b"t" * 16,), spool)
+    try:
+        answers = []
+        for body in (poison(), good(0, 1)[0]):
+            connection = http.client.HTTPConnection(*source.address, timeout=20)
+            connection.request("POST", "/records", body, {"Authorization": "Bearer " + "t" * 16})
+            answers.append(connection.getresponse().status)
+            connection.close()
+    finally:
+        source.close()
+    assert answers == [400, 200]
+    assert source.status().refused["failed"] == 1
+    assert "RuntimeError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_a_health_file_that_raises_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = HookHealth._look_at
+
+    def broken(self: HookHealth, path: str, now: float) -> Any:
+        if "bad" in path:
+            raise RuntimeError(SECRET)
+        return look(self, path, now)
+
+    monkeypatch.setattr(HookHealth, "_look_at", broken)
+    for writer in ("bad", "good"):
+        said = {"v": 1, "writer": writer, "state": "running", "updated": 1.0, "dropped": {}, "queue_bytes": 0}
+        (tmp_path / f"litellm-{writer}.health.json").write_text(json.dumps(said | {"trouble": ""}))
+    health = HookHealth("gw", [str(tmp_path / "*.jsonl")])
+    health.look(1_000.0)
+    assert health.reports is not None
+    assert [report.writer for report in health.reports] == ["good"]
+    assert health.refused["failed"] == 1
