@@ -38,10 +38,17 @@ class Careful:
         return self._left.get(source, 0)
 
     def feed(self, source: str, data: Raw, *, now: float, faults: Told) -> None:
-        """Count one chunk; lines that make counting or saving fail are told to `faults` instead."""
-        self._left[source] = self.left(source) - len(data)
+        """Count one chunk; lines that make counting or saving fail are told to `faults` instead.
+
+        Raises:
+            CountingError: the state cannot be copied even before.
+        """
         lines = [line + b"\n" for line in bytes(data).removesuffix(b"\n").split(b"\n")]
-        copy = encode({"state": self._engine.state.save()})
+        try:
+            copy = encode({"state": self._engine.state.save()})
+        except Exception as error:
+            raise CountingError from error
+        self._left[source] = self.left(source) - len(data)
         self._feed(source, lines, 0, 0, copy, now, faults, [MOST_APART])
 
     def _feed(
