@@ -416,7 +416,14 @@ def test_a_health_file_that_raises_hides_no_other(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(HookHealth, "_look_at", broken)
     for writer in ("bad", "good"):
-        said = {"v": 1, "writer": writer, "state": "running", "updated": 1.0, "dropped": {}, "queue_bytes": 0}
+        said: dict[str, Any] = {
+            "v": 1,
+            "writer": writer,
+            "state": "running",
+            "updated": 1.0,
+            "dropped": {},
+            "queue_bytes": 0,
+        }
         (tmp_path / f"litellm-{writer}.health.json").write_text(json.dumps(said | {"trouble": ""}))
     health = HookHealth("gw", [str(tmp_path / "*.jsonl")])
     health.look(1_000.0)
