@@ -1,19 +1,15 @@
-"""Baselines and heartbeats in the evaluator: by example, against `alerts.alert_ir` in words, and against promtool."""
+"""Baselines and heartbeats in the evaluator: by example, and against the words of their criterion."""
 
 from __future__ import annotations
 
 import math
-import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,8 +20,7 @@ from alerts.techniques.absence.increase import increase
 from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
 from alerts.techniques.baseline.criterion import BaselineCriterion
 from exporters.samples import Table
-from spec import Spec, load_spec
-from tests.generators.programs import RealServer, only_rules, rules_of, run
+from spec import load_spec
 
 STEP = 30.0  # of the history; evaluations are each 10 seconds
 TICK = 10.0
@@ -126,7 +121,7 @@ runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
 
 
 def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
-    """Every episode from the words of `alerts.alert_ir`, with the whole past looked at again at every step."""
+    """Every episode from the words of the criterion, with the whole past looked at again at every step."""
     assert isinstance(rule.criterion, BaselineCriterion)
     past, found = rule.criterion.past, list[tuple[Any, ...]]()
     times = [begin + TICK * place for place in range(len(steps))]
@@ -378,193 +373,3 @@ def test_growth_as_prometheus_estimates_it(
     samples: list[tuple[float, float]], start: float, end: float, grown: float
 ) -> None:
     assert increase(samples, start, end) == pytest.approx(grown)
-
-
-# -------------------------------------------------------------------------------------------------------- promtool
-MINUTE = 60.0
-LENGTH = 90
-OVERLAY: dict[str, Any] = {
-    "settings": {"scrape_interval": "1m", "evaluation_interval": "1m", "baseline_step": "1m"},
-    "health": {"beat_by_source": {"type": "gauge", "labels": ["source"], "help": "h"}},
-    "external": {"gateway_requests_total": {"help": "h", "exporter": "gateway", "labels": ["route"]}},
-    "signals": {
-        "attempts_by_model": {"window": "2m"},
-        "slow_attempts": {"window": "2m"},
-        "beat": {
-            "category": "security", "layer": "control", "anomaly": "system", "help": "h",
-            "stream": "health", "measure": "gauge", "metric": "tocsin_newest_event_timestamp_seconds",
-        },
-        "served": {
-            "category": "security", "layer": "control", "anomaly": "system", "help": "h",
-            "stream": "external", "measure": "counter", "metric": "gateway_requests_total",
-        },
-        "newest_event_by_source": {"metric": "beat_by_source"},  # so that these sources do not make the log above fresh
-    },
-    "alerts": {
-        "TocsinSourceSilent": {
-            "for": "2m",
-            "when": {"technique": "absence", "signal": "newest_event_by_source", "older_than": "10m",
-                     "busy": "hook_records", "busy_at_least": 15},
-        },
-        "LLMSlowResponses": {
-            "for": "2m", "summary": "x",
-            "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1.5,
-                     "history": "25m", "min_history": "10m", "cold_start": "floor_only"},
-        },
-        "LLMProviderFailing": {
-            "for": "1m", "summary": "x", "incident": "slow_service",
-            "when": {"technique": "baseline", "signal": "attempts_by_model", "floor": 5, "deviations": 1,
-                     "history": "20m", "min_history": "5m"},
-        },
-        "TocsinStateNotSaved": {
-            "for": "2m", "summary": "x",
-            "when": {"technique": "absence", "signal": "beat", "older_than": "10m", "busy": "served",
-                     "busy_at_least": 15},
-        },
-        "TocsinDown": {"for": "2m", "when": {"technique": "absence", "signal": "exporter_up", "below": 1}},
-    },
-}  # fmt: skip
-TRIED = ("LLMSlowResponses", "LLMProviderFailing", "TocsinStateNotSaved", "TocsinDown", "TocsinSourceSilent")
-BY = {"TocsinSourceSilent": "source"}
-Course = list[float | None]
-
-
-def courses(chance: random.Random) -> dict[tuple[str, str, str], Course]:
-    """A value for each minute of each series (metric, label, word): stretches of the same, some of them missing."""
-
-    def course(values: Sequence[float | None], longest: int) -> Course:
-        out: Course = []
-        while len(out) < LENGTH:
-            out += [chance.choice(values)] * chance.randint(1, longest)
-        return out[:LENGTH]
-
-    found = {
-        ("llm_attempts_by_model", "model", model): course([None, 0.0, 1.0, 3.0, 6.0, 9.0, 20.0], 14) for model in "abc"
-    }
-    found["up", "job", "tocsin"] = course([1.0, 1.0, 1.0, 0.0, None], 8)
-    found["tocsin_newest_event_timestamp_seconds", "source", "log"] = _beat(course([1.0, 0.0, 0.0, None], 20))
-    found["gateway_requests_total", "route", "/chat"] = _counter(course([0.0, 1.0, 2.0, 3.0, None], 15))
-    for source in "abc":
-        found["beat_by_source", "source", source] = _beat(course([1.0, 0.0, 0.0, None], 20))
-        found["tocsin_hook_records_total", "source", source] = _counter(course([0.0, 1.0, 2.0, 3.0, None], 15))
-    return found
-
-
-def _beat(course: Course) -> Course:
-    """The time, while it is 1; the last one, while it is 0."""
-    seen, beat = 0.0, list[float | None]()
-    for place, alive in enumerate(course):
-        seen = MINUTE * place if alive else seen
-        beat.append(None if alive is None else seen)
-    return beat
-
-
-def _counter(course: Course) -> Course:
-    """Grows by so much each minute; after it was away it begins anew."""
-    total, counter = 0.0, list[float | None]()
-    for grows in course:
-        total = total + grows if grows is not None else 0.0
-        counter.append(None if grows is None else total)
-    return counter
-
-
-def _half_open(text: str) -> str:
-    """Ranges as they are from Prometheus 3 on: without their oldest instant."""
-
-    def shorter(match: re.Match[str]) -> str:
-        return f"[{int(match[1] or 0) * 60 + int(match[2]) - 1}m59s]"
-
-    return re.sub(r"\[(?:(\d+)h)?(\d+)m\]", shorter, text)
-
-
-def _evaluated(spec: Spec, found: Mapping[tuple[str, str, str], Course]) -> dict[str, list[set[str]]]:
-    """The members that fire at each minute, by alert, in the evaluator."""
-    rules = [_shortened(rule) for rule in compile_alerts(spec) if rule.name in TRIED]
-    evaluator, firing = Evaluator(rules), dict[tuple[str, str], Episode]()
-    out: dict[str, list[set[str]]] = {name: [] for name in TRIED}
-    for place in range(LENGTH):
-        metrics: dict[tuple[str, str], dict[str, float]] = {}
-        for (metric, label, word), course in found.items():
-            value = course[place]
-            if value is not None:
-                metrics.setdefault((metric, label), {})[word] = value
-        for episode in evaluator.step(
-            MINUTE * place, [gauge(values, name, label) for (name, label), values in metrics.items()]
-        ):
-            member = (episode.rule.name, "".join(episode.labels.values()))
-            if episode.resolved_at is None:
-                firing[member] = episode
-            else:
-                del firing[member]
-        for name in TRIED:
-            out[name].append({member for alert, member in firing if alert == name})
-    return out
-
-
-def _shortened(rule: AlertRule) -> AlertRule:
-    """The window of growth by a second, as `_half_open` makes it; it is part of the estimate."""
-    criterion = rule.criterion
-    if not isinstance(criterion, AbsenceCriterion) or criterion.busy is None:
-        return rule
-    busy = replace(criterion.busy, window=criterion.busy.window - 1)
-    return replace(rule, criterion=replace(criterion, busy=busy))
-
-
-@pytest.mark.stack
-@pytest.mark.parametrize("seed", range(3))
-def test_prometheus_fires_at_the_same_minutes(real_server: RealServer, tmp_path: Path, seed: int) -> None:
-    overlay = tmp_path / "own.yaml"
-    overlay.write_text(yaml.safe_dump(OVERLAY), encoding="utf-8")
-    spec = load_spec(overlay)
-    rules = only_rules(rules_of(spec), *TRIED)
-    for group in rules["groups"]:
-        for rule in group["rules"]:
-            rule.pop("annotations", None)
-            if "alert" in rule:
-                rule["labels"] = {}
-    (tmp_path / "rules.yaml").write_text(_half_open(yaml.safe_dump(rules, width=10_000)), encoding="utf-8")
-    found = courses(random.Random(seed))
-    expected = _evaluated(spec, found)
-    assert all(any(times) and not all(times) for times in expected.values()), "nothing to tell apart"
-    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(_unit_test(rules, found, expected)), encoding="utf-8")
-    content, said = run(real_server, "promtool", "test", "rules", "tests.yaml", cwd=tmp_path)
-    assert content, said[:3000]
-
-
-def _unit_test(
-    rules: Mapping[str, Any], found: Mapping[tuple[str, str, str], Course], expected: Mapping[str, list[set[str]]]
-) -> dict[str, Any]:
-    series = [
-        {
-            "series": f'{metric}{{instance="x",{label}="{word}"}}',
-            "values": " ".join(_words(course)),
-        }
-        for (metric, label, word), course in found.items()
-    ]
-    checks = [
-        {
-            "eval_time": f"{place}m",
-            "alertname": alert,
-            "exp_alerts": [
-                {"exp_labels": {BY.get(alert, "model"): member} if member else {}} for member in sorted(members)
-            ],
-        }
-        for alert, times in expected.items()
-        for place, members in enumerate(times)
-    ]
-    return {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1m",
-        "group_eval_order": [group["name"] for group in rules["groups"]],
-        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": checks}],
-    }
-
-
-def _words(course: Course) -> list[str]:
-    before: float | None = None
-    out = []
-    for value in course:
-        missing = "_" if before is None else "stale"
-        out.append(missing if value is None else f"{value:g}" if value < 1000 else f"{value:.0f}")
-        before = value
-    return out
