@@ -63,7 +63,7 @@ def _words(course: Course) -> Iterator[str]:
                 yield f"_x{more}"
             continue
         begun = True
-        yield f"{stretch.value:.15g}" + (f"+{stretch.slope:.12g}x{more}" if more else "")
+        yield f"{stretch.value:.15g}" + (f"{stretch.slope:+.12g}x{more}" if more else "")
 
 
 def expected_alert(spec: Spec, rule: AlertRule, member: Member) -> dict[str, Any]:

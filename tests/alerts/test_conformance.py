@@ -17,8 +17,9 @@ from alerts import AlertRule, Episode, Evaluator
 from alerts.techniques import TECHNIQUES
 from alerts.techniques.absence.criterion import AbsenceCriterion
 from exporters.samples import Table
+from generators import baseline_tests, promtool_tests
 from spec import Spec
-from tests.generators.programs import RealServer, only_rules, rules_of, run
+from tests.generators.programs import RealServer, only_rules, only_tests, rules_of, run
 from tests.support.conformance import LENGTH, TICK, Courses, Identity, courses, spec_of_examples, tried_in
 
 Firing = dict[str, list[set[Identity]]]
@@ -101,6 +102,24 @@ def test_promtool_fires_at_the_same_ticks(real_server: RealServer, tmp_path: Pat
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(_unit_test(rules, found, expected)), encoding="utf-8")
     content, said = run(real_server, "promtool", "test", "rules", "tests.yaml", cwd=tmp_path)
     assert content, said[:3000]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_promtool_agrees_with_the_cases_of_a_technique(real_server: RealServer, tmp_path: Path, technique: str) -> None:
+    """The cases as they are generated, with every text of the page."""
+    often = {"scrape_interval": "15s", "evaluation_interval": "15s"}
+    spec = spec_of_examples(tmp_path, technique, settings=often)
+    names = [rule.name for rule in tried_in(spec)]
+    (tmp_path / "tocsin.rules.yaml").write_text(yaml.safe_dump(only_rules(rules_of(spec), *names)), encoding="utf-8")
+    count = 0
+    for generator in (promtool_tests, baseline_tests):
+        tests = only_tests(yaml.safe_load(generator.generate(spec)[generator.PATH]), *names)
+        count += len(tests["tests"])
+        (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests, allow_unicode=True), encoding="utf-8")
+        content, said = run(real_server, "promtool", "test", "rules", "tests.yaml", cwd=tmp_path)
+        assert content, said[:3000]
+    assert count >= len(names), "an example has no case"
 
 
 def _unit_test(rules: Mapping[str, Any], found: Courses, expected: Firing) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts.cases import Course
+from alerts.cases import Course, Stretch
 from generators import baseline_tests, runbooks
 from generators.unit_tests import notation
 from spec import Spec, catalogue
@@ -169,6 +169,10 @@ def test_pages_say_what_is_compared(tmp_path: Path) -> None:
 )
 def test_values_in_the_words_of_promtool(values: list[float | None], words: str) -> None:
     assert notation(Course.of(values)) == words
+
+
+def test_a_falling_course_in_the_words_of_promtool() -> None:
+    assert notation(Course((Stretch(9.0, 3, -1.5), Stretch(2.0, 2, 0.25)))) == "9-1.5x2 2+0.25x1 stale"
 
 
 # --------------------------------------------------------------------------------------------------------- promtool
