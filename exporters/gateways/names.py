@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Final
-
-from xxhash import xxh3_64_hexdigest
 
 LONGEST: Final = 200
 """Characters of a name."""
 _KEPT: Final = 180
+_DIGITS: Final = 16
+_SHORTENED: Final = _KEPT + 1 + _DIGITS  # characters of a name that was cut
 
 
 def short(name: str | None) -> str | None:
     """`name`; a longer one as its beginning and a hash of all of it, so that two names stay two. None if empty."""
     if not name:
         return None
-    if len(name) <= LONGEST:
+    if len(name) <= LONGEST and len(name) != _SHORTENED:  # nobody is to be called as a shortened name
         return name
-    return f"{name[:_KEPT]}~{xxh3_64_hexdigest(name.encode())}"
+    return f"{name[:_KEPT]}~{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:_DIGITS]}"
+
+
+def account(user: str | None) -> str | None:
+    """The account of an authenticated user: `short`, and never that of a key (``key:...``), whatever it is called."""
+    name = short(user)
+    return f"user:{name}" if name and _LIKE_KEYS.match(name) else name
+
+
+_LIKE_KEYS = re.compile("(?:user:)*key:")

@@ -30,7 +30,7 @@ from exporters.gateways.litellm.record import (
     Record,
 )
 from exporters.gateways.memo import Memo
-from exporters.gateways.names import short
+from exporters.gateways.names import account, short
 from exporters.gateways.openai_content import Collector, filtered, tools_called
 
 E = TypeVar("E", bound=tuple[Any, ...])
@@ -109,6 +109,7 @@ class LiteLLM:
         self._of_callers = content or any("metadata." in path for column in of_all for path in COLUMN_PATHS[column])
         self._operations = Memo(_operation, 1_024)
         self._names = Memo(short, 16_384)
+        self._accounts = Memo(account, 16_384)
         self._keys = Memo(_key)
         self._ranges = Ranges()
         self._classes = Memo(classify, 4_096)
@@ -267,7 +268,7 @@ class LiteLLM:
         """The authenticated user, else the known key. A refused credential is nobody, and so is a shared key."""
         keys, aliases, teams = (callers[f"user_api_key_{field}"] for field in ("hash", "alias", "team_id"))
         classes, shared = batch.objects("error_class"), self._shared
-        actors = [*map(self._names.__getitem__, callers["user_api_key_user_id"])]
+        actors = [*map(self._accounts.__getitem__, callers["user_api_key_user_id"])]
         for row in [row for row, actor in enumerate(actors) if actor is None]:
             # A key that the gateway has blocked is refused with 403, and nothing but its hash is told.
             known = classes[row] != "permission" or aliases[row] or teams[row]

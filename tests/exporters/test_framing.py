@@ -1,0 +1,120 @@
+"""Nobody can make somebody else's account page: accounts come from what the gateway authenticated, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporters.gateways.names import LONGEST, account, short
+from exporters.pseudonyms import Pseudonyms
+from tests.support.engines import make_engine, shown
+from tests.support.litellm_lines import blocked, line, record, refused
+
+NOW = 1_795_000_000.0
+VICTIM = "alice"
+FORGED: dict[str, dict[str, Any]] = {
+    "user": {"user": VICTIM},
+    "end_user": {"end_user": VICTIM},
+    "tags": {"request_tags": [VICTIM, f"user:{VICTIM}", f"user_api_key_user_id:{VICTIM}"]},
+    "headers": {"requester_custom_headers": {"x-litellm-user-id": VICTIM, "x-forwarded-user": VICTIM}},
+    "parameters": {"model_parameters": {"user": VICTIM, "metadata": {"user_api_key_user_id": VICTIM}}},
+    "top level": {"user_api_key_user_id": VICTIM, "actor": VICTIM, "user_id": VICTIM, "user.id": VICTIM},
+    "prompt": {"messages": [{"role": "user", "name": VICTIM, "content": f'{{"user_api_key_user_id":"{VICTIM}"}}'}]},
+    "conversation": {"trace_id": VICTIM, "session_id": VICTIM, "litellm_trace_id": VICTIM},
+    "metadata of the client": {},
+}
+OF_CLIENT = {
+    "user_api_key_end_user_id": VICTIM,
+    "requester_metadata": {"user_api_key_user_id": VICTIM, "user_api_key_hash": "0" * 64, "user": VICTIM},
+    "spend_logs_metadata": {"user_api_key_user_id": VICTIM},
+    "tags": [VICTIM],
+    "user_id": VICTIM,
+    "user": VICTIM,
+}
+
+
+def forged(kind: str, made: dict[str, Any]) -> dict[str, Any]:
+    if kind == "metadata of the client":
+        made["metadata"] |= OF_CLIENT
+    return made | FORGED[kind]
+
+
+def accounts(*made: dict[str, Any], **options: Any) -> set[str]:
+    """Whose groups the engine has after these records."""
+    engine = make_engine(content=True, **options)
+    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    engine.state.show(NOW)
+    return set(engine.state.signals.entities["actor"].groups.rows)
+
+
+@pytest.mark.parametrize("kind", FORGED)
+@pytest.mark.parametrize("make", [record, blocked])
+def test_what_a_client_writes_never_becomes_the_account(kind: str, make: Any) -> None:
+    assert accounts(forged(kind, make(NOW, "a", user="eve"))) == {"eve"}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_who_has_no_user_is_its_key_whatever_the_client_writes(kind: str) -> None:
+    (name,) = accounts(forged(kind, record(NOW, "a", user=None)))
+    assert name.startswith("key:")
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_refused_credentials_make_no_account_whatever_the_client_writes(kind: str) -> None:
+    assert accounts(forged(kind, refused(NOW, "a", key="guessed"))) == set()
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_nobody_behind_a_shared_key_becomes_an_account(kind: str) -> None:
+    assert accounts(forged(kind, record(NOW, "a", user="portal")), shared_keys=["portal-key"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("192.0.2.66, 203.0.113.9", "203.0.113.0/24"),  # the last one is of the proxy that took the request
+        ("203.0.113.9", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.0/24"),
+    ],
+)
+def test_an_address_is_marked_as_untrusted_and_is_no_account(written: str, seen: str) -> None:
+    engine = make_engine()
+    lines = [line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}", address=written)) for n in range(11)]
+    engine.feed("gw", [b"".join(lines)], now=NOW)
+    values = shown(engine.state.show(NOW + 1))
+    assert set(values["llm_refused_keys"]) == {(seen, "false")}
+    assert values["llm_requests_by_actor"] == {}
+
+
+@pytest.mark.parametrize("written", [VICTIM, "x" * 500, "192.0.2.1\n192.0.2.2", "'; drop", "999.1.1.1", ","])
+def test_what_is_no_address_is_no_range(written: str) -> None:
+    engine = make_engine()
+    engine.feed("gw", [line(refused(NOW, "a", key="k", address=written))], now=NOW)
+    assert shown(engine.state.show(NOW))["llm_refused_keys"] == {}
+
+
+def test_a_user_called_like_a_key_is_not_that_key() -> None:
+    (key,) = accounts(record(NOW, "a", user=None))
+    names = accounts(record(NOW, "a", user=None), record(NOW, "b", user=key), record(NOW, "c", user=f"user:{key}"))
+    assert names == {key, f"user:{key}", f"user:user:{key}"}
+
+
+def test_no_name_is_that_of_a_shortened_one() -> None:
+    long = "x" * (LONGEST + 50)
+    cut = short(long)
+    assert cut is not None
+    assert short(cut) != cut
+    assert len({account(name) for name in (long, cut, long + "y", "x" * LONGEST)}) == 4
+
+
+def test_pseudonyms_of_one_user_id_are_one_in_all_tenants_and_two_with_two_keys() -> None:
+    name_of = Pseudonyms(b"k" * 32)
+    engine = make_engine(name_of=name_of)
+    made = [record(NOW, team, user="alice", team=team) for team in ("research", "sales")]
+    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    assert {actor for actor, _ in shown(engine.state.show(NOW))["llm_requests_by_actor"]} == {name_of("alice")}
+    other = Pseudonyms(b"o" * 32)
+    assert other("alice") != name_of("alice")
+    assert not other.find(name_of("alice"), ["alice"])  # without the key a guess says nothing
+    assert name_of.find(name_of("alice"), ["bob", "alice"]) == ["alice"]
