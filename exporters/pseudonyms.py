@@ -87,6 +87,6 @@ def note_lookup(folder: Path, pseudonym: str, found: int) -> None:
         "pseudonym": pseudonym,
         "found": found,
     }
-    descriptor = os.open(folder / "lookups.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(folder / "lookups.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

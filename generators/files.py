@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from generators import GENERATORS
 from generators.errors import GeneratorError
+from runtime.beneath import remove_beneath, write_beneath
 from spec import Spec
 from spec.version import VERSION
 
@@ -76,9 +77,11 @@ def render_all(spec: Spec) -> dict[str, str]:
 def write(root: Path, files: Mapping[str, str]) -> list[str]:
     """Make the files under `root` what they should be; the paths that changed, sorted.
 
-    An orphan goes only if it says that it is generated: what a person wrote is never removed.
+    An orphan goes only if it says that it is generated: what a person wrote is never removed. No link below `root` is
+    followed, as it may lead out of there.
 
     Raises:
+        LinkError: there is one where a file belongs.
         OSError: a file cannot be written.
     """
     changed = []
@@ -87,10 +90,9 @@ def write(root: Path, files: Mapping[str, str]) -> list[str]:
         if found.kind == "orphaned":
             if not marked(found.path, _read(target)):
                 continue
-            target.unlink()
+            remove_beneath(root, found.path)
         else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(files[found.path], encoding="utf-8", newline="\n")
+            write_beneath(root, found.path, files[found.path])
         changed.append(found.path)
     return changed
 

@@ -21,6 +21,7 @@ from replay.propose import overlay
 from replay.read import LogError
 from replay.report import as_json, as_text
 from replay.run import Outcome, replay, replay_engine
+from runtime.beneath import write_named
 from runtime.errors import TocsinError, report
 from spec import Spec, load_spec
 
@@ -80,7 +81,7 @@ def run(
         progress.clear()
     try:
         if page is not None:
-            page.write_text(html, encoding="utf-8")
+            write_named(page, html)
         print(_report(outcome, spec, form, pages=pages, proposal=proposal))
     except OSError as error:
         print(f"tocsin: {error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
@@ -112,7 +113,7 @@ def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, page
         return as_json(outcome) if form == "json" else as_text(outcome, spec, width=width, color=color)
     found = page_report.pages_of(outcome, spec)
     if proposal is not None:
-        proposal.write_text(overlay(found.proposal, spec), encoding="utf-8")
+        write_named(proposal, overlay(found.proposal, spec))
     return page_report.as_json(found) if form == "json" else page_report.as_text(found, width=width, color=color)
 
 

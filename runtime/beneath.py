@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,74 @@ def open_folder(folder: int | None, name: str) -> int:
         return os.open(name, FOLDER, dir_fd=folder)
     except OSError as error:
         raise _told(error, folder, name) from None
+
+
+def write_beneath(root: Path, path: str, text: str) -> None:
+    """Write a file `path` below a folder, with the folders it needs; whole, or not at all.
+
+    What is there is replaced and never written through: not a link, nor a second name of another file.
+
+    Raises:
+        LinkError: a link stands on the way, or where the file should be.
+        OSError: it cannot be written.
+    """
+    with _below(root, path, make=True) as (folder, name):
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise LinkError(str(root / path))
+        draft = f".{name}.{secrets.token_hex(8)}"
+        try:
+            with os.fdopen(open_in(folder, draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                file.write(text.encode())
+            os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(draft, dir_fd=folder)
+            raise
+
+
+def remove_beneath(root: Path, path: str) -> None:
+    """Remove a file below a folder, never one behind a link. Raises as `write_beneath`."""
+    with _below(root, path) as (folder, name):
+        os.unlink(name, dir_fd=folder)
+
+
+def write_named(path: Path, text: str) -> None:
+    """Write the file that a person named, whose folder they know; a link in its place is not followed.
+
+    Raises:
+        LinkError: there is one.
+        OSError: it cannot be written.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise LinkError(str(path)) if error.errno == errno.ELOOP else error from None
+    with os.fdopen(file, "wb") as stream:
+        stream.write(text.encode())
+
+
+@contextlib.contextmanager
+def _below(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The open folder of `path` below `root`, and the name there; `root` is as a person named it, link or not."""
+    *folders, name = path.split("/")
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    at = os.open(root, FOLDER & ~os.O_NOFOLLOW)
+    try:
+        for part in folders:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=at)
+            try:
+                deeper = open_folder(at, part)
+            except LinkError:
+                raise LinkError(str(root / path)) from None
+            os.close(at)
+            at = deeper
+        yield at, name
+    finally:
+        os.close(at)
 
 
 def make_private(folder: Path) -> None:

@@ -51,7 +51,7 @@ class Discovery:
 
     `refused` says of a matched path why it cannot be looked at, `oddities` why it is no log (a folder, a FIFO, a
     compression that is not read), `unmatched` of a pattern why it matches nothing. `cut`: there is more than one look
-    takes in.
+    takes in. `failed`: a folder could not be looked into, so that what is in it may be there still.
     """
 
     found: dict[Where, Found] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Discovery:
     oddities: dict[str, str] = field(default_factory=dict)
     unmatched: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    failed: bool = False
 
     def add(self, where: Where, status: os.stat_result, paths: tuple[str, ...]) -> None:
         """Take in a regular file."""
@@ -92,7 +93,7 @@ class Search:
 
     def _result(self) -> Discovery:
         walk = self._walk
-        seen = Discovery(refused=walk.refused, oddities=walk.oddities, cut=walk.cut)
+        seen = Discovery(refused=walk.refused, oddities=walk.oddities, cut=walk.cut, failed=walk.failed)
         for pattern in self._patterns:
             if pattern not in walk.matched:
                 seen.unmatched[pattern] = _why_unmatched(pattern)

@@ -103,6 +103,7 @@ class FileTail:
         self._max_line = max_line
         self._chunk_bytes = chunk_bytes
         self._grace = grace
+        self._max_open = max_open
         self._hooks = hooks
         self._buffer = buffer_of(max_line)
         self._sequence = 0
@@ -195,6 +196,7 @@ class FileTail:
     # ------------------------------------------------------------------------------------------------ reading
     def _chunks(self, budget: int, piece: int, now: float) -> Iterator[Chunk]:
         ready = self._queues(now)
+        opened = sum(file.reader is not None for file in self._watch.files.values())
         share = left = 0  # of the round: bytes for each log, and logs that had no turn yet
         while ready and budget > 0:
             if not left:
@@ -204,6 +206,7 @@ class FileTail:
             log, queue = ready.popleft()
             self._served = log
             file = queue[0]
+            closed = file.reader is None
             try:
                 if file.trial:
                     budget -= self._try(file, share, now)
@@ -223,6 +226,11 @@ class FileTail:
                 self._watch.replaced(file, now)
             else:
                 self._watch.troubles.pop(file.path, None)
+            if closed and file.reader is not None:
+                opened += 1
+                if opened > self._max_open and not file.gzip:  # a compressed one would begin anew
+                    file.close()
+                    opened -= 1
             if not file.pending(now, self._grace):
                 queue.popleft()
             if queue:

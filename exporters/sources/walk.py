@@ -125,7 +125,7 @@ class Walk:
 
     `matches` are in no order. `refused` says of a path why it cannot be looked at, though a pattern leads through it;
     `oddities` of what else was passed over; `matched` which patterns match anything; `cut`, that there was more than
-    one pass looks at. `looked` counts the names looked at.
+    one pass looks at; `failed`, that a folder could not be looked into. `looked` counts the names looked at.
     """
 
     def __init__(
@@ -136,6 +136,7 @@ class Walk:
         self.oddities: dict[str, str] = {}
         self.matched: set[str] = set()
         self.cut = False
+        self.failed = False
         self.looked = 0
         self._patterns = tuple(_Pattern(text) for text in patterns)
         self._follow = follow_symlinks
@@ -293,6 +294,7 @@ class Walk:
     # ------------------------------------------------------------------------------------------------ troubles
     def _failed(self, path: str, error: OSError) -> None:
         self.looked += 1
+        self.failed = True
         self._odd(path, f"cannot be looked at: {error.strerror or error}")
 
     def _refuse(self, path: str, why: str) -> None:

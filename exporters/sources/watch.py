@@ -7,6 +7,7 @@ are read only once all of them are met, as only then their order is known, and w
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ NAMES_A_LOOK: Final = 20_000
 FILES_A_LOOK: Final = 256
 """Files that one look meets, at most: each is opened, and compared with those that are known."""
 
+_GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _BREAKS_OFF = "the compressed stream breaks off"
 _NOTHING = Fingerprint()
 
@@ -131,7 +133,7 @@ class Watch:
     def _compare(self, seen: Discovery, now: float) -> None:
         """Take in what the patterns match now: what is there still, what is gone, what is to be met."""
         self.seen = seen
-        if seen.cut:
+        if seen.cut or seen.failed:
             self._look_for_known()
         self.troubles = {path: why for path, why in self.troubles.items() if path in seen.at}
         for file in list(self.files.values()):
@@ -171,7 +173,9 @@ class Watch:
                 continue
             try:
                 status = os.stat(file.path) if self._follow_symlinks else stat_beneath(file.path)  # noqa: PTH116
-            except OSError:
+            except OSError as error:
+                if error.errno not in _GONE:  # no descriptor left, for instance: nothing is known of it
+                    self.seen.found[file.where] = Found(file.where, *file.look, (file.path,))
                 continue
             if (status.st_dev, status.st_ino) == file.where:
                 self.seen.add(file.where, status, (file.path,))

@@ -12,8 +12,9 @@ import tocsin
 from exporters import schema
 from generators import files
 from generators.errors import GeneratorError
-from generators.files import Stale
+from generators.files import Stale, header, write
 from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID
+from runtime.beneath import LinkError, write_named
 from spec import Spec, load_spec
 
 ROOT = Path(tocsin.__file__).parent
@@ -203,3 +204,62 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest
     (tmp_path / "out").write_text("a file", encoding="utf-8")
     assert tocsin.main(["generate", "--output", str(tmp_path / "out")]) == 1
     assert str(tmp_path / "out") in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------------------------------------------------- links
+FILES = {"dashboards/a.json": "{}\n", "top.md": "text\n"}
+
+
+@pytest.mark.parametrize("linked", ["dashboards", "dashboards/a.json", "top.md"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, linked: str) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    (root / "dashboards").mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("mine")
+    (elsewhere / "a.json").write_text("mine")
+    if linked == "dashboards":
+        (root / "dashboards").rmdir()
+        (root / "dashboards").symlink_to(elsewhere)
+    else:
+        (root / linked).symlink_to(elsewhere / "file")
+    with pytest.raises(LinkError, match="symbolic link"):
+        write(root, FILES)
+    assert {path.name: path.read_text() for path in elsewhere.iterdir()} == {"file": "mine", "a.json": "mine"}
+
+
+def test_no_orphan_behind_a_link_is_removed(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root.mkdir()
+    (elsewhere / "old.yml").write_text(header())
+    (root / "runbooks").symlink_to(elsewhere)
+    with pytest.raises(LinkError):
+        write(root, FILES)
+    assert (elsewhere / "old.yml").exists()
+
+
+def test_a_second_name_of_another_file_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/top.md").hardlink_to(tmp_path / "other")
+    write(tmp_path / "root", FILES)
+    assert (tmp_path / "other").read_text() == "mine"
+    assert (tmp_path / "root/top.md").read_text() == "text\n"
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["dashboards", "top.md"]
+
+
+def test_the_folder_that_a_person_names_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    write(tmp_path / "link", FILES)
+    assert (tmp_path / "real/top.md").read_text() == "text\n"
+
+
+def test_a_file_that_a_person_names_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / "page.html").symlink_to("other")
+    with pytest.raises(LinkError):
+        write_named(tmp_path / "page.html", "page")
+    assert (tmp_path / "other").read_text() == "mine"
+    write_named(tmp_path / "page2.html", "page")
+    assert (tmp_path / "page2.html").read_text() == "page"

@@ -116,6 +116,42 @@ def test_more_than_one_pass_takes_in_is_said_and_known_files_go_on(rig: Rig, mon
     assert status.rotations["delete"] == 0
 
 
+def test_reading_many_files_keeps_no_more_open_than_it_may(rig: Rig) -> None:
+    for number in range(100):
+        rig.write(f"{number}.log", b"%d\n" % number)
+    rig.start("*.log", max_open=10)
+    most = 0
+    for _ in range(3):
+        rig.now += 2
+        for chunk in rig.tail.read(1 << 20, now=rig.now):
+            rig.check(chunk)
+            most = max(most, sum(file.reader is not None for file in rig.tail._watch.files.values()))
+    assert most <= 11
+    assert len(rig.chunks) == 100
+
+
+def test_a_folder_that_cannot_be_looked_into_for_a_moment_takes_no_file_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start("*.log", max_open=2)
+    for number in range(5):
+        rig.write(f"{number}.log", b"%d\n" % number)
+    rig.read()
+    with monkeypatch.context() as patch:
+
+        def none_left(*_arguments: object, **_options: object) -> object:
+            raise OSError(24, "Too many open files")
+
+        patch.setattr("exporters.sources.walk.open_folder", none_left)
+        patch.setattr(watch, "stat_beneath", none_left)
+        rig.settle()
+    rig.settle()
+    status = rig.tail.status()
+    assert status.files == 5 and status.bytes_lost == 0
+    assert set(status.rotations.values()) == {0}
+    assert len(rig.lines) == 5
+
+
 def test_files_that_begin_alike_are_compared_with_a_few(rig: Rig) -> None:
     """Whoever makes thousands of files with the same first kilobyte makes no square of work of them."""
     head = b'{"a": "' + b"x" * 1100
