@@ -1830,10 +1830,15 @@ def _belong(half: Half, told: Half) -> bool:
 
 
 def _lacks_address(payload: Mapping[str, Any]) -> bool:
+    """Whether somebody was turned away at the door, and the record does not say where from."""
     error = payload.get("error_information")
     if not isinstance(error, dict) or payload.get("requester_ip_address"):
         return False
-    return _text_of(error, "normalized_error").startswith("401") or _text_of(error, "error_message") in _REFUSALS
+    return (
+        _text_of(error, "normalized_error").startswith("401")
+        or _text_of(error, "error_message") in _REFUSALS
+        or _text_of(error, "error_class") == "BudgetExceededError"
+    )
 
 
 def _lacks_verdict(payload: Mapping[str, Any]) -> bool:

@@ -216,6 +216,16 @@ def test_the_address_of_a_key_refused_without_a_database_is_restored_too(
     assert line["record"]["error_information"]["error_message"] == "No connected db."
 
 
+def test_the_address_of_a_caller_without_budget_is_restored_too(make_hook: MakeHook, folder: Path) -> None:
+    hook = make_hook()
+    _tell(hook)
+    made = _refused("", "Budget has been exceeded!")
+    log(hook, made | {"error_information": made["error_information"] | {"error_class": "BudgetExceededError"}})
+    hook.close()
+    (line,) = (line for line in lines(folder) if line["kind"] == "attempt")
+    assert line["record"]["requester_ip_address"] == _ADDRESS["requester_ip_address"]
+
+
 def test_a_record_that_has_its_address_is_not_marked(make_hook: MakeHook, folder: Path) -> None:
     hook = make_hook()
     log(hook, _refused() | {"requester_ip_address": "192.0.2.1"})
