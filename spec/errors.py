@@ -35,7 +35,16 @@ class Problem:
     place: Place | None = None
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part)
+        return _one_line(": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part))
+
+
+def _one_line(text: str) -> str:
+    """`text` with what would steer a terminal or begin a line as escapes: keys and parsers' messages hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 class SpecError(TocsinError):

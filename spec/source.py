@@ -151,7 +151,7 @@ def parse_document(text: str, name: str) -> Document:
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise SourceError([Problem(f"not YAML: {what}", place=place)]) from error
     except yaml.YAMLError as error:
-        raise SourceError([Problem(f"{name}: not YAML: {error}")]) from error
+        raise SourceError([Problem(f"{name}: not YAML: {' '.join(str(error).split())}")]) from error
     if root is None:
         return Document({})
     builder = _Builder(name)

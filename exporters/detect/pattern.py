@@ -129,6 +129,8 @@ class _Translator:
     def translation(self, pattern: str) -> Translation:
         if len(pattern) > LONGEST_PATTERN:
             raise PatternError(f"{len(pattern)} characters; {LONGEST_PATTERN} may be")
+        if any("\ud800" <= letter <= "\udfff" for letter in pattern):
+            raise PatternError("half of a surrogate pair, which no text has")
         given, pattern = pattern, plain(pattern)
         if _ascii(given) != _ascii(pattern):
             raise PatternError("letters that become ASCII, or take an ASCII letter, when a text is made plain (NFKC)")
