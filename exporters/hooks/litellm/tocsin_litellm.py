@@ -34,6 +34,7 @@ import hmac
 import json
 import logging
 import math
+import mmap
 import os
 import re
 import secrets
@@ -354,10 +355,10 @@ class Plain:
     def _list(self, value: Any, kind: type, depth: int) -> list[Any]:
         walk = next(base for base in (list, tuple, set, frozenset) if issubclass(kind, base))
         length = walk.__len__(value)
-        items = list(islice(walk.__iter__(value), max(0, self.nodes)))
-        if length > _SHARED and type(items[0] if items else None) is float:
+        if length > _SHARED and type(next(walk.__iter__(value))) is float:
             self.vectors = True  # an embedding: large, and nobody can read it
             return []
+        items = list(islice(walk.__iter__(value), max(0, self.nodes)))
         found: list[Any] = []
         for inner in items:
             if not self._room():
@@ -408,6 +409,7 @@ class Plain:
 
     def _other(self, value: Any, kind: type, depth: int) -> Any:
         """Subclasses of plain types, a few of the standard library, pydantic's models; of all else its type's name."""
+        self.nodes -= 4  # it takes as long as so many plain values
         if issubclass(kind, str):
             return self._text(str.__str__(value))
         if issubclass(kind, int):
@@ -668,8 +670,14 @@ class Marked:
         self.outline = False
         self.ours = False  # LiteLLM made no record, and the hook did
 
+    def is_marked(self) -> bool:
+        """Whether anything had to be done."""
+        return bool(self.shed) or self.shortened or self.lost or self.outline or self.ours
+
     def marks(self) -> bytes:
         """The marks as fields that stand beside the record."""
+        if not self.is_marked():
+            return b""
         names = [name if _PLAIN_NAME.fullmatch(name) else "other" for name in islice(self.shed, 16)]
         found = b',"shed":' + encode(names) if names else b""
         for name, set_ in (
@@ -862,12 +870,12 @@ def _is_at(file: int, path: Path) -> bool:
 class _Board:
     """Two numbers in memory that outlives the process: the last that was offered, the last that was written.
 
-    They are written with system calls: a mapped page would end the gateway if somebody cut the file.
+    A mapped page, because a system call would let the thread that writes have the interpreter in each callback.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.path: Path | None = None
-        self._file = -1
+        self._numbers: Any = [0, 0]
         try:
             home = self.home(folder)
             home.mkdir(mode=0o700, exist_ok=True)
@@ -880,12 +888,14 @@ class _Board:
             path = home / writer
             file = _open_own(path, os.O_RDWR | os.O_EXCL)
             try:
-                os.pwrite(file, bytes(16), 0)  # the page exists from now on: a later write needs no room
+                os.pwrite(file, bytes(mmap.PAGESIZE), 0)  # the page exists from now on: a later store needs no room
+                self._numbers = memoryview(mmap.mmap(file, mmap.PAGESIZE)).cast("Q")
             except OSError:
-                os.close(file)
                 path.unlink()
                 raise
-            self._file, self.path = file, path
+            finally:
+                os.close(file)
+            self.path = path
         except OSError as error:
             _log.warning("no memory for counts in %s: %s; after kill -9 losses are known less exactly", folder, error)
 
@@ -903,20 +913,13 @@ class _Board:
         return (int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")) if len(data) == 16 else None
 
     def offered(self, number: int) -> None:
-        self._put(number, 0)
+        self._numbers[0] = number
 
     def written(self, number: int) -> None:
-        self._put(number, 8)
+        self._numbers[1] = number
 
     def forget(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _put(self, number: int, place: int) -> None:
-        if self._file >= 0:
-            with contextlib.suppress(OSError):
-                os.pwrite(self._file, number.to_bytes(8, "little"), place)
+        self._numbers = [0, 0]
 
 
 class LineWriter:
@@ -977,7 +980,7 @@ class LineWriter:
             if self._queued + len(record) > self.settings.queue_bytes:
                 self._drop("queue_full")
                 return False
-            if made is not None:
+            if made is not None and made.is_marked():
                 for part in made.parts():
                     self.shed[part] += 1
                 self.content_lost += made.lost
