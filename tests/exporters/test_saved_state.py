@@ -319,3 +319,24 @@ def test_two_exporters_may_read_one_folder_of_logs(tmp_path: Path) -> None:
         exporter.close()
         table = exporter._state.families.tables["events"]
         assert table.values[:, table.column["attempts"]].sum() == 5
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["count", "cell"])
+def test_numbers_that_nobody_counts_are_refused(wrong: float, where: str) -> None:
+    """They could be taken up and shown, and would be shown for ever."""
+    state = copy.deepcopy(GOOD["state"])
+    if where == "count":
+        state["health"]["tocsin_records_read_total"]["values"][0] = wrong
+    else:
+        state["families"]["tables"]["events"]["values"][0, 0] = wrong
+    with pytest.raises(ValueError, match=r"none|>= 0"):
+        check(state)
+
+
+def test_a_row_far_beyond_the_groups_is_refused_before_memory_is_taken_for_it() -> None:
+    state = copy.deepcopy(GOOD["state"])
+    tracker = next(one for one in state["signals"]["trackers"].values() if "sole" in one)
+    tracker["sole"] = [[1 << 50], ["x"], [1.0]]
+    with pytest.raises(ValueError, match="not there"):
+        check(state)
