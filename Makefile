@@ -70,6 +70,10 @@ test-busy: setup ## all tests, beside two loops that do nothing but keep the mac
 	  for _ in 1 2; do $(BIN)/python -c '$(BUSY)' & loops+=("$$!"); done; \
 	  $(PYTEST)
 
+.PHONY: pictures
+pictures: setup ## the pictures of the docs, from a run of the demo (needs Node, npm and Chromium)
+	@$(BIN)/python -m tests.pictures
+
 .PHONY: bench
 bench: setup ## figures against named references (JSON=1 prints one JSON object)
 	@$(BIN)/python -m bench.run $(if $(JSON),--json)
