@@ -72,7 +72,7 @@ async function settled(page) {
 }
 
 const isOneColumn = () => {
-  const items = [...document.querySelectorAll('.react-grid-item')];
+  const items = [...document.querySelectorAll('.react-grid-item, [data-viz-panel-key], section')];
   return items.length > 1 && items.every((item) => item.getBoundingClientRect().left < 20);
 };
 
