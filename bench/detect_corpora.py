@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect import Scanner, load_rules
 
 _BATCH = 500  # texts scanned at once

@@ -26,9 +26,9 @@ import orjson
 
 from bench.logs import groups, write_logs
 from bench.work import NOW, engine
-from exporters.batch import EventBatch
+from events.batch import EventBatch
+from events.gateways.litellm import adapter as columns
 from exporters.engine import Engine
-from exporters.gateways.litellm import adapter as columns
 from exporters.process import settle
 from spec import load_spec
 

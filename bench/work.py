@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from events.gateways import gateway
 from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
 from exporters.exporter import BUDGET, TOGETHER
 from exporters.expose import Exposition
-from exporters.gateways import gateway
 from exporters.process import settle
 from exporters.signals.state import HORIZON, SignalState
 from exporters.sources.file import FileTail

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporters.batch import Fault, Raw
+from events.batch import Fault, Raw
 from exporters.engine import MOST_APART, CountingError, Engine
 from exporters.quarantine import fault_of
 from exporters.state import decode, encode

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from exporters.gateways import GATEWAYS
+from events.gateways import GATEWAYS
 from exporters.signals.state import ACCOUNTS
 from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of

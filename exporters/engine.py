@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from exporters.batch import Detection, EventBatch, Fault, Raw, Reject, Text
+from events.batch import Detection, EventBatch, Fault, Raw, Reject, Text
+from events.gateways import Gateway
 from exporters.detect import Rule, Scanner
-from exporters.gateways import Gateway
 from exporters.quarantine import fault_of
 from exporters.signals.state import SignalState
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporters.batch import Fault
+from events.batch import Fault
 from exporters.careful import Careful
 from exporters.engine import CountingError, Engine
 from exporters.fair import FairLock

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from exporters.batch import Raw
+from events.batch import Raw
 from exporters.sources import Chunk
 
 SLICE: Final = 0.2

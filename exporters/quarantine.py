@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from exporters.batch import Fault
+from events.batch import Fault
 
 NAME: Final = "quarantine.jsonl"
 LARGEST: Final = 1024 * 1024

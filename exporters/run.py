@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from events.gateways import gateway
 from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
 from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
-from exporters.gateways import gateway
 from exporters.process import prepare, settle
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec.inspect as types
 
+from events.gateways import GATEWAYS
 from exporters.config import ExporterConfig
-from exporters.gateways import GATEWAYS
 from spec.schema import DIALECT, Builder
 from spec.version import VERSION
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from alerts import Episode
 from alerts.incidents import Incident, Page, incidents
-from exporters.gateways.instants import rfc3339
+from events.gateways.timestamps import rfc3339
 from replay.propose import Proposal, honest, number, propose, words
 from replay.report import COLORS, LEAST_WIDTH, condition, filled, wrapped
 from replay.run import Outcome

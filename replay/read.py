@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from exporters.batch import EventBatch, Raw, Reject
+from events.batch import EventBatch, Raw, Reject
 from replay.arrival import AHEAD, known
 from runtime.errors import TocsinError
 

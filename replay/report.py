@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from alerts import AlertRule, Episode
-from exporters.gateways.instants import rfc3339
+from events.gateways.timestamps import rfc3339
 from replay.propose import number
 from replay.run import Outcome
 from spec import Spec, names

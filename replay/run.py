@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from alerts import AlertRule, Episode, Evaluator, compile_alerts
-from exporters.batch import EventBatch, Fault
+from events.batch import EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine

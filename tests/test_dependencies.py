@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parent.parent
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 _MODULES = {"markdown-it-py": "markdown_it", "prometheus-client": "prometheus_client", "pyyaml": "yaml"}
 """Distributions whose module has another name."""
-_EXPORTER_ROOMS = ("spec", "alerts", "exporters")
+_EXPORTER_ROOMS = ("runtime", "spec", "events", "alerts", "exporters")
 
 
 def _names(requirements: list[str]) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect.model import Entry, Rule, RuleFile
 from exporters.detect.normal import normal
 from exporters.detect.pattern import PatternError, alternatives, literal, translate

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 Channel = Literal["user", "system", "assistant", "tool", "output", "tool_call"]
-"""Whose words a text has, see `exporters.batch.Text`."""
+"""Whose words a text has, see `events.batch.Text`."""
 Detector = Literal[
     "prompt_injection",
     "indirect_injection",

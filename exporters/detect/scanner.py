@@ -12,7 +12,7 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
-from exporters.batch import Detection, Text
+from events.batch import Detection, Text
 from exporters.detect.compiled import compiled
 from exporters.detect.model import NEAR, Rule
 from exporters.detect.normal import joined

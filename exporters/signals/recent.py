@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from exporters.batch import Ids
+from events.batch import Ids
 
 _EMPTY = np.uint64(0)
 _HALF = np.uint64(32)

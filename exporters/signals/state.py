@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.calendar import OffHours
-from exporters.batch import IDENTITY_COLUMNS, Detection, EventBatch
-from exporters.batch import SIDE_TABLES as BATCH_TABLES
+from events.batch import IDENTITY_COLUMNS, Detection, EventBatch
+from events.batch import SIDE_TABLES as BATCH_TABLES
 from exporters.samples import Table
 from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.health import HealthCounters

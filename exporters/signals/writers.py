@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from exporters.batch import FeedNotes, Loss, Run
-from exporters.bounds import MOST_LOST
+from events.batch import FeedNotes, Loss, Run
+from events.bounds import MOST_LOST
 from exporters.signals.told import Told
 
 GRACE: Final = 30.0

@@ -31,7 +31,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from exporters.bounds import Count, Instant
+from events.bounds import Count, Instant
 from exporters.sources.walk import Walk
 from runtime.beneath import open_beneath, stat_beneath
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from alerts import Episode
-from exporters.batch import Detection, EventBatch, Text
+from events.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
 from exporters.signals.labels import label_text
 from replay.html.redact import Redactor

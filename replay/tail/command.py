@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from alerts import Episode
+from events.gateways.timestamps import rfc3339
 from exporters.config import ExporterConfig, SourceConfig, load_config
-from exporters.gateways.instants import rfc3339
 from replay.report import printable
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, Watch, namer

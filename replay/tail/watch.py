@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from alerts import Episode, Evaluator, compile_alerts
-from exporters.batch import Detection, EventBatch, Fault
+from events.batch import Detection, EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from bench.lines import START, fat_lines, lean_lines
-from exporters.batch import Detection
+from events.batch import Detection
+from events.gateways import gateway
 from exporters.engine import Engine
-from exporters.gateways import gateway
 from exporters.signals.state import SignalState
 from exporters.state import decode, encode
 from spec import load_spec

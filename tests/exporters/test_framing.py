@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporters.gateways.names import LONGEST, account, short
+from events.gateways.names import LONGEST, account, short
 from exporters.pseudonyms import Pseudonyms
 from tests.support.engines import make_engine, shown
 from tests.support.litellm_lines import blocked, line, record, refused

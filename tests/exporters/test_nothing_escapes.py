@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events.gateways import LiteLLM
 from exporters.exporter import Exporter
-from exporters.gateways import LiteLLM
 from exporters.sources.file import FileTail
 from exporters.state import StateFolder, decode
 from spec.vocabulary import READING_STEPS, REJECTIONS

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from exporters.batch import EventBatch, Fault
+from events.batch import EventBatch, Fault
 from exporters.detect import Scanner, load_rules
 from exporters.engine import MOST_APART, Engine
 from exporters.exporter import Exporter, restore

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from events.batch import Raw
 from exercises.servers import free_port
 from exporters import pace
-from exporters.batch import Raw
 from exporters.exporter import ClosedError, Exporter
 from exporters.liveness import STUCK, Liveness
 from exporters.pace import LARGEST, SLICE, SMALLEST, Pace

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from exporters import bounds
-from exporters.batch import NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
+from events import bounds
+from events.batch import NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
 from exporters.engine import Engine
 from exporters.expose import Exposition
 from exporters.state import decode, encode

@@ -14,8 +14,8 @@ import pytest
 
 from alerts.techniques.ratio.model import Ratio
 from alerts.techniques.threshold.model import Threshold
+from events.gateways.address import range_of
 from exercises import recording
-from exporters.gateways.address import range_of
 from spec.load import load_spec
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.batch import EventBatch, Raw, Reject
+from events.batch import EventBatch, Raw, Reject
 from replay.read import CHUNK, Feed, Log, LogError, arrivals
 
 

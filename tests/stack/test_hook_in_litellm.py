@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from exporters.batch import FeedNotes
+from events.batch import FeedNotes
 from exporters.signals.writers import PATIENCE, Writers
-from tests.exporters.gateways.samples import decode, rows
+from tests.events.gateways.samples import decode, rows
 from tests.recordings.backend import Backend
 from tests.support.hooked_proxy import KINDS, Asked, HookedProxy, crowd, lines_of, missing
 from tests.support.litellm_versions import need

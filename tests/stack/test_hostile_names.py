@@ -23,9 +23,9 @@ import pytest
 import yaml
 
 import tocsin
+from events.gateways.names import short
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Prometheus, scrape_config
-from exporters.gateways.names import short
 from exporters.signals.labels import label_text
 from generators import alertmanager, prometheus
 from spec import load_spec

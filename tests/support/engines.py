@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from events.gateways import gateway
 from exporters.detect import Scanner
 from exporters.engine import Engine
-from exporters.gateways import gateway
 from exporters.samples import Table
 from exporters.signals.state import SignalState
 from spec import Spec, load_spec

@@ -18,7 +18,7 @@ import yaml
 
 from exporters.sources.http import HttpSource
 from exporters.sources.spool import Spool
-from tests.exporters.gateways.samples import decode, rows
+from tests.events.gateways.samples import decode, rows
 from tests.support.litellm_process import LiteLLMProcess
 from tests.versions.cases import ALICE, CASES, GATEWAYS_OWN, Case
 from tests.versions.loading import LOADS, MODULE, SHIM, load

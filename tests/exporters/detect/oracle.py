@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect.model import NEAR, Rule
 from exporters.detect.normal import normal
 from exporters.detect.verify import CHECKS, LONGEST

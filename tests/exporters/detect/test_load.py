@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect import Rule, Scanner, load_rules
 from spec.errors import ShapeError, SourceError, SpecError
 

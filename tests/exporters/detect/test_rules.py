@@ -7,7 +7,7 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect import Rule, Scanner
 from exporters.detect.model import Channel, Confidence, Detector
 from spec.vocabulary import CONFIDENCES, DETECTORS

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.batch import Detection, Text
+from events.batch import Detection, Text
 from exporters.detect import Rule, Scanner
 from exporters.detect.compiled import MANY
 from exporters.detect.model import NEAR

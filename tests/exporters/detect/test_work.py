@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import exporters.detect
 import exporters.detect.scanner as module
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect import Scanner
 from exporters.detect.scanner import MOST_CHECKS, MOST_EXCEPTED
 from tests.exporters.detect.test_scanner import HOSTILE, rule

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import MODES, PARTS, Content, write_up
-from tests.exporters.gateways.samples import record, records
+from tests.events.gateways.samples import record, records
 from tests.exporters.hooks import hostile
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, writer_of
 

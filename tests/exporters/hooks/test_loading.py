@@ -15,7 +15,7 @@ import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import unreported_by
-from tests.exporters.gateways.samples import record
+from tests.events.gateways.samples import record
 from tests.exporters.hooks.conftest import attempts
 
 MODULE = Path(tocsin_litellm.__file__)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
-from tests.exporters.gateways.samples import record
+from tests.events.gateways.samples import record
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, notices, until, writer_of
 from tests.support.small_disk import small_disk
 
@@ -274,7 +274,7 @@ def test_a_clock_that_is_right_again_is_believed_again(make_hook: MakeHook, monk
 _PROCESS = """
 import asyncio, os, sys, time
 sys.path[:0] = [{root!r}, {module!r}]
-from tests.exporters.gateways.samples import record
+from tests.events.gateways.samples import record
 def log(name):
     tocsin_litellm.hook.take({{"standard_logging_object": record(litellm_call_id=name)}})
 {code}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.hooks.litellm.tocsin_litellm import PLACEHOLDER, Content, write_up
-from tests.exporters.gateways.samples import decode, record, rows
+from tests.events.gateways.samples import decode, record, rows
 
 SECRET = "the confidential sentence about Mrs Miller"
 MODES = ("redacted", "hashed", "off")

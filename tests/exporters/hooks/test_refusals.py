@@ -13,7 +13,7 @@ import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import Hook, Waiting, judged_by
-from tests.exporters.gateways.samples import decode, record, rows
+from tests.events.gateways.samples import decode, record, rows
 from tests.exporters.hooks.conftest import MakeHook, lines, log, until
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import Hook, Settings
-from tests.exporters.gateways.samples import record
+from tests.events.gateways.samples import record
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, notices, until, writer_of
 from tests.support.waiting import PATIENCE
 
@@ -266,7 +266,7 @@ sys.path[:0] = [{root!r}, {module!r}]
 asyncio.run(asyncio.sleep(0))
 async def main():
     import tocsin_litellm
-    from tests.exporters.gateways.samples import record
+    from tests.events.gateways.samples import record
     {arrange}
     for number in range({count}):
         made = record(litellm_call_id=f"call-{{number}}")

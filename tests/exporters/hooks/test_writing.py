@@ -15,7 +15,7 @@ import pytest
 
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import Content, Hook, Settings, encode
-from tests.exporters.gateways.samples import record, records
+from tests.events.gateways.samples import record, records
 from tests.exporters.hooks.conftest import MakeHook, attempts, lines, log, until, writer_of
 from tests.support.waiting import PATIENCE
 

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import exporters.signals
-from exporters.batch import FeedNotes, Run
+from events.batch import FeedNotes, Run
 from exporters.signals.groups import Groups
 from exporters.signals.trackers import HitTracker, Limit
 from exporters.signals.windows import Hits

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.batch import FeedNotes, Loss, Run
+from events.batch import FeedNotes, Loss, Run
 from exporters.signals import writers as module
 from exporters.signals.writers import GRACE, PATIENCE, RECENT, Writers
 

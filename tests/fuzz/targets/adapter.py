@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 from functools import cache
 from typing import Any
 
-from exporters.batch import ALL_COLUMNS, EventBatch
+from events.batch import ALL_COLUMNS, EventBatch
+from events.gateways import LiteLLM
 from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
-from exporters.gateways import LiteLLM
-from tests.exporters.gateways.samples import SAMPLES, lines, record
+from tests.events.gateways.samples import SAMPLES, lines, record
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds, engine_holds
 from tests.fuzz.mutate import json_lines

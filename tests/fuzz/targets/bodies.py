@@ -9,8 +9,8 @@ import random
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from exporters.batch import ALL_COLUMNS
-from exporters.gateways import LiteLLM
+from events.batch import ALL_COLUMNS
+from events.gateways import LiteLLM
 from exporters.sources.records import MEMBERS, RECORDS, BodyError, lines_of, unpack
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds

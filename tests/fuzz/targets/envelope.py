@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from exporters.batch import ALL_COLUMNS
-from exporters.gateways import LiteLLM
+from events.batch import ALL_COLUMNS
+from events.gateways import LiteLLM
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds, engine_holds
 from tests.fuzz.mutate import json_lines

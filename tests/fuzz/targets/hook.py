@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from exporters.batch import ALL_COLUMNS
-from exporters.gateways import LiteLLM
+from events.batch import ALL_COLUMNS
+from events.gateways import LiteLLM
 from exporters.hooks.litellm.tocsin_litellm import Hook, Settings
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from exporters.batch import Text
+from events.batch import Text
 from exporters.detect import Scanner, load_rules
 from exporters.detect.model import Rule
 from exporters.detect.pattern import LONGEST, PatternError, translate

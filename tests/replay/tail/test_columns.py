@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import Episode, compile_alerts
-from exporters.batch import Detection
+from events.batch import Detection
 from replay.tail.columns import COLUMNS, Layout, Lines, cut, kind_of, width_of
 from replay.tail.watch import Attempt
 from spec import load_spec

@@ -11,15 +11,15 @@ import re
 from collections import Counter
 from typing import Any
 
-from exporters.batch import EventBatch
-from exporters.bounds import count, finite, known
-from exporters.gateways import instants
-from exporters.gateways.address import address_of
-from exporters.gateways.lenient import parse
-from exporters.gateways.litellm.errors import http_status
-from exporters.gateways.litellm.guardrails import ended_by_gateway, listed, verdict_of
-from exporters.gateways.litellm.record import Guardrail, Record
-from exporters.gateways.names import short
+from events.batch import EventBatch
+from events.bounds import count, finite, known
+from events.gateways import timestamps
+from events.gateways.address import address_of
+from events.gateways.lenient import parse
+from events.gateways.litellm.error_class import http_status
+from events.gateways.litellm.guardrails import ended_by_gateway, listed, verdict_of
+from events.gateways.litellm.record import Guardrail, Record
+from events.gateways.names import short
 
 SCHEMA_VERSION = 1
 
@@ -53,9 +53,9 @@ def _event(batch: EventBatch, raw: bytes) -> dict[str, object]:
     started = ended if duration is None else start
     refused = batch.objects("error_class")[0] in ("auth", "permission") and batch.objects("settled")[0]
     return {
-        "@timestamp": instants.rfc3339(started),
-        "event.start": instants.rfc3339(started),
-        "event.end": instants.rfc3339(ended),
+        "@timestamp": timestamps.rfc3339(started),
+        "event.start": timestamps.rfc3339(started),
+        "event.end": timestamps.rfc3339(ended),
         "event.duration": None if duration is None else round(duration * 1e9),
         "event.id": f"{batch.ids('event_id')[0]:016x}",
         "event.dataset": f"{batch.gateway}.attempt",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from exporters.batch import Text
+from events.batch import Text
 
 HEAD: Final = 4_500
 """Characters looked at from the beginning of a long piece of text."""

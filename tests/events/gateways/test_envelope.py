@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporters.batch import EventBatch, FeedNotes, Loss, Run
-from tests.exporters.gateways.samples import SAMPLES, as_lines, decode, lines, record, rows
+from events.batch import EventBatch, FeedNotes, Loss, Run
+from tests.events.gateways.samples import SAMPLES, as_lines, decode, lines, record, rows
 
 
 def enveloped(raw: bytes, seq: int, writer: str = "w1") -> bytes:

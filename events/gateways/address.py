@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from exporters.gateways.memo import Memo
+from events.gateways.bounded_cache import BoundedCache
 
 IPV4_PREFIX = 24
 IPV6_PREFIX = 48
@@ -50,7 +50,7 @@ def range_of(text: str | None) -> str | None:
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 
-class Ranges(Memo[str | None, str | None]):
+class Ranges(BoundedCache[str | None, str | None]):
     """`range_of` with a memory."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import difflib
 from typing import Final, Protocol
 
-from exporters.batch import EventBatch, Raw
-from exporters.gateways.litellm import LiteLLM
+from events.batch import EventBatch, Raw
+from events.gateways.litellm import LiteLLM
 from runtime.errors import TocsinError
 
 __all__ = ["GATEWAYS", "Gateway", "LiteLLM", "UnknownGatewayError", "gateway"]

@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 
-from exporters import bounds
+from events import bounds
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**401, -(10**401), 1e300, True, "1", None, [1], {}])

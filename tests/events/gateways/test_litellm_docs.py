@@ -11,7 +11,7 @@ import yaml
 
 from exporters.config import load_config
 from exporters.hooks.litellm.tocsin_litellm import Hook, LineWriter, Settings
-from tests.exporters.gateways.samples import decode, record, rows
+from tests.events.gateways.samples import decode, record, rows
 
 PAGE = Path(__file__).parents[3] / "docs" / "gateways" / "litellm.md"
 

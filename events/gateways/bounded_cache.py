@@ -12,8 +12,8 @@ LONGEST_KEY = 256
 """Characters of a text that is remembered: longer ones are rare, unless somebody wants memory to fill up."""
 
 
-class Memo(dict[K, V]):
-    """``memo[key]`` is ``compute(key)``, computed once.
+class BoundedCache(dict[K, V]):
+    """``cache[key]`` is ``compute(key)``, computed once.
 
     Keys come from logs and thus from attackers: at `limit` entries everything is forgotten, so memory stays bounded
     and the usual keys are back at once.

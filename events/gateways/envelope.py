@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from exporters.batch import FeedNotes, Loss, Raw, Reject, Run
-from exporters.bounds import Count
-from exporters.gateways.decode import Decoded, LineDecoder
-from exporters.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
+from events.batch import FeedNotes, Loss, Raw, Reject, Run
+from events.bounds import Count
+from events.gateways.decode import Decoded, LineDecoder
+from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
 
 S = TypeVar("S", bound=msgspec.Struct)
 

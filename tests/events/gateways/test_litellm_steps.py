@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.batch import ALL_COLUMNS, EventBatch
-from exporters.gateways import LiteLLM
-from exporters.gateways.fitting import MISFITS
-from exporters.gateways.litellm.adapter import _MOST_ENTRIES
-from tests.exporters.gateways.samples import record, rows
+from events.batch import ALL_COLUMNS, EventBatch
+from events.gateways import LiteLLM
+from events.gateways.fitting import MISFITS
+from events.gateways.litellm.adapter import _MOST_ENTRIES
+from tests.events.gateways.samples import record, rows
 
 ADAPTER = LiteLLM(ALL_COLUMNS, True)
 PER_BYTE = 8

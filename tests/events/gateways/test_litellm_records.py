@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from exporters.batch import ALL_COLUMNS, SIDE_TABLES
-from exporters.gateways import LiteLLM, UnknownGatewayError, gateway
-from exporters.gateways.litellm.errors import Failure, classify
-from tests.exporters.gateways.samples import SAMPLES, as_lines, decode, lines, record, rows
+from events.batch import ALL_COLUMNS, SIDE_TABLES
+from events.gateways import LiteLLM, UnknownGatewayError, gateway
+from events.gateways.litellm.error_class import Failure, classify
+from tests.events.gateways.samples import SAMPLES, as_lines, decode, lines, record, rows
 
 
 def row_of(made: dict[str, Any], **options: Any) -> dict[str, Any]:

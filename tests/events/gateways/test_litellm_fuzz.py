@@ -10,11 +10,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters import bounds
-from exporters.batch import ALL_COLUMNS, NUMBER_COLUMNS, EventBatch
-from exporters.gateways import LiteLLM
+from events import bounds
+from events.batch import ALL_COLUMNS, NUMBER_COLUMNS, EventBatch
+from events.gateways import LiteLLM
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, REJECTIONS, VERDICTS
-from tests.exporters.gateways.samples import SAMPLES, as_lines, lines, record, records, rows
+from tests.events.gateways.samples import SAMPLES, as_lines, lines, record, records, rows
 
 ADAPTER = LiteLLM(ALL_COLUMNS, True)
 LEAN = LiteLLM(ALL_COLUMNS, False)

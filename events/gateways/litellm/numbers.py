@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from exporters import bounds
-from exporters.batch import Floats, Reject
-from exporters.gateways.decode import Decoded, Fields
-from exporters.gateways.litellm.record import Record
+from events import bounds
+from events.batch import Floats, Reject
+from events.gateways.decode import Decoded, Fields
+from events.gateways.litellm.record import Record
 
 LIMITS: Final = {
     "duration": bounds.SECONDS,

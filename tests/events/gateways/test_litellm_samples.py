@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from exporters.gateways.litellm.adapter import PLACEHOLDERS
+from events.gateways.litellm.adapter import PLACEHOLDERS
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, VERDICTS
-from tests.exporters.gateways.samples import DATA, SAMPLES, decode, golden_row, lines, records, rows
+from tests.events.gateways.samples import DATA, SAMPLES, decode, golden_row, lines, records, rows
 
 BLOCKS = {"slp": 40, "slp-redacted": 10}
 

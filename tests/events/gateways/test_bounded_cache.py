@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exporters.gateways.memo import LONGEST_KEY, Memo
-from exporters.gateways.names import LONGEST, short
+from events.gateways.bounded_cache import LONGEST_KEY, BoundedCache
+from events.gateways.names import LONGEST, short
 
 
 def test_what_was_computed_is_remembered() -> None:
@@ -13,23 +13,23 @@ def test_what_was_computed_is_remembered() -> None:
         asked.append(key)
         return key.upper()
 
-    memo = Memo(compute)
-    assert [memo["a"], memo["a"], memo["b"]] == ["A", "A", "B"]
+    cache = BoundedCache(compute)
+    assert [cache["a"], cache["a"], cache["b"]] == ["A", "A", "B"]
     assert asked == ["a", "b"]
 
 
 def test_it_never_grows_beyond_its_limit() -> None:
-    memo = Memo(str, limit=10)
+    cache = BoundedCache(str, limit=10)
     for number in range(1_000):
-        assert memo[number] == str(number)
-        assert len(memo) <= 10
+        assert cache[number] == str(number)
+        assert len(cache) <= 10
 
 
 def test_a_long_key_is_computed_and_forgotten() -> None:
-    memo = Memo(len)
-    assert memo["a" * (LONGEST_KEY + 1)] == LONGEST_KEY + 1
-    assert memo["a" * LONGEST_KEY] == LONGEST_KEY
-    assert [*memo] == ["a" * LONGEST_KEY]
+    cache = BoundedCache(len)
+    assert cache["a" * (LONGEST_KEY + 1)] == LONGEST_KEY + 1
+    assert cache["a" * LONGEST_KEY] == LONGEST_KEY
+    assert [*cache] == ["a" * LONGEST_KEY]
 
 
 def test_short_names() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporters.gateways.litellm.errors import http_status
-from exporters.gateways.litellm.record import ErrorInformation, Guardrail
+from events.gateways.litellm.error_class import http_status
+from events.gateways.litellm.record import ErrorInformation, Guardrail
 from spec.vocabulary import VERDICTS
 
 _INTERVENED = frozenset(("guardrail_intervened", "blocked"))

@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import msgspec
 import numpy as np
 
-from exporters.batch import FeedNotes, Raw, Reject, line_ends
-from exporters.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
-from exporters.gateways.lenient import UnreadableError, parse
+from events.batch import FeedNotes, Raw, Reject, line_ends
+from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
+from events.gateways.lenient import UnreadableError, parse
 
 S = TypeVar("S", bound=msgspec.Struct)
 Fields = dict[str, tuple[Any, ...]]

@@ -1,4 +1,4 @@
-"""The option that writes the goldens anew: pytest tests/exporters/gateways --update-goldens."""
+"""The option that writes the goldens anew: pytest tests/events/gateways --update-goldens."""
 
 from __future__ import annotations
 

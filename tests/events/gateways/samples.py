@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from exporters.batch import ALL_COLUMNS, ID_COLUMNS, NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
-from exporters.gateways import LiteLLM
+from events.batch import ALL_COLUMNS, ID_COLUMNS, NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
+from events.gateways import LiteLLM
 
 DATA = Path(__file__).parents[2] / "data" / "litellm"
 SAMPLES = ("slp", "slp-redacted")

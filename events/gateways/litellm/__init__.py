@@ -11,6 +11,6 @@ What is odd about these records, all of it measured on version 1.106:
 
 from __future__ import annotations
 
-from exporters.gateways.litellm.adapter import LiteLLM
+from events.gateways.litellm.adapter import LiteLLM
 
 __all__ = ["LiteLLM"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from exporters import bounds
-from exporters.batch import NUMBER_COLUMNS, Reject
-from exporters.gateways.names import LONGEST
+from events import bounds
+from events.batch import NUMBER_COLUMNS, Reject
+from events.gateways.names import LONGEST
 from spec.vocabulary import REJECTIONS
-from tests.exporters.gateways.samples import as_lines, decode, record, rows
+from tests.events.gateways.samples import as_lines, decode, record, rows
 
 GOOD = as_lines(record(id="before")), as_lines(record(id="after"))
 SECRET = "correct horse battery staple"

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from exporters.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
+from events.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
 
 
 class PromptTokens(msgspec.Struct, gc=False):

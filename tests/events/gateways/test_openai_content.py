@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporters.gateways.openai_content import ATTEMPT, HEAD, PIECE, TAIL, Collector
-from tests.exporters.gateways.samples import decode, record, rows
+from events.gateways.openai_content import ATTEMPT, HEAD, PIECE, TAIL, Collector
+from tests.events.gateways.samples import decode, record, rows
 
 
 def texts(**changes: Any) -> list[tuple[str, str]]:

@@ -12,16 +12,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from exporters.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
-from exporters.gateways import instants
-from exporters.gateways.address import Ranges
-from exporters.gateways.decode import Fields, prune, transposed
-from exporters.gateways.envelope import FeedDecoder
-from exporters.gateways.litellm.errors import REFUSALS, Failure, classify, lost_refusal
-from exporters.gateways.litellm.flat import flat_record
-from exporters.gateways.litellm.guardrails import ended_by_gateway, graver, listed, stage_of_block, verdict_of
-from exporters.gateways.litellm.numbers import instants_of, number_columns
-from exporters.gateways.litellm.record import (
+from events.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
+from events.gateways import timestamps
+from events.gateways.address import Ranges
+from events.gateways.bounded_cache import BoundedCache
+from events.gateways.decode import Fields, prune, transposed
+from events.gateways.envelope import FeedDecoder
+from events.gateways.litellm.ecs_record import flat_record
+from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal
+from events.gateways.litellm.guardrails import ended_by_gateway, graver, listed, stage_of_block, verdict_of
+from events.gateways.litellm.numbers import instants_of, number_columns
+from events.gateways.litellm.record import (
     ALWAYS_PATHS,
     COLUMN_PATHS,
     CONTENT_PATHS,
@@ -29,9 +30,8 @@ from exporters.gateways.litellm.record import (
     Metadata,
     Record,
 )
-from exporters.gateways.memo import Memo
-from exporters.gateways.names import account, short
-from exporters.gateways.openai_content import Collector, filtered, tools_called
+from events.gateways.names import account, short
+from events.gateways.openai_content import Collector, filtered, tools_called
 
 E = TypeVar("E", bound=tuple[Any, ...])
 
@@ -62,7 +62,7 @@ _OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
 _FROM_ERRORS: Final = _OF_FAILURES | {"actor"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
-_REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), instants.parse)
+_REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse)
 _MOST_ENTRIES: Final = 1_000
 """Tool calls of one attempt, and results of guardrails, that are listed; further ones are counted as unread."""
 _LONGEST_WORD: Final = 64  # characters
@@ -75,7 +75,7 @@ _ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # spreads a time over 64 bits
 class LiteLLM:
     """The adapter of LiteLLM's records.
 
-    `columns` are names of exporters.batch.ALL_COLUMNS; `content` asks for texts, character counts and both side
+    `columns` are names of events.batch.ALL_COLUMNS; `content` asks for texts, character counts and both side
     tables. `shared_keys` are aliases or hashes of keys that many people use: they have no actor.
     `trust_client_address` says that a client cannot choose the address that is logged.
 
@@ -107,12 +107,12 @@ class LiteLLM:
         self._nobody = prune(Metadata, frozenset(inner))()
         of_all = self._columns - _OF_FAILURES
         self._of_callers = content or any("metadata." in path for column in of_all for path in COLUMN_PATHS[column])
-        self._operations = Memo(_operation, 1_024)
-        self._names = Memo(short, 16_384)
-        self._accounts = Memo(account, 16_384)
-        self._keys = Memo(_key)
+        self._operations = BoundedCache(_operation, 1_024)
+        self._names = BoundedCache(short, 16_384)
+        self._accounts = BoundedCache(account, 16_384)
+        self._keys = BoundedCache(_key)
         self._ranges = Ranges()
-        self._classes = Memo(classify, 4_096)
+        self._classes = BoundedCache(classify, 4_096)
 
     def decode(self, data: Raw, *, source: str, seed: int = 0) -> EventBatch:
         """The attempts in `data`, which is whole lines; `source` names where they come from, `seed` alters the ids."""
