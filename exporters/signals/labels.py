@@ -11,14 +11,16 @@ OTHER = "other"
 UNKNOWN = "unknown"
 _MAX_VALUE = 128  # characters: a label is a name; longer text is content
 _NO_RUNE = "\ufffd"  # Prometheus takes it in a label, but in a query it is an error: nobody could choose that label
+_BLANKS = frozenset(f"\u115f\u1160\u2800\u3164\uffa0{_NO_RUNE}")  # letters and symbols to Unicode, and nothing to see
 _HASH = 16  # hexadecimal digits
 _MARKED = re.compile(f"~[0-9a-f]{{{_HASH}}}\\Z")
+_ODD = re.compile(rf"[{''.join(sorted(_BLANKS))}]|\A\s|\s\Z|{_MARKED.pattern}")
 _STEERING = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """Unicode's categories of what has no shape of its own: it steers a screen, turns text, breaks lines, or hides."""
 
 
 def _steers(letter: str) -> bool:
-    return letter == _NO_RUNE or unicodedata.category(letter) in _STEERING
+    return letter in _BLANKS or unicodedata.category(letter) in _STEERING
 
 
 def label_text(value: str) -> str:
@@ -26,11 +28,11 @@ def label_text(value: str) -> str:
 
     Labels stand in pages. A line break or a change of direction in one could make a page say what nobody wrote. Two
     values never share a label, or two accounts would be one series, of which Prometheus drops one. So what has to be
-    changed ends in ``~`` and a hash of all of it, and so does what looks like that.
+    changed ends in ``~`` and a hash of all of it, and so does what looks like that. What nobody can see is ``?``.
     """
-    if len(value) <= _MAX_VALUE and value.isprintable() and _NO_RUNE not in value and not _MARKED.search(value):
+    if len(value) <= _MAX_VALUE and value.isprintable() and not _ODD.search(value):
         return value
-    shown = "".join("?" if _steers(letter) else letter for letter in value[:_MAX_VALUE])
+    shown = "".join("?" if _steers(letter) else letter for letter in value[:_MAX_VALUE]).strip() or "?"
     if shown == value and not _MARKED.search(value):
         return value
     hashed = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=_HASH // 2).hexdigest()

@@ -50,6 +50,16 @@ def test_a_hostile_name_becomes_one_short_line(name: str) -> None:
     label.encode()
 
 
+@pytest.mark.parametrize("name", ["   ", "\t", "\u00a0", "\u3000", "\u2800", "\u3164", "\u200b"])
+def test_a_name_of_nothing_is_seen(name: str) -> None:
+    assert re.fullmatch(r"\?~[0-9a-f]{16}", label_text(name))
+
+
+@pytest.mark.parametrize("name", [" alice", "alice ", "alice\u3164", "alice\u00a0"])
+def test_a_name_that_looks_like_another_is_told_apart(name: str) -> None:
+    assert re.fullmatch(r"alice\??~[0-9a-f]{16}", label_text(name))
+
+
 def test_no_two_names_share_a_label() -> None:
     labels = {name: label_text(text) for name, text in TEXTS.items()}
     forged = {f"{name} forged": label_text(label) for name, label in labels.items() if label != TEXTS[name]}
