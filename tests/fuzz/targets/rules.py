@@ -101,7 +101,7 @@ PATTERNS = Target(
     "patterns",
     one_pattern,
     pattern_seeds,
-    inputs=10_000,
+    inputs=15_000,
     steps=(400_000, 400),
     tokens=tuple(
         rb"( ) [ ] { } | * + ? . \b \d \S \x00 {0,40} {2,} {verb} (?: (?= (?i) [^ [:alpha:] \p{L} $ ^ \1 \n".split(b" ")

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Hashable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from tests.fuzz.invariants import NOW, engine_holds
 from tests.fuzz.mutate import SCALARS, bytes_changed
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import blocked, line, record, refused
+
+_RESETS: Final = "tocsin_state_resets_total"
 
 
 @cache
@@ -136,7 +138,8 @@ def one(data: bytes) -> Hashable:
             engine.state.writers.settle("gw", NOW + 1_000, idle=True)
             engine_holds(engine)
             folder.save({"state": engine.state.save(), "positions": {}})
-            return saved is None, tuple(sorted(path.name for path in Path(name).iterdir()))
+            resets = {key for table in engine.state.show(NOW) if table.name == _RESETS for key in table.keys}
+            return saved is None, tuple(sorted(resets)), tuple(sorted(path.name for path in Path(name).iterdir()))
         finally:
             folder.close()
 
