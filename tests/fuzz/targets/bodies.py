@@ -86,5 +86,5 @@ def _honest(told: Any) -> bool:
 
 
 TARGET = Target(
-    "bodies", one, seeds, inputs=10_000, steps=(30_000, 120), shape=shape, tokens=(b"[{", b"}]", b"},{", _GZIP)
+    "bodies", one, seeds, inputs=1_500, steps=(30_000, 120), shape=shape, tokens=(b"[{", b"}]", b"},{", _GZIP)
 )

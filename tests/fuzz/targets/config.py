@@ -55,7 +55,7 @@ TARGET = Target(
     "config",
     one,
     seeds,
-    inputs=15_000,
+    inputs=800,
     steps=(60_000, 300),
     shape=shape,
     tokens=(*TOKENS, b"[::1]:9", b":99999", b"\xd9\xa1"),

@@ -79,4 +79,4 @@ def one(data: bytes) -> Hashable:
         return tuple(seen), tuple(sorted(reason for reason, count in health.refused.items() if count))
 
 
-TARGET = Target("health", one, seeds, inputs=5_000, steps=(5_000, 4), shape=shape)
+TARGET = Target("health", one, seeds, inputs=800, steps=(5_000, 4), shape=shape)

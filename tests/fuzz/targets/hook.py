@@ -165,4 +165,4 @@ def one(data: bytes) -> Hashable:
     return data[0] % 4, len(attempts), tuple(sorted(set(attempts[0]) - {"seq"})) if attempts else ()
 
 
-TARGET = Target("hook", one, seeds, inputs=8_000, steps=(60_000, 60), shape=shape)
+TARGET = Target("hook", one, seeds, inputs=1_500, steps=(60_000, 60), shape=shape)

@@ -96,12 +96,12 @@ def one_pattern(data: bytes) -> Hashable:
     return len(expression) // 8
 
 
-TARGET = Target("rules", one, seeds, inputs=1_000, steps=(1_500_000, 100), shape=shape, tokens=TOKENS)
+TARGET = Target("rules", one, seeds, inputs=600, steps=(1_500_000, 100), shape=shape, tokens=TOKENS)
 PATTERNS = Target(
     "patterns",
     one_pattern,
     pattern_seeds,
-    inputs=15_000,
+    inputs=1_500,
     steps=(400_000, 400),
     tokens=tuple(
         rb"( ) [ ] { } | * + ? . \b \d \S \x00 {0,40} {2,} {verb} (?: (?= (?i) [^ [:alpha:] \p{L} $ ^ \1 \n".split(b" ")
