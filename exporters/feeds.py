@@ -101,16 +101,16 @@ class Feeds:
                 self._grown(metric, (name, kind), count, earlier.get(kind, 0))
         self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
         if status.writers is not None and status.writers is not before.writers:
-            self._count_told(name, status.writers)
+            self._count_reported(name, status.writers)
         self._count_gaps(name, status, now)
         _tell(status, before)
 
     def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
         self._state.health.add(metric, labels, max(0, count - before))
 
-    def _count_told(self, name: str, writers: Sequence[Report]) -> None:
+    def _count_reported(self, name: str, writers: Sequence[Report]) -> None:
         """What writers were given, have dropped and left out; the log cannot tell when it cannot be written."""
-        fresh = self._state.writers.told.fresh(name, ((report.writer, _numbers(report)) for report in writers))
+        fresh = self._state.sequence_gaps.deltas.new(name, ((report.writer, _numbers(report)) for report in writers))
         self._state.health.add("tocsin_hook_records_total", (name,), fresh.pop(_GIVEN, 0))
         self._state.health.add("tocsin_hook_content_lost_total", (name,), fresh[_LOST])
         for reason in DROPS:
@@ -119,11 +119,11 @@ class Feeds:
             self._state.health.add("tocsin_hook_records_shed_total", (name, part), fresh[_SHED + part])
 
     def _count_gaps(self, name: str, status: Status, now: float) -> None:
-        writers, health = self._state.writers, self._state.health
-        gaps, lost = writers.gaps[name], writers.lost[name]
-        writers.settle(name, now, idle=status.unread_bytes <= status.partial_bytes)
-        health.add("tocsin_feed_gaps_total", (name,), writers.gaps[name] - gaps)
-        health.add("tocsin_feed_records_lost_total", (name,), writers.lost[name] - lost)
+        sequence_gaps, health = self._state.sequence_gaps, self._state.health
+        gaps, lost = sequence_gaps.gaps[name], sequence_gaps.lost[name]
+        sequence_gaps.settle(name, now, idle=status.unread_bytes <= status.partial_bytes)
+        health.add("tocsin_feed_gaps_total", (name,), sequence_gaps.gaps[name] - gaps)
+        health.add("tocsin_feed_records_lost_total", (name,), sequence_gaps.lost[name] - lost)
 
     def tables(self, now: float) -> Iterator[Table]:
         """The gauges of every source, as of the last `count`."""
@@ -166,7 +166,7 @@ class Feeds:
         status, newest = self._before[name], self._state.newest.get(name, 0.0)
         waiting = status.unread_bytes - status.partial_bytes
         lag = now - newest if waiting > 0 and newest else 0.0
-        gaps = self._state.writers.recent(name, now)
+        gaps = self._state.sequence_gaps.recent(name, now)
         return float(status.up), float(status.unread_bytes), newest, max(0.0, lag), float(gaps)
 
 

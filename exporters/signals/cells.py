@@ -12,8 +12,8 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.distinct import distinct
 from exporters.signals.labels import OTHER, UNKNOWN, LabelSet
+from exporters.signals.unique import unique_places
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -142,7 +142,7 @@ class CellTable:
         """Add a batch: `cells[i]` is the cell of event i, `weights[measure][i]` what it adds (NaN adds nothing)."""
         if not len(cells):
             return
-        unique, inverse = distinct(cells, self.size)
+        unique, inverse = unique_places(cells, self.size)
         width = len(unique)
         block = np.zeros((width, self.width))
         for name, index in self.column.items():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.signals.cells import CellTable, Floats, Histogram
-from exporters.signals.held import Held
+from exporters.signals.scrape_hold import ScrapeHold
 from spec.model import Family
 
 _FEW = 8  # closed combinations that are worth a series at 0 before they happen
@@ -43,7 +43,7 @@ class Rollup:
                 self._closed[label] = tuple(words)
         # Closed labels that combine in few ways are worth a series at 0 for each way, before it happens.
         self._siblings = math.prod(len(words) for words in self._closed.values()) <= _FEW
-        self.held = Held(self.width)
+        self.held = ScrapeHold(self.width)
         if len(self._closed) == len(self._own):
             for values in product(*(self._closed[label] for label in self._own)):
                 for key in self._keys(values):

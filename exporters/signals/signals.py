@@ -12,10 +12,10 @@ import numpy.typing as npt
 import xxhash
 
 from exporters.samples import Table
-from exporters.signals.distinct import distinct
 from exporters.signals.entities import NOBODY, Entity
-from exporters.signals.flows import Flow
-from exporters.signals.trackers import DistinctTracker, FlowTracker, HitTracker, Limit, Reading, Tracker
+from exporters.signals.sliding_sums import SlidingSums
+from exporters.signals.trackers import DistinctTracker, HitTracker, Limit, Reading, SumTracker, Tracker
+from exporters.signals.unique import unique_places
 from spec import catalogue, names
 from spec.lookup import own_stream, signals_of
 from spec.model import Signal, Spec
@@ -68,7 +68,7 @@ class Signals:
         for name, signal in self.signals.items():
             if signal.measure == "sum" or self._is_every_event(signal):
                 self._flows.setdefault((signal.by, float(signal.window)), []).append(name)
-        self.flows = {place: Flow(place[1], len(members)) for place, members in self._flows.items()}
+        self.flows = {place: SlidingSums(place[1], len(members)) for place, members in self._flows.items()}
         limits, together = _limits(spec)
         self.trackers: dict[str, Tracker] = {}
         for name, signal in self.signals.items():
@@ -101,7 +101,7 @@ class Signals:
         place = (signal.by, float(signal.window))
         if name in self._flows.get(place, ()):
             measure = self._flows[place].index(name)
-            return FlowTracker(name, signal, limits, self.flows[place], measure, keep=keep, peaks=peaks)
+            return SumTracker(name, signal, limits, self.flows[place], measure, keep=keep, peaks=peaks)
         kind = DistinctTracker if signal.measure == "distinct" else HitTracker
         return kind(name, signal, limits, keep=keep, peaks=peaks)
 
@@ -147,7 +147,7 @@ class Signals:
                 self._take_flow(place, members, rows, resolved, now)
         for name, tracker in self.trackers.items():
             signal = tracker.signal
-            if signal.stream != rows.stream or isinstance(tracker, FlowTracker):
+            if signal.stream != rows.stream or isinstance(tracker, SumTracker):
                 continue
             chosen = self._selections[name].of(rows)
             if rows.attempts is not None:
@@ -183,7 +183,7 @@ class Signals:
     def _label_groups(self, by: str, rows: Rows, chosen: Ints | None, now: float) -> tuple[Ints, Ints]:
         """As `_groups`, by a bounded label: every thing has one, and a cell has it for all its things."""
         things = np.arange(len(rows.cells)) if chosen is None else chosen
-        cells, inverse = distinct(rows.cells[things], len(rows.labels))
+        cells, inverse = unique_places(rows.cells[things], len(rows.labels))
         place = rows.dims.index(by)
         found = self.entities[by].groups.resolve(
             [rows.labels[cell][place] for cell in cells.tolist()], lambda _place: "", now
@@ -212,7 +212,7 @@ class Signals:
         touched = self.flows[place].add(groups, rows.times[things], weights)
         for name in members:
             tracker = self.trackers[name]
-            if isinstance(tracker, FlowTracker):
+            if isinstance(tracker, SumTracker):
                 for alert in tracker.touched(*touched):
                     self._crossed(alert)
 

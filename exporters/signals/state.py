@@ -19,12 +19,13 @@ from alerts.calendar import OffHours
 from events.batch import IDENTITY_COLUMNS, Detection, EventBatch
 from events.batch import SIDE_TABLES as BATCH_TABLES
 from exporters.samples import Table
+from exporters.signals.dedup import Dedup
 from exporters.signals.families import EVENTS, Families, table_of
-from exporters.signals.health import HealthCounters
-from exporters.signals.held import Scrapes
-from exporters.signals.recent import Recent, Requests
+from exporters.signals.request_settlement import RequestSettlement
+from exporters.signals.scrape_hold import ScrapeClock
+from exporters.signals.self_metrics import SelfMetrics
+from exporters.signals.sequence_gaps import SequenceGaps
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
-from exporters.signals.writers import Writers
 from spec.model import Spec
 from spec.vocabulary import (
     MATCHES_SKIPPED,
@@ -90,7 +91,7 @@ class SignalState:
         self.families = Families(spec, gateways, self.signals.dims)
         alerts = [(name,) for name, alert in spec.alerts.items() if alert.enabled]
         each = [(source,) for source in sources]
-        self.health = HealthCounters(
+        self.health = SelfMetrics(
             spec.health,
             {
                 "llm_threshold_crossings_total": alerts,
@@ -102,12 +103,12 @@ class SignalState:
                 **{name: each for name, metric in spec.health.items() if metric.labels == ("source",)},
             },
         )
-        self.scrapes = Scrapes(interval)
+        self.scrapes = ScrapeClock(interval)
         self.seed = randbits(64)
         """What the ids of attempts and requests depend on, as long as the state lives. It is secret."""
-        self.seen = Recent(horizon)
-        self.requests = Requests(GRACE / spec.settings.time_scale, SETTLED)
-        self.writers = Writers(sources)
+        self.seen = Dedup(horizon)
+        self.requests = RequestSettlement(GRACE / spec.settings.time_scale, SETTLED)
+        self.sequence_gaps = SequenceGaps(sources)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event, counted or seen before
         self._repeated: dict[str, float] = {}  # the same of attempts seen before, until the rest is taken
         self._counts_requests = "requests" in self.families.measures
@@ -170,7 +171,7 @@ class SignalState:
         if batch.skipped_chars:
             self.health.add("tocsin_content_bytes_skipped_total", (batch.source,), batch.skipped_chars)
         if batch.notes is not None:
-            self.writers.take(batch.source, batch.notes, now)
+            self.sequence_gaps.take(batch.source, batch.notes, now)
             for reason, count in batch.notes.drops.items():
                 self.health.add("tocsin_feed_drops_reported_total", (batch.source, reason), count)
         # A source whose attempts another one tells of first is not silent.
@@ -321,7 +322,7 @@ class SignalState:
             "seen": self.seen.save(),
             "requests": self.requests.save(),
             "newest": dict(self.newest),
-            "writers": self.writers.save(),
+            "writers": self.sequence_gaps.save(),
         }
 
     def load(self, data: Mapping[str, Any], *, reset_counters: bool = False) -> list[str]:
@@ -347,7 +348,7 @@ class SignalState:
             self._count_requests(self.requests.abandoned(data["requests"], cells))
             resets.append("duplicates")
         if "writers" in data:  # states of earlier versions have none
-            self.writers.load(data["writers"])
+            self.sequence_gaps.load(data["writers"])
         for source, time in data["newest"].items():
             if source in self.newest:
                 self.newest[source] = time

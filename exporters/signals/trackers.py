@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.flows import SLICES, Flow
-from exporters.signals.peaks import Peaks
+from exporters.signals.peak_hold import PeakHold
+from exporters.signals.sliding_sums import SLICES, SlidingSums
 from exporters.signals.windows import Distinct, Hits
 from spec.model import Signal
 
@@ -63,7 +63,7 @@ class Tracker(ABC):
         self.signal = signal
         self.limits = tuple(limits)
         self.window = float(signal.window)
-        self.peaks = Peaks(keep) if peaks else None
+        self.peaks = PeakHold(keep) if peaks else None
         self._crossed: dict[tuple[str, int], float] = {}  # event time at which a group was last over a limit
 
     def _crossings(self, row: int, value: float, time: float) -> Iterator[str]:
@@ -283,14 +283,22 @@ class DistinctTracker(_Rare):
         self._seen[rows] = times
 
 
-class FlowTracker(Tracker):
+class SumTracker(Tracker):
     """One measure of a flow that several signals of the same groups and window share."""
 
     def __init__(
-        self, name: str, signal: Signal, limits: Sequence[Limit], flow: Flow, measure: int, *, keep: float, peaks: bool
+        self,
+        name: str,
+        signal: Signal,
+        limits: Sequence[Limit],
+        sums: SlidingSums,
+        measure: int,
+        *,
+        keep: float,
+        peaks: bool,
     ) -> None:
         super().__init__(name, signal, limits, keep=keep, peaks=peaks)
-        self._flow = flow
+        self._sums = sums
         self._measure = measure
         self._floor = min((limit.value for limit in limits), default=np.inf)
 
@@ -303,6 +311,6 @@ class FlowTracker(Tracker):
             yield from self._crossings(int(rows[place]), float(value[place]), float(ends[place]))
 
     def _now(self, reference: float, now: float) -> Reading:
-        values = self._flow.values(reference)[self._measure]
+        values = self._sums.values(reference)[self._measure]
         rows = (values > 0).nonzero()[0]
         return Reading(rows, values[rows])

@@ -10,7 +10,7 @@ import pytest
 
 from exporters.exporter import Exporter, restore
 from exporters.run import positions_of
-from exporters.signals import writers
+from exporters.signals import sequence_gaps
 from exporters.sources.file import FileTail
 from exporters.state import StateFolder
 from tests.support.engines import make_engine, shown
@@ -50,7 +50,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(writers, "GRACE", 0.0)
+    monkeypatch.setattr(sequence_gaps, "GRACE", 0.0)
     made = Rig(tmp_path)
     yield made
     made.exporter.close()

@@ -12,7 +12,7 @@ import pytest
 
 from exporters.exporter import Exporter, restore
 from exporters.run import positions_of
-from exporters.signals import writers
+from exporters.signals import sequence_gaps
 from exporters.sources.file import FileTail
 from exporters.sources.health import DROPS, LOOK_EVERY, PARTS, REFUSALS, STATES, UNREPORTED, HookHealth
 from exporters.state import StateFolder
@@ -157,8 +157,8 @@ def test_a_file_that_cannot_be_used_is_counted_and_nothing_else_suffers(rig: Rig
 
 
 def test_a_state_of_an_earlier_version_has_no_told_numbers() -> None:
-    known = writers.Writers(["gw"])
+    known = sequence_gaps.SequenceGaps(["gw"])
     data = known.save()
     del data["told"]
     known.load(data)
-    assert known.told.fresh("gw", [("a", {"records": 5})])["records"] == 0
+    assert known.deltas.new("gw", [("a", {"records": 5})])["records"] == 0

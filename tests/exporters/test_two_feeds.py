@@ -14,7 +14,7 @@ import pytest
 from exporters.config import ExporterConfig, load_config
 from exporters.exporter import Exporter, restore
 from exporters.run import engine_of, open_source
-from exporters.signals.recent import Recent
+from exporters.signals.dedup import Dedup
 from exporters.signals.state import HORIZON
 from exporters.sources import Source
 from exporters.sources.http import HttpSource
@@ -195,7 +195,7 @@ def test_a_source_may_change_its_type(rig: Rig) -> None:
 # ---------------------------------------------------------------------------------------------- how far memory reaches
 def test_a_duplicate_is_known_for_certain_until_as_many_others_as_the_horizon_came_between() -> None:
     ids = np.random.default_rng(4).integers(1, 1 << 63, 3 * HORIZON, dtype=np.uint64)
-    recent = Recent(HORIZON)
+    recent = Dedup(HORIZON)
     recent.new(ids[:1])
     recent.new(ids[1:HORIZON])  # with itself as many as the horizon
     assert recent.among(ids[:1])

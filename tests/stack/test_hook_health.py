@@ -17,7 +17,7 @@ import yaml
 from alerts import AlertRule, compile_alerts
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
-from exporters.signals.writers import GRACE
+from exporters.signals.sequence_gaps import GRACE
 from exporters.sources.health import LOOK_EVERY
 from generators import alertmanager, prometheus
 from generators.receivers import receiver_name

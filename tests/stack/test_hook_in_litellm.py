@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from events.batch import FeedNotes
-from exporters.signals.writers import PATIENCE, Writers
+from exporters.signals.sequence_gaps import PATIENCE, SequenceGaps
 from tests.events.gateways.samples import decode, rows
 from tests.recordings.backend import Backend
 from tests.support.hooked_proxy import KINDS, Asked, HookedProxy, crowd, lines_of, missing
@@ -99,7 +99,7 @@ def test_what_kill_9_costs_is_at_most_the_queue_and_told_as_a_gap(tmp_path: Path
     with HookedProxy(tmp_path, backend.address, workers=4) as proxy:
         pass
     told = [line["notice"] for line in lines_of(proxy.records) if line["kind"] == "lost"]
-    writers = Writers(["log"])
+    writers = SequenceGaps(["log"])
     for path in sorted(proxy.records.glob("*.jsonl")):
         notes = decode(path.read_bytes()).notes
         assert isinstance(notes, FeedNotes)

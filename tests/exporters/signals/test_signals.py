@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.signals.cells import CellTable, Histogram
-from exporters.signals.flows import SLICES, Flow
+from exporters.signals.dedup import Dedup
 from exporters.signals.groups import Groups
 from exporters.signals.labels import OTHER, UNKNOWN, LabelSet
-from exporters.signals.recent import Recent, Requests
+from exporters.signals.request_settlement import RequestSettlement
 from exporters.signals.rollup import Rollup
+from exporters.signals.sliding_sums import SLICES, SlidingSums
 from exporters.signals.windows import Distinct, Hits
 from spec.model import Family
 
@@ -89,7 +90,7 @@ def test_cells_survive_a_snapshot() -> None:
 
 @given(st.lists(st.integers(0, 40), max_size=200), st.integers(1, 20))
 def test_a_duplicate_within_the_horizon_is_always_recognised(values: list[int], horizon: int) -> None:
-    recent = Recent(horizon)
+    recent = Dedup(horizon)
     seen: list[int] = []
     for value in values:
         places = recent.new(np.array([value], np.uint64))
@@ -102,12 +103,12 @@ def test_a_duplicate_within_the_horizon_is_always_recognised(values: list[int], 
 
 
 def test_duplicates_inside_a_batch_count_once() -> None:
-    places = Recent(10).new(np.array([1, 2, 1], np.uint64))
+    places = Dedup(10).new(np.array([1, 2, 1], np.uint64))
     assert places is not None
     assert places.tolist() == [0, 1]
 
 
-def settle(requests: Requests, *attempts: tuple[int, bool, int, float]) -> list[int]:
+def settle(requests: RequestSettlement, *attempts: tuple[int, bool, int, float]) -> list[int]:
     calls, final, cells, times = zip(*attempts, strict=True)
     return requests.settle(np.array(calls, np.uint64), np.array(final), np.array(cells), np.array(times))
 
@@ -116,7 +117,7 @@ def test_a_fallback_is_one_request_in_either_order() -> None:
     failed, served = (1, False, 7, 100.0), (1, True, 8, 101.0)
     later = (2, True, 8, 200.0)
     for order in ((failed, served), (served, failed)):
-        requests = Requests(15.0, 100)
+        requests = RequestSettlement(15.0, 100)
         counted = [cell for attempt in order for cell in settle(requests, attempt)]
         assert counted == [8]
         assert settle(requests, later) == [8]
@@ -124,7 +125,7 @@ def test_a_fallback_is_one_request_in_either_order() -> None:
 
 
 def test_a_failure_without_a_fallback_settles_when_the_log_has_moved_on() -> None:
-    requests = Requests(15.0, 100)
+    requests = RequestSettlement(15.0, 100)
     assert settle(requests, (1, False, 7, 100.0)) == []
     assert settle(requests, (2, True, 8, 110.0)) == [8]
     assert settle(requests, (3, True, 8, 116.0)) == [8, 7]
@@ -162,7 +163,7 @@ def test_distinct_counts_values_by_when_they_were_last_seen(seen: list[tuple[int
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5000)), min_size=1, max_size=80))
 def test_a_backlog_peaks_as_it_would_have_live(events: list[tuple[int, int]]) -> None:
     events.sort(key=lambda event: event[1])
-    flow = Flow(window=float(SLICES * 10), measures=1)
+    flow = SlidingSums(window=float(SLICES * 10), measures=1)
     rows = np.array([row for row, _ in events])
     times = np.array([float(time) for _, time in events])
     touched, ends, values = flow.add(rows, times, [np.ones(len(events))])
@@ -171,7 +172,7 @@ def test_a_backlog_peaks_as_it_would_have_live(events: list[tuple[int, int]]) ->
 
 
 def test_a_flow_slides_by_the_reference_and_forgets() -> None:
-    flow = Flow(window=20.0, measures=2)
+    flow = SlidingSums(window=20.0, measures=2)
     flow.add(np.array([0, 0, 1]), np.array([100.0, 105.0, 105.0]), [np.array([1.0, 2.0, 4.0]), np.ones(3)])
     assert flow.values(105.0)[:, :2].tolist() == [[3, 4], [2, 1]]
     assert flow.values(121.0)[:, :2].tolist() == [[2, 4], [1, 1]]
@@ -180,7 +181,7 @@ def test_a_flow_slides_by_the_reference_and_forgets() -> None:
 
 
 def test_one_record_from_the_future_leaves_the_others_alone() -> None:
-    flow = Flow(window=20.0, measures=1)
+    flow = SlidingSums(window=20.0, measures=1)
     flow.add(np.array([0, 1]), np.array([100.0, 100_000.0]), [np.ones(2)])
     flow.add(np.array([0]), np.array([101.0]), [np.ones(1)])
     assert flow.values(101.0)[0, 0] == 2
@@ -256,12 +257,12 @@ def test_one_scrape_is_not_enough_however_late_the_next_one_comes() -> None:
 
 
 def test_memories_survive_a_snapshot() -> None:
-    requests = Requests(15.0, 100)
+    requests = RequestSettlement(15.0, 100)
     settle(requests, (1, True, 8, 100.0), (2, False, 7, 100.0))
-    again = Requests(15.0, 100)
+    again = RequestSettlement(15.0, 100)
     again.load(requests.save(), cells=9)
     assert settle(again, (1, False, 7, 101.0), (2, True, 8, 102.0)) == [8]
-    smaller = Requests(15.0, 100)
+    smaller = RequestSettlement(15.0, 100)
     smaller.load(requests.save(), cells=7)
     assert not smaller.pending
 
@@ -276,14 +277,14 @@ def test_windows_survive_a_snapshot() -> None:
 
 
 def test_flows_survive_a_snapshot_of_the_same_shape_only() -> None:
-    flow = Flow(window=20.0, measures=1)
+    flow = SlidingSums(window=20.0, measures=1)
     flow.add(np.array([0]), np.array([100.0]), [np.ones(1)])
     saved = flow.save(1)
-    again = Flow(window=20.0, measures=1)
+    again = SlidingSums(window=20.0, measures=1)
     assert again.load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
     again.add(np.array([0]), np.array([101.0]), [np.ones(1)])
     assert again.values(101.0)[0, 0] == 2
-    assert not Flow(window=40.0, measures=1).load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
+    assert not SlidingSums(window=40.0, measures=1).load(saved["window"], saved["stamp"], saved["sum"])  # type: ignore[arg-type]
 
 
 def test_a_group_met_again_makes_no_room_for_a_new_one_of_the_same_batch() -> None:

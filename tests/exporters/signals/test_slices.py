@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from exporters.signals.flows import SLICES, Flow
 from exporters.signals.slices import FEW, Slices
+from exporters.signals.sliding_sums import SLICES, SlidingSums
 
 RING, LENGTH, ROWS = 12, 10, 60
 
@@ -90,7 +90,7 @@ def test_a_row_that_falls_quiet_gives_its_ring_to_others() -> None:
 
 
 def test_ten_thousand_quiet_accounts_take_a_sixth_of_a_ring_each() -> None:
-    flow, size = Flow(3600.0, 3), 10_000
+    flow, size = SlidingSums(3600.0, 3), 10_000
     rows = np.arange(size)
     tracemalloc.start()
     flow.add(rows, np.full(size, 1.8e9), [np.ones(size)] * 3)
@@ -108,7 +108,7 @@ def test_a_snapshot_of_an_earlier_version_is_taken_back() -> None:
     for row, behind in ((0, 0), (0, 3), *((2, behind) for behind in range(SLICES + 1))):
         piece = int((now - 1_577_836_800.0) // step) - behind
         stamp[row, piece % slots], total[0, row, piece % slots] = piece, 1 + behind
-    flow = Flow(60.0, 1)
+    flow = SlidingSums(60.0, 1)
     assert flow.load(60.0, stamp, total)
     assert flow.values(now)[0, :3].tolist() == [5, 0, sum(range(1, SLICES + 1))]
     flow.add(np.array([2]), np.array([now]), [np.array([100.0])])

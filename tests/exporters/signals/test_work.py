@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import exporters.signals
 from events.batch import FeedNotes, Run
 from exporters.signals.groups import Groups
+from exporters.signals.sequence_gaps import MOST_MISSING, SequenceGaps
 from exporters.signals.trackers import HitTracker, Limit
 from exporters.signals.windows import Hits
-from exporters.signals.writers import MOST_MISSING, Writers
 from tests.support.engines import SPEC, make_engine
 from tests.support.litellm_lines import blocked, line, record, refused
 from tests.support.steps import steps_of
@@ -152,7 +152,7 @@ def test_those_in_violation_stay_while_others_can_go() -> None:
 @given(st.integers(0, 2**32), st.sampled_from(("odd ones first", "downwards", "any order")))
 @settings(max_examples=20, deadline=None, phases=QUICK)
 def test_numbers_of_lines_in_any_order_take_bounded_steps(seed: int, order: str) -> None:
-    writers, size = Writers(["log"]), 2 * MOST_MISSING
+    writers, size = SequenceGaps(["log"]), 2 * MOST_MISSING
     numbers = list(range(1, size, 2)) + (list(range(2, size, 2)))
     if order == "downwards":
         numbers.sort(reverse=True)
@@ -163,7 +163,7 @@ def test_numbers_of_lines_in_any_order_take_bounded_steps(seed: int, order: str)
 
 
 def test_gaps_of_many_writers_together_are_bounded() -> None:
-    writers = Writers(["log"])
+    writers = SequenceGaps(["log"])
     for writer in range(40):
         runs = [Run(f"w{writer}", number, number) for number in range(1, 2 * MOST_MISSING, 2)]
         writers.take("log", FeedNotes(runs), NOW)

@@ -58,10 +58,10 @@ def one(data: bytes) -> Hashable:
     if zlib.crc32(data) % _WHOLE == 0:
         engine = make_engine(content=True)
         engine.feed("gw", [data], now=NOW)
-        engine.state.writers.settle("gw", NOW + 1_000, idle=True)
+        engine.state.sequence_gaps.settle("gw", NOW + 1_000, idle=True)
         engine.feed("gw", [data], now=NOW + 1_000)
         engine_holds(engine)
-        for total in (engine.state.writers.lost["gw"], engine.state.writers.gaps["gw"]):
+        for total in (engine.state.sequence_gaps.lost["gw"], engine.state.sequence_gaps.gaps["gw"]):
             assert 0 <= total < 2**63
     runs = batch.notes.runs if batch.notes else []
     return answer_of(batch), min(len(runs), 4)

@@ -135,7 +135,7 @@ def one(data: bytes) -> Hashable:
             positions_of(saved, "gw")
             position_of((saved or {}).get("posts"))
             engine.feed("gw", [line(record(NOW, "after")), b'{"v":1,"writer":"w","seq":20,"kind":"beat"}\n'], now=NOW)
-            engine.state.writers.settle("gw", NOW + 1_000, idle=True)
+            engine.state.sequence_gaps.settle("gw", NOW + 1_000, idle=True)
             engine_holds(engine)
             folder.save({"state": engine.state.save(), "positions": {}})
             resets = {key for table in engine.state.show(NOW) if table.name == _RESETS for key in table.keys}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import exporters.signals
-from exporters.signals.flows import SLICES, Flow
+from exporters.signals.sliding_sums import SLICES, SlidingSums
 from tests.support.steps import steps_of
 
 STEP = 10
@@ -27,7 +27,7 @@ HOSTILE: dict[str, Callable[[int], int]] = {
 }
 
 
-def add(flow: Flow, events: list[tuple[int, int, int]]) -> list[tuple[int, float, float]]:
+def add(flow: SlidingSums, events: list[tuple[int, int, int]]) -> list[tuple[int, float, float]]:
     """Add events of (row, time, weight); the windows touched: row, end, value."""
     rows, times, weights = (np.array(column) for column in zip(*events, strict=True))
     row, ends, values = flow.add(rows, times.astype(float), [weights.astype(float)])
@@ -47,7 +47,7 @@ def true_windows(
 
 @pytest.mark.parametrize("seed", range(30))
 def test_windows_of_a_backlog_are_exact(seed: int) -> None:
-    rng, flow, known = random.Random(seed), Flow(WINDOW, 1), []
+    rng, flow, known = random.Random(seed), SlidingSums(WINDOW, 1), []
     newest = START
     for _ in range(12):  # batches whose events are in any order, but not behind those of the batch before
         reach = rng.choice((3, 30, 300, 30_000)) * STEP
@@ -58,7 +58,7 @@ def test_windows_of_a_backlog_are_exact(seed: int) -> None:
         known += events
         assert add(flow, events) == true_windows(known, events)
         if rng.random() < 0.3:
-            again = Flow(WINDOW, 1)
+            again = SlidingSums(WINDOW, 1)
             saved: dict[str, Any] = flow.save(4)
             assert again.load(WINDOW, saved["stamp"], saved["sum"])
             flow = again
@@ -71,7 +71,7 @@ def test_a_backlog_beside_live_events_keeps_both_windows(seed: int) -> None:
     late = [(0, START + place * STEP * 2, 1) for place in range(8)]
     mixed = live + late
     rng.shuffle(mixed)
-    flow = Flow(WINDOW, 1)
+    flow = SlidingSums(WINDOW, 1)
     add(flow, mixed)
     assert flow.values(START + 10**6 + 100)[0, 0] == 20
     more = [(0, START + 8 * STEP * 2, 1)]
@@ -81,7 +81,7 @@ def test_a_backlog_beside_live_events_keeps_both_windows(seed: int) -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_the_work_does_not_depend_on_the_times(kind: str) -> None:
     def work(size: int) -> int:
-        flow = Flow(WINDOW, 1)
+        flow = SlidingSums(WINDOW, 1)
         events = [(place % 7, START + HOSTILE[kind](place), 1) for place in range(size)]
         rows, times = np.array([row for row, _, _ in events]), np.array([float(time) for _, time, _ in events])
         return steps_of(lambda: flow.add(rows, times, [np.ones(size)]), exporters.signals)
@@ -90,6 +90,6 @@ def test_the_work_does_not_depend_on_the_times(kind: str) -> None:
 
 
 def test_one_huge_weight_leaves_other_windows_exact() -> None:
-    flow = Flow(WINDOW, 1)
+    flow = SlidingSums(WINDOW, 1)
     events = [(0, START, 10**15), (1, START, 3), (0, START + 10**6, 3), (2, START + 10**6, 5)]
     assert [value for _, _, value in add(flow, events)] == [float(np.float32(10**15)), 3.0, 3.0, 5.0]

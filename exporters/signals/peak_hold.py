@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Peaks:
+class PeakHold:
     """One peak for each group, by row. `value` is 0 where there is none; `part` is the answered part of it.
 
     Flows have no answered part, so `part` is one 0 for all rows until a hit was answered.

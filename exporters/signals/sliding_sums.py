@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.distinct import distinct
 from exporters.signals.slices import Floats, Ints, Slices, Sums
+from exporters.signals.unique import unique_places
 
 SLICES = 20
 _RING = SLICES + SLICES // 5  # the slack lets records arrive out of order by a fifth of the window
@@ -21,7 +21,7 @@ _FIRST = 2**31  # number of the slice that begins at the epoch
 _SIGN = np.uint32(_FIRST)  # a snapshot counts from 0 there, with a sign
 
 
-class Flow:
+class SlidingSums:
     """`measures` sums over one window length for a growing number of groups (rows)."""
 
     def __init__(self, window: float, measures: int) -> None:
@@ -96,7 +96,7 @@ class Flow:
         """The distinct pairs of group and slice, in order, and what is added to each, shape (measures, pairs)."""
         low = int(slices.min()) if len(slices) else 0
         width = int(slices.max()) - low + 1 if len(slices) else 1
-        pairs, inverse = distinct(rows * width + (slices - low), self.rows * width)
+        pairs, inverse = unique_places(rows * width + (slices - low), self.rows * width)
         amounts: Sums = np.empty((self.measures, len(pairs)), np.float32)
         for measure, weight in enumerate(weights):
             amounts[measure] = np.bincount(inverse, np.where(np.isnan(weight), 0.0, weight), len(pairs))

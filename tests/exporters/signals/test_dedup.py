@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporters.signals import recent as module
-from exporters.signals.recent import FARTHEST, Recent
+from exporters.signals import dedup as module
+from exporters.signals.dedup import FARTHEST, Dedup
 from exporters.state import decode, encode
 from tests.support.engines import make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
@@ -36,7 +36,7 @@ def known_secret(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_ids_chosen_for_one_slot_take_no_more_rounds_than_others(known_secret: list[int]) -> None:
-    recent, ids = Recent(20_000), crowd(8_000)
+    recent, ids = Dedup(20_000), crowd(8_000)
     for start in range(0, len(ids), 500):
         assert recent.new(ids[start : start + 500]) is None
     assert known_secret[0] > 2  # the two first tables have one each: it was laid out anew
@@ -47,7 +47,7 @@ def test_ids_chosen_for_one_slot_take_no_more_rounds_than_others(known_secret: l
 
 def test_a_table_that_nobody_can_crowd_is_as_quick(known_secret: list[int]) -> None:
     known_secret[0] = 1
-    recent, ids = Recent(20_000), crowd(8_000)
+    recent, ids = Dedup(20_000), crowd(8_000)
     for start in range(0, len(ids), 500):
         recent.new(ids[start : start + 500])
     assert recent.rounds < 16 * 3 * FARTHEST / 4

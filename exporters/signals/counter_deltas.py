@@ -1,4 +1,4 @@
-"""Totals that the writers of a log tell of themselves, added up over writers that come and go."""
+"""Counters that the writers of a log report of themselves, added up over writers that come and go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ MOST_WRITERS: Final = 4_096
 """Writers remembered, all sources together; of whom is forgotten, everything would count once more."""
 
 
-class Told:
-    """How much of what each writer has told was counted already.
+class CounterDeltas:
+    """How much of what each writer reports was counted already.
 
     A writer's numbers begin at 0 with its process. When a source is met for the first time, what its writers have done
     until then is not counted: nobody was there. Later ones count from 0.
@@ -22,12 +22,12 @@ class Told:
         self._met: set[str] = set()
         self._known: dict[tuple[str, str], dict[str, int]] = {}
 
-    def fresh(self, source: str, told: Iterable[tuple[str, Mapping[str, int]]]) -> Counter[str]:
+    def new(self, source: str, reports: Iterable[tuple[str, Mapping[str, int]]]) -> Counter[str]:
         """What is new, by name, in the numbers of all of a source's writers. A number that falls is not believed."""
         new: Counter[str] = Counter()
         first = source not in self._met
         self._met.add(source)
-        for writer, numbers in told:
+        for writer, numbers in reports:
             known = self._known.pop((source, writer), None)
             if known is None:
                 known = dict(numbers) if first else {}

@@ -10,7 +10,7 @@ Ints = npt.NDArray[np.int64]
 _ROOM = 16  # numbers of the range for each one of the batch; up to there, counting is quicker than sorting
 
 
-def distinct(numbers: Ints, size: int) -> tuple[Ints, Ints]:
+def unique_places(numbers: Ints, size: int) -> tuple[Ints, Ints]:
     """The distinct `numbers`, which are at least 0 and below `size`, ascending; and the place of each in them."""
     if size > _ROOM * len(numbers):
         unique, inverse = np.unique(numbers, return_inverse=True)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from events.batch import FeedNotes, Loss, Run
 from events.bounds import MOST_LOST
-from exporters.signals.told import Told
+from exporters.signals.counter_deltas import CounterDeltas
 
 GRACE: Final = 30.0
 """Seconds after which missing lines are lost, if nothing waits to be read."""
@@ -37,17 +37,17 @@ class _Writer:
     missing: list[tuple[int, int, float]] = field(default_factory=list)  # first, last, when noticed; in order
 
 
-class Writers:
+class SequenceGaps:
     """Who has written which numbers. Time is in Unix seconds.
 
-    `lost` and `gaps` are totals by source, taken over by whoever shows them; `told` adds up what writers say of
-    themselves.
+    `lost` and `gaps` are totals by source, taken over by whoever shows them; `deltas` adds up what writers report
+    of themselves.
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
         self.gaps = dict.fromkeys(sources, 0)
         self.lost = dict.fromkeys(sources, 0)
-        self.told = Told(sources)
+        self.deltas = CounterDeltas(sources)
         self._recent: dict[str, deque[float]] = {source: deque() for source in sources}
         self._known: dict[tuple[str, str], _Writer] = {}
         self._open: dict[tuple[str, str], _Writer] = {}  # of them, those that miss something
@@ -94,7 +94,7 @@ class Writers:
                 for (source, writer), known in self._known.items()
             ],
             "recent": {source: list(times) for source, times in self._recent.items()},
-            "told": self.told.save(),
+            "told": self.deltas.save(),
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ class Writers:
             if source in self._recent:
                 self._recent[source] = deque(times, MOST_MISSING)
         if "told" in data:  # states of earlier versions have none
-            self.told.load(data["told"])
+            self.deltas.load(data["told"])
 
     # ------------------------------------------------------------------------------------------------ inside
     def _meet(self, source: str, writer: str, last: int, now: float) -> _Writer:

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Held:
+class ScrapeHold:
     """A growing number of series with `width` values each, and what of them has been shown."""
 
     __slots__ = ("_settled", "first_shown", "shown", "shows", "width")
@@ -86,7 +86,7 @@ class Held:
         self.__init__(self.width)  # type: ignore[misc]
 
 
-class Scrapes:
+class ScrapeClock:
     """When Prometheus last read, and whether it has been away so long that the last values have to be shown again."""
 
     def __init__(self, interval: float) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from exporters.samples import Table
-from exporters.signals.held import Held
+from exporters.signals.scrape_hold import ScrapeHold
 from spec.model import HealthMetric
 
 
-class HealthCounters:
+class SelfMetrics:
     """Counters by name and labels, shown under the same holds as the families.
 
     `born` gives, for a metric, the label sets that are shown at 0 from the start.
@@ -23,7 +23,7 @@ class HealthCounters:
             name: dict.fromkeys(born.get(name, () if metric.labels else ((),)), 0.0)
             for name, metric in self._metrics.items()
         }
-        self._held = {name: Held() for name in self._metrics}
+        self._held = {name: ScrapeHold() for name in self._metrics}
 
     def add(self, name: str, labels: tuple[str, ...] = (), amount: float = 1.0) -> None:
         """Count. A new label set is counted, and shown, from its first time on."""
