@@ -6,9 +6,10 @@ from typing import ClassVar, Protocol
 
 from alerts.rule import AlertRule
 from alerts.text import Parts
+from runtime.errors import TocsinError
 
 
-class CannotExpressError(Exception):
+class CannotExpressError(TocsinError):
     """A backend has no words for an alert; the text says for what of it."""
 
 

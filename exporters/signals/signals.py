@@ -78,7 +78,7 @@ class Signals:
             name: (names.signal_metric(name, signal), names.answered_metric(name) if signal.answered else "")
             for name, signal in self.signals.items()
         }
-        self._selections = {name: _Selection(signal) for name, signal in self.signals.items()}
+        self._selections = {name: Selection(signal) for name, signal in self.signals.items()}
         self._nobody: dict[str, list[Table]] = {}  # the tables of a signal when there is nothing
 
     @staticmethod
@@ -356,7 +356,7 @@ def _one_each(attempts: Ints, chosen: Ints | None) -> Ints:
     return first
 
 
-class _Selection:
+class Selection:
     """Which things of a stream a signal is about, decided once for each cell."""
 
     def __init__(self, signal: Signal) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from alerts import Episode
+from alerts.calendar import OffHours
 from events.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
-from exporters.signals.labels import label_text
 from replay.html.redact import Redactor
+from replay.html.things import Things
 from replay.read import Log
 from replay.run import SOURCE, Progress
 from spec import Spec
@@ -54,32 +55,10 @@ class _Wanted:
     group: str
     found: Evidence
 
-    def rows(self, batch: EventBatch, detections: Sequence[Detection], inside: np.ndarray[Any, Any]) -> list[int]:
-        signal = self.signal
-        rows: Iterable[int]
-        if signal.stream == "detections":
-            words = {name: set(allowed) for name, allowed in signal.where.items()}
-            rows = dict.fromkeys(
-                one.row for one in detections if all(getattr(one, name) in allowed for name, allowed in words.items())
-            )
-            rows = [row for row in rows if inside[row]]
-        elif signal.stream == "tool_calls":
-            rows = [row for row in dict.fromkeys(row for row, _ in batch.tool_calls) if inside[row]]
-        else:
-            chosen = inside.copy()
-            for name, least in signal.at_least.items():
-                numbers = _number(batch, name)
-                if numbers is not None:
-                    chosen &= numbers >= least
-            rows = np.flatnonzero(chosen).tolist()
-            for name, allowed in signal.where.items():
-                if name in batch.columns:
-                    column = batch.objects(name)
-                    rows = [row for row in rows if _word(column[row]) in allowed]
-        if self.by in batch.columns:
-            column = batch.objects(self.by)
-            rows = [row for row in rows if column[row] is not None and label_text(str(column[row])) == self.group]
-        return list(rows)
+    def rows(self, things: Things, inside: np.ndarray[Any, Any]) -> list[int]:
+        """The attempts of a batch that it is about, of those `inside` its time."""
+        owners = things.owners(self.signal, self.by, self.group)
+        return [row for row in dict.fromkeys(owners) if inside[row]]
 
 
 def evidence(
@@ -105,12 +84,13 @@ def evidence(
     if not wanted:
         return out
     seen: set[object] = set()
+    offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
     opened = [Log(path) for path in logs]
     size = sum(log.size for log in opened)
     for log in opened:
         for data, _ in log.chunks():
             if data:
-                _look(engine, engine.decode(SOURCE, data), wanted, seen, redactor)
+                _look(engine, engine.decode(SOURCE, data), wanted, seen, redactor, offhours)
             if progress is not None and size:
                 progress(sum(one.done for one in opened) / size)
     for lines in out:
@@ -128,7 +108,14 @@ def _wanted(episode: Episode, spec: Spec, found: Evidence) -> _Wanted | None:
     return _Wanted(signal, begin, episode.fired_at + interval, signal.by, group, found)
 
 
-def _look(engine: Engine, batch: EventBatch, wanted: Sequence[_Wanted], seen: set[object], redactor: Redactor) -> None:
+def _look(
+    engine: Engine,
+    batch: EventBatch,
+    wanted: Sequence[_Wanted],
+    seen: set[object],
+    redactor: Redactor,
+    offhours: OffHours,
+) -> None:
     if not batch.size:
         return
     times = batch.numbers("time")
@@ -140,10 +127,11 @@ def _look(engine: Engine, batch: EventBatch, wanted: Sequence[_Wanted], seen: se
     rows = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
     places = set(rows.tolist())
     detections = engine.detect([text for text in batch.texts if text.row in places])
+    things = Things(batch, detections, offhours)
     ids = batch.objects("event_id") if "event_id" in batch.columns else range(batch.size)
     fresh: dict[int, bool] = {}
     for one in near:
-        for row in one.rows(batch, detections, inside[id(one)]):
+        for row in one.rows(things, inside[id(one)]):
             if row not in fresh:
                 fresh[row] = ids[row] not in seen
                 seen.add(ids[row])
@@ -176,14 +164,6 @@ def _telling(engine: Engine, batch: EventBatch, row: int) -> Iterator[Text]:
     last = {text.channel: text for text in texts if text.channel in ("user", "output", "tool_call")}
     shown = [*seen[-2:], *(text for text in last.values() if text not in seen)]
     return iter(shown[:3])
-
-
-def _number(batch: EventBatch, name: str) -> np.ndarray[Any, Any] | None:
-    if name == "input_chars":
-        return batch.input_chars
-    if name == "output_chars":
-        return batch.output_chars
-    return batch.numbers(name) if name in batch.columns else None
 
 
 def _word(value: object) -> str:
