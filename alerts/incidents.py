@@ -71,6 +71,31 @@ def key_of(episode: Episode) -> str:
     return key
 
 
+def storm_of(episode: Episode, episodes: Iterable[Episode]) -> Episode | None:
+    """The storm that speaks for a single alert when that begins; None: it speaks for itself."""
+    if episode.rule.name == names.STORM:
+        return None
+    begin = episode.fired_at
+    for other in episodes:
+        if other.rule.name == names.STORM and other.rule.family == episode.rule.family:
+            first, last = _span(other)
+            if first <= begin < last:
+                return other
+    return None
+
+
+def notified(begun: Iterable[Episode], episodes: Sequence[Episode]) -> dict[tuple[str, str], list[Episode]]:
+    """Who is notified at once of alerts that have just begun: alerts by channel and incident key.
+
+    `episodes` are all that fire. Of those that a storm speaks for nobody is notified.
+    """
+    found: dict[tuple[str, str], list[Episode]] = {}
+    for episode in begun:
+        for channel in episode.rule.channels if storm_of(episode, episodes) is None else ():
+            found.setdefault((channel, key_of(episode)), []).append(episode)
+    return found
+
+
 def _incidents(episodes: Sequence[Episode], spec: Spec) -> Iterator[Incident]:
     storms: dict[str, list[Span]] = {}
     for episode in episodes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from alerts import AlertRule, Episode
+from alerts.incidents import storm_of
 from events.gateways.timestamps import rfc3339
 from replay.propose import number
 from replay.run import Outcome
@@ -99,12 +100,8 @@ def _answered(episode: Episode) -> str:
 
 def _hears(episode: Episode, episodes: Sequence[Episode]) -> str:
     """Who hears of it first. While a storm is up, it speaks for the single alerts of its kind."""
-    if episode.rule.name != names.STORM:
-        for other in episodes:
-            storm = other.rule.name == names.STORM and other.rule.family == episode.rule.family
-            over = other.resolved_at is not None and other.resolved_at <= episode.fired_at
-            if storm and other.fired_at <= episode.fired_at and not over:
-                return f"nobody, as {names.STORM} speaks for it"
+    if storm_of(episode, episodes) is not None:
+        return f"nobody, as {names.STORM} speaks for it"
     return ", ".join(episode.rule.channels) or "nobody"
 
 

@@ -1,6 +1,6 @@
 """What stands in where Prometheus and Alertmanager cannot be had: the replay evaluator, on the exporter's own scrapes.
 
-It tells who would be paged first. What Alertmanager does with time (waiting, repeating, quiet hours) and the later
+It shows who would be notified first. What Alertmanager does with time (waiting, repeating, quiet hours) and the later
 tiers of an escalation are left out.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from alerts import Episode, Evaluator, compile_alerts
-from alerts.incidents import key_of
+from alerts.incidents import notified
 from alerts.text import Firing as Filled
 from alerts.text import text
 from exercises.demo.configs import INTERVAL
@@ -56,11 +56,7 @@ class StandIn:
 
     # ---------------------------------------------------------------------------------------------------------- pages
     def _pages(self, episodes: Iterable[Episode], now: float) -> Iterator[Page]:
-        groups: dict[tuple[str, str], list[Episode]] = {}
-        for episode in episodes:
-            for channel in episode.rule.channels:
-                groups.setdefault((channel, key_of(episode)), []).append(episode)
-        for (channel, incident), members in groups.items():
+        for (channel, incident), members in notified(episodes, self._episodes).items():
             first, settings = members[0].rule, self._spec.channels[channel]
             alerts = tuple(self._alert(episode) for episode in members)
             more = f" ({len(alerts)} alerts)" if len(alerts) > 1 else ""
