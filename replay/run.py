@@ -220,8 +220,13 @@ class _Replay:
 
 
 def read_by(rules: Iterable[AlertRule]) -> frozenset[str]:
-    """The metrics that alerts look at."""
-    return frozenset(read.series.metric for rule in rules for read in rule.criterion.readings)
+    """The metrics that alerts compare.
+
+    Counters that only say whether there was anything to tell are left out: what somebody else counts, such as a hook
+    inside a gateway, nobody counts in a replay.
+    """
+    readings = (read for rule in rules for read in rule.criterion.readings)
+    return frozenset(read.series.metric for read in readings if read.kind != "counter")
 
 
 _HEALTHY: Final = {

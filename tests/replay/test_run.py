@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import tocsin
+from alerts import compile_alerts
 from exporters.samples import Table
 from replay import LogError, Outcome, replay, replay_engine
 from replay.command import Progress
 from replay.html.history import History
+from replay.run import read_by
 from spec import load_spec
 from spec.lookup import own_stream
 from tests.support.litellm_lines import blocked, line, record, refused
@@ -385,3 +387,10 @@ def test_progress_tells_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch)
     progress.show(0.25)
     lines = stream.getvalue().split("\r\x1b[K")
     assert lines[1:] == ["replaying: 1% of the logs ", "replaying: 25% of the logs, about 3 minutes left "]
+
+
+def test_what_nobody_counts_in_a_replay_is_not_asked_for() -> None:
+    """A counter of a hook that stands at 0 would keep a heartbeat from ever being steady, and a replay from its end."""
+    read = read_by(compile_alerts(load_spec()))
+    assert "tocsin_hook_records_total" not in read
+    assert {"llm_jailbreak_hits", "llm_provider_attempts", "up"} <= read
