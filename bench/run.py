@@ -35,6 +35,7 @@ from exporters.samples import Table
 from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup
+from exporters.sources import Chunk
 from spec import load_spec
 from spec.model import Family
 
@@ -82,7 +83,7 @@ def _against_orjson(path: Path, *, content: bool) -> float:
             for text in chunk.splitlines():
                 orjson.loads(text)
         between = time.process_time()
-        worker.feed("gw", group, now=NOW)
+        worker.feed((Chunk.of("gw", data) for data in group), now=NOW)
         working += time.process_time() - between
         parsing += between - begun
     return working / parsing

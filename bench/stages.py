@@ -30,6 +30,7 @@ from events.batch import EventBatch
 from events.gateways.litellm import adapter as columns
 from exporters.engine import Engine
 from exporters.process import settle
+from exporters.sources import Chunk
 from spec import load_spec
 
 LOGS: Final = {
@@ -111,7 +112,7 @@ def stages(path: Path, *, content: bool) -> dict[str, float]:
     worker, watch = engine(load_spec(), content=content), Stopwatch()
     _watched(worker, watch)
     if content:
-        worker.detect([])  # nothing has to be compiled later
+        worker.detect(EventBatch("gw", "litellm", 1))  # nothing has to be compiled later
     settle()
     batches: list[dict[str, float]] = []
     for group in groups(path):
@@ -122,7 +123,7 @@ def stages(path: Path, *, content: bool) -> dict[str, float]:
                 orjson.loads(text)
         parsing = time.process_time() - begun
         watch.spent.clear()
-        worker.feed("gw", group, now=NOW)
+        worker.feed((Chunk.of("gw", data) for data in group), now=NOW)
         spent = {PARSE: parsing, **watch.spent, TOTAL: sum(watch.spent.values())}
         batches.append({stage: 1e6 * seconds / lines for stage, seconds in spent.items()})
     watch.close()

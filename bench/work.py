@@ -25,7 +25,7 @@ def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
     scanner = Scanner(load_rules(), cache=user_cache() / "rules") if content else None
-    return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, scanner)
+    return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, [scanner] if scanner else [])
 
 
 def five_metrics() -> Engine:
@@ -46,7 +46,7 @@ def read_whole(path: Path, worker: Engine) -> int:
     """Read a file to its end; the number of bytes."""
     tail = FileTail("gw", [str(path)], start_at="beginning")
     total = 0
-    while size := worker.feed("gw", (chunk.data for chunk in tail.read(BUDGET, now=NOW)), now=NOW, most=TOGETHER):
+    while size := worker.feed(tail.read(BUDGET, now=NOW), now=NOW, most=TOGETHER):
         total += size
     tail.close()
     return total

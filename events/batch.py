@@ -193,6 +193,49 @@ def line_ends(data: Raw) -> npt.NDArray[np.intp]:
     return np.array(ends, np.intp)
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the attempts of a batch are in the logs, as columns.
+
+    Attempt i is the `length[i]` bytes from byte `offset[i]` of ``files[file[i]]``, without the newline; it came in
+    chunk number `sequence[i]` of its source's reader. Source, file and offset name a record for ever.
+    """
+
+    files: tuple[str, ...]
+    file: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    sequence: npt.NDArray[np.int64]
+
+    def rows(self, places: Sequence[int]) -> Provenance:
+        """Only the attempts at `places`, in that order."""
+        at = list(places)
+        return Provenance(self.files, self.file[at], self.offset[at], self.length[at], self.sequence[at])
+
+    def place(self, row: int) -> tuple[str, int, int]:
+        """File, offset and length of one attempt."""
+        return self.files[self.file[row]], int(self.offset[row]), int(self.length[row])
+
+    @staticmethod
+    def joined(parts: Sequence[Provenance | None]) -> Provenance | None:
+        """That of several batches as one; None if one of them has none."""
+        known = [part for part in parts if part is not None]
+        if not known or len(known) < len(parts):
+            return None
+        numbers: dict[str, int] = {}
+        codes = [
+            np.array([numbers.setdefault(name, len(numbers)) for name in part.files], np.int32)[part.file]
+            for part in known
+        ]
+        return Provenance(
+            tuple(numbers),
+            np.concatenate(codes),
+            np.concatenate([part.offset for part in known]),
+            np.concatenate([part.length for part in known]),
+            np.concatenate([part.sequence for part in known]),
+        )
+
+
 class RawLines(Sequence[bytes]):
     """The raw bytes of each attempt, without the newline, cut out of the chunk when they are asked for.
 
@@ -225,6 +268,19 @@ class RawLines(Sequence[bytes]):
         end = int(self._ends[line]) if line < len(self._ends) else len(self._data)
         return bytes(self._data[start:end])
 
+    def spans(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Where each attempt begins in the chunk, and how many bytes it has, without the newline."""
+        if self._ends is None:
+            self._ends = line_ends(self._data)
+        bounds = np.concatenate([[-1], self._ends, [len(self._data)]])
+        lines = np.arange(self._size) if self._lines is None else np.array(self._lines, np.int64)
+        starts = bounds[lines] + 1
+        return starts, bounds[lines + 1] - starts
+
+    def kept(self) -> RawLines:
+        """The same, of a copy of the chunk, which stays valid."""
+        return RawLines(bytes(self._data), self._size, self._lines)
+
 
 @dataclass(slots=True)
 class EventBatch:
@@ -233,6 +289,7 @@ class EventBatch:
     `columns` has only those that were asked for; `raw[i]` are the bytes of attempt i. `input_chars` and
     `output_chars` count the characters before long texts were cut, and are NaN for attempts without such content.
     `source_trusted` says whether the client addresses may be believed. `describe` makes the flat record of raw bytes.
+    `provenance` says where each attempt is in the logs; None: nobody said where the bytes came from.
     """
 
     source: str
@@ -253,6 +310,7 @@ class EventBatch:
     unread: Counter[str] = field(default_factory=Counter)  # what -> parts left out because a record has too many
     source_trusted: bool = False
     notes: FeedNotes | None = None
+    provenance: Provenance | None = None
     raw: Sequence[bytes] = ()
     records: Sequence[Any] = ()
     describe: Callable[[bytes], dict[str, object]] | None = None
@@ -290,6 +348,7 @@ class EventBatch:
             has_content=picked(self.has_content),
             tool_calls=[(new[row], name) for row, name in self.tool_calls if row in new],
             guardrails=[(new[row], name, verdict) for row, name, verdict in self.guardrails if row in new],
+            provenance=self.provenance and self.provenance.rows(places),
             raw=[self.raw[row] for row in places] if self.raw else (),
             records=[self.records[row] for row in places] if self.records else (),
         )
@@ -338,6 +397,7 @@ class EventBatch:
             unread=unread,
             source_trusted=first.source_trusted,
             notes=FeedNotes.joined([batch.notes for batch in batches]),
+            provenance=Provenance.joined([batch.provenance for batch in batches]),
         )
 
     def record(self, row: int) -> dict[str, object]:

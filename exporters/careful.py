@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from events.batch import Fault, Raw
+from events.batch import Fault
 from exporters.engine import MOST_APART, CountingError, Engine
 from exporters.quarantine import fault_of
+from exporters.sources.chunk import Chunk
 from exporters.state import decode, encode
 
 Told = Callable[[Sequence[Fault]], None]
@@ -37,23 +38,23 @@ class Careful:
         """How many bytes of a source are still to be counted with care."""
         return self._left.get(source, 0)
 
-    def feed(self, source: str, data: Raw, *, now: float, faults: Told) -> None:
+    def feed(self, chunk: Chunk, *, now: float, faults: Told) -> None:
         """Count one chunk; lines that make counting or saving fail are told to `faults` instead.
 
         Raises:
             CountingError: the state cannot be copied even before.
         """
-        lines = [line + b"\n" for line in bytes(data).removesuffix(b"\n").split(b"\n")]
+        lines = [line + b"\n" for line in bytes(chunk.data).removesuffix(b"\n").split(b"\n")]
         try:
             copy = encode({"state": self._engine.state.save()})
         except Exception as error:
             raise CountingError from error
-        self._left[source] = self.left(source) - len(data)
-        self._feed(source, lines, 0, 0, copy, now, faults, [MOST_APART])
+        self._left[chunk.source] = self.left(chunk.source) - len(chunk.data)
+        self._feed(chunk, lines, 0, 0, copy, now, faults, [MOST_APART])
 
     def _feed(
         self,
-        source: str,
+        chunk: Chunk,
         lines: list[bytes],
         number: int,
         start: int,
@@ -66,7 +67,7 @@ class Careful:
         inside: list[Fault] = []
         step = "count"
         try:
-            self._engine.feed(source, [b"".join(lines)], now=now, faults=inside.extend)
+            self._engine.feed([chunk.part(start, start + sum(map(len, lines)))], now=now, faults=inside.extend)
             step = "save"
             after = encode({"state": self._engine.state.save()})
         except Exception as error:
@@ -78,16 +79,16 @@ class Careful:
             return after
         if len(lines) > 1 and left[0] > 0:
             middle = len(lines) // 2
-            copy = self._feed(source, lines[:middle], number, start, copy, now, faults, left)
+            copy = self._feed(chunk, lines[:middle], number, start, copy, now, faults, left)
             size = sum(map(len, lines[:middle]))
-            return self._feed(source, lines[middle:], number + middle, start + size, copy, now, faults, left)
+            return self._feed(chunk, lines[middle:], number + middle, start + size, copy, now, faults, left)
         left[0] -= 1
         self.found = True
         length = sum(map(len, lines))
         faults([fault_of(step, cause, line=number, start=start, length=length)])
         health = self._engine.state.health
-        health.add("tocsin_records_quarantined_total", (source, step), len(lines))
-        health.add("tocsin_records_rejected_total", (source, "quarantined"), len(lines))
+        health.add("tocsin_records_quarantined_total", (chunk.source, step), len(lines))
+        health.add("tocsin_records_rejected_total", (chunk.source, "quarantined"), len(lines))
         return encode({"state": self._engine.state.save()})
 
     def _take_back(self, copy: bytes) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from events.batch import Detection, EventBatch, Fault, Raw, Reject, Text
+import numpy as np
+
+from events.batch import Detection, EventBatch, Fault, Provenance, Raw, RawLines, Reject
 from events.gateways import Gateway
-from exporters.detect import Rule, Scanner
+from exporters.detect import Detector, Rule
 from exporters.quarantine import fault_of
 from exporters.signals.state import SignalState
+from exporters.sources.chunk import Chunk
 
 MOST_APART: Final = 64
 """Lines of a chunk that are looked for one by one when reading fails; beyond them a failing part is set aside whole."""
@@ -21,33 +24,35 @@ class CountingError(Exception):
 
 
 class Engine:
-    """Decodes, removes duplicates, scans, counts. A record whose decoding or scanning fails does not stop the others.
+    """Decodes, removes duplicates, looks for attacks, counts. A record that fails on the way does not stop the others.
 
-    `adapters` are those of each source, `scanner` looks at content (None: nobody does).
+    `adapters` are those of each source, `detectors` look at what the attempts say.
     """
 
     def __init__(
         self,
         state: SignalState,
         adapters: Mapping[str, Gateway],
-        scanner: Scanner | None = None,
+        detectors: Sequence[Detector] = (),
     ) -> None:
         self.state = state
         self._adapters = adapters
-        self._scanner = scanner
+        self._detectors = tuple(detectors)
 
-    def decode(self, source: str, data: Raw) -> EventBatch:
-        """The attempts in whole lines of a source. A line that raises becomes a reject and a fault of the batch."""
+    def decode(self, chunk: Chunk) -> EventBatch:
+        """The attempts in a chunk, with their provenance. A line that raises becomes a reject and a fault."""
         try:
-            return self._decode(source, data)
+            batch = self._decode(chunk.source, chunk.data)
         except Exception as error:
-            return self._without_culprits(source, bytes(data), error)
+            batch = self._without_culprits(chunk.source, bytes(chunk.data), error)
+        batch.provenance = _provenance(batch, chunk)
+        return batch
 
     def _decode(self, source: str, data: Raw) -> EventBatch:
         return self._adapters[source].decode(data, source=source, seed=self.state.seed)
 
     def _without_culprits(self, source: str, data: bytes, error: Exception) -> EventBatch:
-        """The batch of `data` without the lines that raise. These are emptied, so that all others keep their places."""
+        """The batch of `data` without the lines that raise. They become blanks, so that others keep their places."""
         lines = data.split(b"\n")
         culprits: dict[int, Exception] = {}
 
@@ -63,7 +68,7 @@ class Engine:
                 look(middle, last)
 
         look(0, len(lines))
-        kept = [b"" if number in culprits else line for number, line in enumerate(lines)]
+        kept = [b" " * len(line) if number in culprits else line for number, line in enumerate(lines)]
         try:
             batch = self._decode(source, b"\n".join(kept))
         except Exception:  # they raise only together
@@ -110,7 +115,7 @@ class Engine:
             raise CountingError from error
 
     def _look_at(self, batch: EventBatch, data: Raw = b"") -> list[Detection]:
-        """What the content rules see in a batch, of `data`; what was too much to look at is counted.
+        """What the detectors see in a batch, of `data`; what was too much to look at is counted.
 
         A record whose content raises gets a fault.
         """
@@ -120,28 +125,32 @@ class Engine:
             start = bytes(data).find(raw)
             batch.faults.append(fault_of("scan", error, start=start, length=len(raw)))
 
-        detections = self.detect(batch.texts, failed=failed)
-        if self._scanner is not None:
-            for reason, count in self._scanner.take_skipped().items():
+        detections = self.detect(batch, failed=failed)
+        for detector in self._detectors:
+            for reason, count in detector.take_skipped().items():
                 self.state.health.add("tocsin_content_matches_skipped_total", (batch.source, reason), count)
         return detections
 
     def detect(
-        self, texts: Sequence[Text], *, failed: Callable[[int, Exception], None] = lambda _row, _error: None
+        self, batch: EventBatch, *, failed: Callable[[int, Exception], None] = lambda _row, _error: None
     ) -> list[Detection]:
-        """What the content rules see in `texts`; nothing is counted. `failed` is told of rows whose texts raise."""
-        if self._scanner is None or not texts:
-            return []
-        try:
-            return self._scanner.scan(texts)
-        except Exception:
-            by_row: dict[int, list[Text]] = {}
-            for text in texts:
-                by_row.setdefault(text.row, []).append(text)
+        """What the detectors see in a batch; nothing is counted. `failed` gets the rows on which a detector raises."""
         found: list[Detection] = []
-        for row, its in by_row.items():
+        for detector in self._detectors if batch.size else ():
             try:
-                found += self._scanner.scan(its)
+                found += detector.detect(batch)
+            except Exception:
+                found += self._detect_row_by_row(detector, batch, failed)
+        return found
+
+    @staticmethod
+    def _detect_row_by_row(
+        detector: Detector, batch: EventBatch, failed: Callable[[int, Exception], None]
+    ) -> list[Detection]:
+        found: list[Detection] = []
+        for row in range(batch.size):
+            try:
+                found += [replace(one, row=row) for one in detector.detect(batch.rows([row]))]
             except Exception as error:
                 failed(row, error)
         return found
@@ -149,18 +158,17 @@ class Engine:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The content rules that are looked for."""
-        return self._scanner.rules if self._scanner is not None else ()
+        return tuple(rule for detector in self._detectors for rule in detector.rules)
 
     def feed(
         self,
-        source: str,
-        chunks: Iterable[Raw],
+        chunks: Iterable[Chunk],
         *,
         now: float,
         most: int | None = None,
         faults: Callable[[Sequence[Fault]], None] = lambda _faults: None,
     ) -> int:
-        """Decode chunks of a source and count them together; how many bytes they were.
+        """Decode chunks of one source and count them together; how many bytes they were.
 
         No further chunk is asked for once there are `most` attempts. Each chunk's bytes are needed only until the next
         one is asked for, and its texts no longer than that. `faults` is told before that what went wrong in a chunk.
@@ -173,17 +181,31 @@ class Engine:
         batches: list[EventBatch] = []
         detections: list[Detection] = []
         try:
-            for data in chunks:
-                batch = self._fresh(self.decode(source, data))
-                detections += [replace(found, row=rows + found.row) for found in self._look_at(batch, data)]
+            for chunk in chunks:
+                batch = self._fresh(self.decode(chunk))
+                detections += [replace(found, row=rows + found.row) for found in self._look_at(batch, chunk.data)]
                 if batch.faults:
                     faults(batch.faults)
                 batch.detach()
                 batches.append(batch)
-                size, rows = size + len(data), rows + batch.size
+                size, rows = size + len(chunk.data), rows + batch.size
                 if most is not None and rows >= most:
                     break
         finally:
             if batches:
                 self._take(EventBatch.joined(batches), detections, now)
         return size
+
+
+def _provenance(batch: EventBatch, chunk: Chunk) -> Provenance | None:
+    """Where the attempts of a batch, which was decoded from `chunk`, are; the adapter has to keep the raw lines."""
+    if not isinstance(batch.raw, RawLines):
+        return None
+    starts, lengths = batch.raw.spans()
+    return Provenance(
+        (chunk.file,),
+        np.zeros(batch.size, np.int32),
+        starts + chunk.start,
+        lengths,
+        np.full(batch.size, chunk.sequence, np.int64),
+    )

@@ -132,10 +132,10 @@ class Exporter:
             chunks = self._noted(name, self._sources[name].read(BUDGET, now=now, piece_bytes=pace.piece))
             if self._careful.left(name) > 0:
                 for chunk in islice(chunks, 1):
-                    self._careful.feed(name, chunk.data, now=now, faults=self._set_aside)
+                    self._careful.feed(chunk, now=now, faults=self._set_aside)
                     self._feeds.count_into(self._state)
             else:
-                self._engine.feed(name, pace.slice(chunks), now=now, most=TOGETHER, faults=self._set_aside)
+                self._engine.feed(pace.slice(chunks), now=now, most=TOGETHER, faults=self._set_aside)
         except CountingError as error:
             self._go_back(error)
             return 1  # there is something to read

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from events.batch import Raw
 from exporters.sources import Chunk
 
 SLICE: Final = 0.2
@@ -29,11 +28,11 @@ class Pace:
         self._clock = clock
         self.piece = _FIRST
 
-    def slice(self, chunks: Iterable[Chunk]) -> Iterator[Raw]:
-        """The data of chunks, until the time of a slice is over; at least one chunk, and none is asked for in vain."""
+    def slice(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The chunks, until the time of a slice is over; at least one chunk, and none is asked for in vain."""
         begun = before = self._clock()
         for chunk in chunks:
-            yield chunk.data
+            yield chunk
             now = self._clock()
             self._learn(now - before, len(chunk.data))
             if now - begun >= SLICE:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from events.gateways import gateway
 from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
-from exporters.detect import Scanner, load_rules
+from exporters.detect import Detector, Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
 from exporters.process import prepare, settle
@@ -53,10 +53,11 @@ def engine_of(
         OSError: the file of canaries cannot be read.
     """
     canaries = read_canaries(config.canaries_file) if config.canaries_file else ()
-    scanner = None
+    detectors: list[Detector] = []
     if config.scan_content:
         scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=cache)
         scanner.compile()
+        detectors.append(scanner)
     gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
     state = SignalState(
         spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts, name_of=name_of
@@ -71,7 +72,7 @@ def engine_of(
         )
         for name, source in config.sources.items()
     }
-    return Engine(state, adapters, scanner)
+    return Engine(state, adapters, detectors)
 
 
 def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _address: None) -> None:

@@ -14,13 +14,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from events.batch import EventBatch, Raw, Reject
+from events.batch import EventBatch, Reject
+from exporters.sources.chunk import Chunk
 from replay.arrival import AHEAD, known
 from runtime.errors import TocsinError
 
 Floats = npt.NDArray[np.float64]
-Decode = Callable[[Raw], EventBatch]
+Decode = Callable[[Chunk], EventBatch]
 
+SOURCE: Final = "log"
+"""The name of the one source that all logs are: a record that stands in two of them counts once."""
 CHUNK: Final = 256 * 1024
 """Bytes that are read and decoded at once."""
 MAX_LINE: Final = 8 * 1024 * 1024
@@ -45,7 +48,7 @@ class Log:
         except OSError as error:
             raise LogError(f"{path}: cannot be read: {error.strerror}") from error
 
-    def chunks(self, limit: int = MAX_LINE, size: int = CHUNK) -> Iterator[tuple[bytes, int]]:
+    def chunks(self, limit: int = MAX_LINE, size: int = CHUNK) -> Iterator[tuple[Chunk, int]]:
         r"""Whole lines, each ending in ``b"\n"``, and how many lines before them were longer than `limit`.
 
         Raises:
@@ -55,18 +58,21 @@ class Log:
         try:
             with self.path.open("rb") as stored:
                 packed = stored.peek(2)[:2] == _GZIP
-                for chunk in _lines(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size):
+                lines = _lines(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size)
+                for sequence, (start, data, skipped) in enumerate(lines):
                     self.done = stored.tell() if stored.seekable() else 0
-                    yield chunk
+                    yield Chunk.of(SOURCE, data, file=str(self.path), start=start, sequence=sequence), skipped
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise LogError(f"{self.path}: the compressed data is damaged or cut off") from error
         except OSError as error:
             raise LogError(f"{self.path}: cannot be read: {error.strerror}") from error
 
 
-def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[bytes, int]]:
-    rest, skipped, skipping = io.BytesIO(), 0, False
+def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[int, bytes, int]]:
+    """Where whole lines begin, the lines, and how many before them were too long."""
+    rest, skipped, skipping, read = io.BytesIO(), 0, False, 0
     while data := file.read(size):
+        read += len(data)
         first = data.find(b"\n") + 1
         if skipping or rest.tell() + (first or len(data)) > limit:
             rest = io.BytesIO()
@@ -76,14 +82,14 @@ def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[byt
         cut = data.rfind(b"\n") + 1
         rest.write(data[:cut] if cut else data)
         if cut:
-            yield rest.getvalue(), skipped
+            yield read - (len(data) - cut) - rest.tell(), rest.getvalue(), skipped
             rest, skipped = io.BytesIO(), 0
             rest.write(data[cut:])
     last = rest.getvalue() + b"\n" if rest.tell() else b""
     if len(last) > limit:
         last, skipped = b"", skipped + 1
     if last or skipped:
-        yield last, skipped
+        yield read - max(0, len(last) - 1), last, skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Arrivals:
         return batch
 
 
-def arrivals(decode: Decode, chunks: Iterator[tuple[bytes, int]]) -> Generator[Arrivals, None, None]:
+def arrivals(decode: Decode, chunks: Iterator[tuple[Chunk, int]]) -> Generator[Arrivals, None, None]:
     """The batches of a file. Rejects before the first attempt come with it; without any attempt they are at -Inf."""
     waiting: deque[tuple[EventBatch, list[int]]] = deque()
     clock, early = -np.inf, Counter[str]()
@@ -128,8 +134,8 @@ def arrivals(decode: Decode, chunks: Iterator[tuple[bytes, int]]) -> Generator[A
         clock = float(before[-1])
         return Arrivals(batch, attempts, before[np.array(places, np.int64)])
 
-    for data, too_long in chunks:
-        batch, places = _decoded(decode, data, too_long)
+    for chunk, too_long in chunks:
+        batch, places = _decoded(decode, chunk, too_long)
         waiting.append((batch, places))
         while sum(batch.size for batch, _ in waiting) - waiting[0][0].size >= AHEAD or len(waiting) > _MOST_WAITING:
             if arrived := take():
@@ -143,20 +149,20 @@ def arrivals(decode: Decode, chunks: Iterator[tuple[bytes, int]]) -> Generator[A
         yield Arrivals(replace(last, rejects=rejects), np.zeros(0), np.full(len(rejects), -np.inf))
 
 
-def _decoded(decode: Decode, data: bytes, too_long: int) -> tuple[EventBatch, list[int]]:
+def _decoded(decode: Decode, chunk: Chunk, too_long: int) -> tuple[EventBatch, list[int]]:
     """The batch, and for each reject how many attempts stand before it."""
-    batch = decode(data)
+    batch = decode(chunk)
     rejects = sorted(batch.rejects, key=lambda reject: reject.line)
-    places = [0] * too_long + _attempts_before(data, rejects, batch.notes.lines if batch.notes else ())
+    places = [0] * too_long + _attempts_before(chunk.data, rejects, batch.notes.lines if batch.notes else ())
     rejects = [Reject(0, "too_long", "")] * too_long + rejects
     return replace(batch, rejects=rejects, raw=(), records=(), describe=None), places
 
 
-def _attempts_before(data: bytes, rejects: Sequence[Reject], others: Collection[int]) -> list[int]:
+def _attempts_before(data: memoryview, rejects: Sequence[Reject], others: Collection[int]) -> list[int]:
     """A line is blank, a reject, an attempt, or one of the `others`."""
     refused = {reject.line for reject in rejects}
     places, attempts = [], 0
-    for number, line in enumerate(data.split(b"\n") if rejects else ()):
+    for number, line in enumerate(bytes(data).split(b"\n") if rejects else ()):
         if number in refused:
             places.append(attempts)
         elif line and not line.isspace() and number not in others:

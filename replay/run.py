@@ -23,14 +23,12 @@ from exporters.engine import CountingError, Engine
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.samples import Table
-from replay.read import Feed, Log
+from replay.read import SOURCE, Feed, Log
 from spec import Spec
 
 Progress = Callable[[float], None]
 """Is told which part of the logs is done, from 0 to 1."""
 
-SOURCE: Final = "log"
-"""The name of the one source that all logs are: a record that stands in two of them counts once."""
 _SETTLED: Final = 4
 """Steps after which a scrape without new records has nothing held back: counters are held for two, peaks for three."""
 _INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
@@ -127,7 +125,7 @@ class _Replay:
         self._evaluator = Evaluator(rules)
         self._counters = read_by(rules)
         self._logs = [Log(path) for path in logs]
-        self._feeds = [Feed(log, lambda data: engine.decode(SOURCE, data)) for log in self._logs]
+        self._feeds = [Feed(log, engine.decode) for log in self._logs]
         self._progress = progress
         self._watcher = watcher
         self._healthy = healthy(engine, (SOURCE,))

@@ -9,7 +9,7 @@ import msgspec
 
 Channel = Literal["user", "system", "assistant", "tool", "output", "tool_call"]
 """Whose words a text has, see `events.batch.Text`."""
-Detector = Literal[
+DetectorName = Literal[
     "prompt_injection",
     "indirect_injection",
     "jailbreak",
@@ -45,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     knows; none when it has no words.
     """
 
-    detector: Detector
+    detector: DetectorName
     confidence: Confidence
     channels: Annotated[tuple[Channel, ...], msgspec.Meta(min_length=1)]
     help: str

@@ -12,7 +12,7 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
-from events.batch import Detection, Text
+from events.batch import Detection, EventBatch, Text
 from exporters.detect.compiled import compiled
 from exporters.detect.model import NEAR, Rule
 from exporters.detect.normal import joined
@@ -70,6 +70,10 @@ class Scanner:
         """
         for engine in self._engines.values():
             engine.compile()
+
+    def detect(self, batch: EventBatch) -> list[Detection]:
+        """What the rules see in the texts of a batch; see `exporters.detect.Detector`."""
+        return self.scan(batch.texts) if batch.texts else []
 
     def scan(self, texts: Sequence[Text]) -> list[Detection]:
         """What the rules see in `texts`: each rule once for each row, in order of rows, then of rules.

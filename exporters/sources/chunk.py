@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,13 @@ class Chunk:
     end: int
     data: memoryview
     sequence: int
+
+    @classmethod
+    def of(cls, source: str, data: bytes, *, file: str = "", start: int = 0, sequence: int = 0) -> Self:
+        """A chunk of whole lines that begin at byte `start` of `file`."""
+        return cls(source, file, start, start + len(data), memoryview(data), sequence)
+
+    def part(self, first: int, last: int) -> Self:
+        """The part from byte `first` to before byte `last` of the data, which are where lines begin."""
+        end = self.end if last >= len(self.data) else self.start + last
+        return replace(self, start=self.start + first, end=end, data=self.data[first:last])

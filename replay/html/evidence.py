@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from exporters.engine import Engine
 from replay.html.redact import Redactor
 from replay.html.things import Things
 from replay.read import Log
-from replay.run import SOURCE, Progress
+from replay.run import Progress
 from spec import Spec
 from spec.lookup import main_signal, own_stream
 from spec.model import Signal
@@ -88,9 +88,9 @@ def evidence(
     opened = [Log(path) for path in logs]
     size = sum(log.size for log in opened)
     for log in opened:
-        for data, _ in log.chunks():
-            if data:
-                _look(engine, engine.decode(SOURCE, data), wanted, seen, redactor, offhours)
+        for chunk, _ in log.chunks():
+            if chunk.data:
+                _look(engine, engine.decode(chunk), wanted, seen, redactor, offhours)
             if progress is not None and size:
                 progress(sum(one.done for one in opened) / size)
     for lines in out:
@@ -126,7 +126,7 @@ def _look(
     inside = {id(one): (times > one.begin) & (times <= one.end) for one in near}
     rows = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
     places = set(rows.tolist())
-    detections = engine.detect([text for text in batch.texts if text.row in places])
+    detections = engine.detect(replace(batch, texts=[text for text in batch.texts if text.row in places]))
     things = Things(batch, detections, offhours)
     ids = batch.objects("event_id") if "event_id" in batch.columns else range(batch.size)
     fresh: dict[int, bool] = {}
@@ -160,7 +160,7 @@ def _line(engine: Engine, batch: EventBatch, row: int, detections: Sequence[Dete
 def _telling(engine: Engine, batch: EventBatch, row: int) -> Iterator[Text]:
     """The texts of an attempt that rules see something in; else the last question and the answer."""
     texts = [text for text in batch.texts if text.row == row]
-    seen = [text for text in texts if engine.detect([Text(0, text.channel, text.text)])]
+    seen = [text for text in texts if engine.detect(replace(batch, texts=[text]))]
     last = {text.channel: text for text in texts if text.channel in ("user", "output", "tool_call")}
     shown = [*seen[-2:], *(text for text in last.values() if text not in seen)]
     return iter(shown[:3])

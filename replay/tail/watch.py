@@ -113,7 +113,7 @@ class Watch:
         """The attempts that are new, a megabyte or so of them; counted when they are given out."""
         for name, source in self._sources.items():
             for chunk in source.read(BUDGET, now=now):
-                batch = self._engine.decode(name, chunk.data)
+                batch = self._engine.decode(chunk)
                 self._rejects[name].update(reject.reason for reject in batch.rejects)
                 if self._since is not None and self._since > -math.inf:
                     batch = batch.rows(np.flatnonzero(batch.numbers("time") >= self._since).tolist())

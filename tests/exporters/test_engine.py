@@ -15,7 +15,7 @@ from exporters.signals.state import SignalState
 from exporters.state import decode, encode
 from spec import load_spec
 from spec.duration import Duration
-from tests.support.engines import SPEC, make_engine, settled, shown
+from tests.support.engines import SPEC, decoded, feed, make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
 
 NOW = 1_795_000_000.0
@@ -29,7 +29,7 @@ def test_families_add_up_to_what_a_naive_count_says() -> None:
     lines = list(lean_lines(3000, 5))
     engine = make_engine()
     for start in range(0, len(lines), 700):
-        engine.feed("gw", [b"".join(lines[start : start + 700])], now=START + 100)
+        feed(engine, "gw", [b"".join(lines[start : start + 700])], now=START + 100)
     values = settled(engine, START + 1000)
     records: list[dict[str, Any]] = [json.loads(text) for text in lines]
     good = [entry for entry in records if entry["status"] == "success"]
@@ -54,7 +54,7 @@ def test_families_add_up_to_what_a_naive_count_says() -> None:
 
 def test_every_category_has_two_families_or_signals_that_work() -> None:
     engine = make_engine(content=True)
-    engine.feed("gw", [b"".join(fat_lines(500, 3))], now=START + 30)
+    feed(engine, "gw", [b"".join(fat_lines(500, 3))], now=START + 30)
     values = settled(engine, START + 30)
     for category in ("volumetric", "temporal", "content", "error", "performance", "security"):
         names = [name for name, family in SPEC.families.items() if family.category == category]
@@ -65,7 +65,7 @@ def test_every_category_has_two_families_or_signals_that_work() -> None:
 def test_a_duplicate_counts_once_and_is_counted_as_one() -> None:
     engine, text = make_engine(), line(record(NOW, "a")) + line(record(NOW, "b"))
     for _ in range(3):
-        engine.feed("gw", [text], now=NOW)
+        feed(engine, "gw", [text], now=NOW)
     values = settled(engine, NOW)
     assert total(values["llm_attempts_total"]) == 2
     assert values["tocsin_records_duplicate_total"]["gw",] == 4
@@ -81,7 +81,7 @@ def test_the_hook_a_webhook_and_a_rotated_file_count_the_same_request_once() -> 
         for number, text in enumerate(plain)
     ]
     for source, lines in (("webhook", plain[:15]), ("hook", numbered), ("file", plain[5:])):
-        engine.feed(source, [b"".join(lines)], now=NOW + 30)
+        feed(engine, source, [b"".join(lines)], now=NOW + 30)
     values = settled(engine, NOW + 60)
     assert total(values["llm_attempts_total"]) == total(values["llm_requests_total"]) == 20
     duplicates = {key[0]: count for key, count in values["tocsin_records_duplicate_total"].items()}
@@ -94,7 +94,7 @@ def test_a_fallback_is_two_attempts_and_one_request_in_either_order() -> None:
     for order in ((failed, served), (served, failed)):
         engine = make_engine()
         for text in order:
-            engine.feed("gw", [text], now=NOW + 5)
+            feed(engine, "gw", [text], now=NOW + 5)
         values = settled(engine, NOW + 500)
         assert total(values["llm_attempts_total"]) == 2
         assert {key[3]: v for key, v in values["llm_requests_total"].items() if v} == {"success": 1}
@@ -102,7 +102,7 @@ def test_a_fallback_is_two_attempts_and_one_request_in_either_order() -> None:
 
 def test_a_failed_request_settles_although_nothing_follows() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW, "a", failed=("InternalServerError", "500_PROVIDER_INTERNAL_ERROR")))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a", failed=("InternalServerError", "500_PROVIDER_INTERNAL_ERROR")))], now=NOW)
     assert total(shown(engine.state.show(NOW + 15))["llm_requests_total"]) == 0
     assert total(settled(engine, NOW + 300)["llm_requests_total"]) == 1
 
@@ -126,7 +126,7 @@ def test_no_flood_of_names_grows_the_series_beyond_their_cap() -> None:
             )
             for n in names
         )
-        engine.feed("gw", [text], now=NOW + 60)
+        feed(engine, "gw", [text], now=NOW + 60)
     tables = [table for _ in range(4) for table in engine.state.show(NOW + 60)]
     assert engine.state.families.series <= SPEC.settings.max_series
     for table in tables:
@@ -142,7 +142,7 @@ def test_no_flood_of_names_grows_the_series_beyond_their_cap() -> None:
 def test_a_failed_request_gives_no_model_its_name() -> None:
     engine = make_engine()
     odd = record(NOW, "a", model="ghost", failed=("ProxyModelNotFoundError", "404_MODEL_NOT_FOUND"))
-    engine.feed("gw", [line(odd) + line(record(NOW, "b", model="real"))], now=NOW)
+    feed(engine, "gw", [line(odd) + line(record(NOW, "b", model="real"))], now=NOW)
     models = {key[2] for key in settled(engine, NOW)["llm_attempts_total"]}
     assert models == {"other", "real"}
 
@@ -150,11 +150,11 @@ def test_a_failed_request_gives_no_model_its_name() -> None:
 def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_one_line_of_a_page() -> None:
     engine = make_engine()
     names = ['say "hi"', "two\nRunbook: evil", "back\\slash", "right\u202eleft", "x" * 10_000]
-    engine.feed("gw", [b"".join(line(record(NOW, name[:20], model=name)) for name in names)], now=NOW)
+    feed(engine, "gw", [b"".join(line(record(NOW, name[:20], model=name)) for name in names)], now=NOW)
     models = {key[2] for key in settled(engine, NOW)["llm_attempts_total"]}
     models = {model.partition("~")[0] for model in models}  # what was changed ends in a hash
     assert models == {'say "hi"', "two?Runbook: evil", "back\\slash", "right?left", "x" * 111}
-    engine.feed("gw", [line(record(NOW, "z", user="mallory\nSeverity: low"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "z", user="mallory\nSeverity: low"))], now=NOW)
     actors = {key[0] for key in shown(engine.state.show(NOW))["llm_requests_by_actor"]}
     assert {actor.partition("~")[0] for actor in actors} == {"alice", "mallory?Severity: low"}
 
@@ -162,9 +162,9 @@ def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_one_line_of_a_page()
 def test_a_violator_is_never_pushed_out_by_noisier_ones() -> None:
     engine = make_engine()
     quiet = b"".join(line(record(NOW + n, f"hit-{n}", user="attacker", address=f"10.{n}.0.1")) for n in range(4))
-    engine.feed("gw", [quiet], now=NOW + 4)
+    feed(engine, "gw", [quiet], now=NOW + 4)
     noisy = [line(record(NOW + 4, f"{user}-{n}", user=f"user-{user}")) for user in range(200) for n in range(3)]
-    engine.feed("gw", [b"".join(noisy)], now=NOW + 5)
+    feed(engine, "gw", [b"".join(noisy)], now=NOW + 5)
     ranges = shown(engine.state.show(NOW + 6))["llm_actor_ranges"]
     assert ranges["attacker", "research"] == 4
     assert len(ranges) == 50
@@ -174,7 +174,7 @@ def test_violators_beyond_the_cap_are_counted() -> None:
     engine = make_engine()
     for user in range(70):
         hits = [line(record(NOW + n, f"{user}-{n}", user=f"user-{user}", address=f"10.{n}.{user}.1")) for n in range(4)]
-        engine.feed("gw", [b"".join(hits)], now=NOW + 5)
+        feed(engine, "gw", [b"".join(hits)], now=NOW + 5)
     values = shown(engine.state.show(NOW + 6))
     assert len(values["llm_actor_ranges"]) == 50
     assert values["llm_violating_groups"]["LLMStolenKeySuspected",] == 70
@@ -188,14 +188,14 @@ def test_a_crossing_is_counted_once_for_each_time_somebody_goes_over() -> None:
     for episode in range(3):
         start = NOW + episode * 3 * window
         guesses = [line(refused(start + n, f"{episode}-{n}", key=f"key-{n}")) for n in range(30)]
-        engine.feed("gw", [b"".join(guesses)], now=start + 40)
+        feed(engine, "gw", [b"".join(guesses)], now=start + 40)
     assert settled(engine, NOW + 9 * window)["llm_threshold_crossings_total"]["LLMPasswordGuessing",] == 3
 
 
 def test_a_burst_between_two_scrapes_is_shown_at_the_next_one_and_then_ends() -> None:
     engine = make_engine()
-    engine.feed("gw", [b"".join(line(refused(NOW - 3000 + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW)
-    engine.feed("gw", [line(record(NOW - 10, "later"))], now=NOW)
+    feed(engine, "gw", [b"".join(line(refused(NOW - 3000 + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW)
+    feed(engine, "gw", [line(record(NOW - 10, "later"))], now=NOW)
     seen = [shown(engine.state.show(NOW + 15 * scrape))["llm_refused_keys"] for scrape in range(6)]
     assert seen[:3] == [{("198.51.100.0/24", "false"): 12}] * 3
     assert seen[3:] == [{}] * 3
@@ -205,15 +205,15 @@ def test_who_is_behind_a_shared_key_never_becomes_an_account() -> None:
     engine = make_engine(shared_keys=["portal-key"])
     odd = record(NOW, "a", user="portal")
     odd["end_user"] = "victim"
-    engine.feed("gw", [line(odd)], now=NOW)
+    feed(engine, "gw", [line(odd)], now=NOW)
     values = shown(engine.state.show(NOW))
     assert values["llm_requests_by_actor"] == {}
 
 
 def test_a_record_from_the_future_counts_as_now_and_hides_nobody() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW + 1e9, "future"))], now=NOW)
-    engine.feed("gw", [b"".join(line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}")) for n in range(11))], now=NOW)
+    feed(engine, "gw", [line(record(NOW + 1e9, "future"))], now=NOW)
+    feed(engine, "gw", [b"".join(line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}")) for n in range(11))], now=NOW)
     values = shown(engine.state.show(NOW + 1))
     assert values["llm_refused_keys"]["198.51.100.0/24", "false"] == 11
     assert values["llm_requests_by_actor"]["alice", "research"] == 1
@@ -223,7 +223,7 @@ def test_a_record_from_the_future_counts_as_now_and_hides_nobody() -> None:
 def test_times_in_the_far_past_and_going_backwards_are_counted_and_harmless() -> None:
     engine = make_engine()
     for place, time in enumerate((NOW, 1.0, NOW - 5, 946_684_800.0, NOW - 1)):
-        engine.feed("gw", [line(record(time, f"call-{place}"))], now=NOW)
+        feed(engine, "gw", [line(record(time, f"call-{place}"))], now=NOW)
     values = settled(engine, NOW)
     assert total(values["llm_attempts_total"]) == 5
     assert values["llm_requests_by_actor"]["alice", "research"] == 3
@@ -232,7 +232,7 @@ def test_times_in_the_far_past_and_going_backwards_are_counted_and_harmless() ->
 def test_rejects_are_counted_by_reason_and_watched() -> None:
     engine = make_engine()
     bad = b"not json\n" * 3 + b"[1, 2]\n" + b'{"status": "success"}\n'
-    engine.feed("gw", [bad + line(record(NOW, "good"))], now=NOW)
+    feed(engine, "gw", [bad + line(record(NOW, "good"))], now=NOW)
     values = settled(engine, NOW)
     rejected = {key[1]: v for key, v in values["tocsin_records_rejected_total"].items() if v}
     assert rejected == {"not_json": 3, "not_an_object": 1, "missing_field": 1}
@@ -242,7 +242,7 @@ def test_rejects_are_counted_by_reason_and_watched() -> None:
 
 def test_a_prompt_that_two_rules_match_is_one_hit() -> None:
     engine = make_engine()
-    batch = engine.decode("gw", line(record(NOW, "a")) + line(record(NOW, "b")))
+    batch = decoded(engine, line(record(NOW, "a")) + line(record(NOW, "b")))
     hits = [Detection(row, "jailbreak", rule, "high") for row, rule in ((0, "one"), (0, "two"), (1, "one"))]
     engine.state.take(batch, hits, now=NOW)
     values = settled(engine, NOW)
@@ -254,7 +254,7 @@ def test_an_answer_that_a_providers_filter_stopped_is_not_answered() -> None:
     engine = make_engine()
     stopped = record(NOW, "a")
     stopped["response"]["choices"][0]["finish_reason"] = "content_filter"
-    batch = engine.decode("gw", line(stopped) + line(record(NOW, "b")))
+    batch = decoded(engine, line(stopped) + line(record(NOW, "b")))
     engine.state.take(batch, [Detection(row, "jailbreak", "one", "high") for row in (0, 1)], now=NOW)
     values = shown(engine.state.show(NOW))
     assert values["llm_jailbreak_hits"]["alice", "research"] == 2
@@ -268,7 +268,7 @@ def test_records_without_content_are_counted() -> None:
         "redacted-by-litellm",
         {"choices": [{"message": {"content": "redacted-by-litellm"}}]},
     )
-    engine.feed("gw", [line(record(NOW, "a")) + line(silent)], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a")) + line(silent)], now=NOW)
     assert settled(engine, NOW)["llm_records_without_content_total"]["litellm",] == 1
 
 
@@ -276,12 +276,12 @@ def test_a_restored_state_shows_the_same_and_goes_on_the_same() -> None:
     lines = list(lean_lines(4000, 9))
     whole, before = make_engine(), make_engine()
     for engine in (whole, before):
-        engine.feed("gw", [b"".join(lines[:2000])], now=START + 20)
+        feed(engine, "gw", [b"".join(lines[:2000])], now=START + 20)
         engine.state.show(START + 20)
     after = make_engine()
     assert after.state.load(decode(encode(before.state.save()))) == []
     for engine in (whole, after):
-        engine.feed("gw", [b"".join(lines[1500:])], now=START + 40)
+        feed(engine, "gw", [b"".join(lines[1500:])], now=START + 40)
     for scrape in range(4):
         now = START + 45 + 15 * scrape
         assert shown(after.state.show(now)) == shown(whole.state.show(now))
@@ -289,7 +289,7 @@ def test_a_restored_state_shows_the_same_and_goes_on_the_same() -> None:
 
 def test_a_changed_signal_starts_anew_and_the_rest_goes_on() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW, "a"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
         engine.state.show(NOW + scrape * 15)
     signals = dict(SPEC.signals)
@@ -304,7 +304,7 @@ def test_a_changed_signal_starts_anew_and_the_rest_goes_on() -> None:
 
 def test_a_changed_layout_starts_counters_at_zero() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW, "a"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
         engine.state.show(NOW + scrape * 15)
     families = dict(SPEC.families)
@@ -314,7 +314,7 @@ def test_a_changed_layout_starts_counters_at_zero() -> None:
     other = make_engine(msgspec.structs.replace(SPEC, families=families))
     assert other.state.load(decode(encode(engine.state.save()))) == ["layout"]
     assert total(shown(other.state.show(NOW + 45))["llm_attempts_total"]) == 0
-    other.feed("gw", [line(record(NOW + 50, "b"))], now=NOW + 50)
+    feed(other, "gw", [line(record(NOW + 50, "b"))], now=NOW + 50)
     assert total(settled(other, NOW + 60)["llm_attempts_total"]) == 1
 
 
@@ -324,16 +324,16 @@ def test_off_hours_follow_the_calendar_and_its_daylight_saving() -> None:
     winter = 1_799_132_400.0  # Tuesday 5 January 2027, 08:00 in Paris is 07:00 UTC
     engine = make_engine(spec)
     for place, time in enumerate((summer - 600, summer + 600, winter - 600, winter + 600)):
-        engine.feed("gw", [line(record(time, f"call-{place}"))], now=winter + 1000)
+        feed(engine, "gw", [line(record(time, f"call-{place}"))], now=winter + 1000)
     assert total(settled(engine, winter + 1000)["llm_requests_offhours_total"]) == 2
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
     engine = make_engine()
-    engine.feed("gw", [b"".join(line(refused(NOW + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW + 15)
+    feed(engine, "gw", [b"".join(line(refused(NOW + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW + 15)
     engine.state.show(NOW + 15)
     back = NOW - 7200
-    engine.feed("gw", [line(record(back, "after"))], now=back)
+    feed(engine, "gw", [line(record(back, "after"))], now=back)
     values = [shown(engine.state.show(back + scrape * 15)) for scrape in range(60)]
     assert values[-1]["llm_refused_keys"] == {}
     assert values[-1]["llm_auth_refusals_total"]["litellm",] == 12
@@ -342,10 +342,10 @@ def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
 
 def test_a_clock_that_is_set_forward_loses_nothing() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW, "a"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
         engine.state.show(NOW + scrape * 15)
     ahead = NOW + 86_400
-    engine.feed("gw", [line(record(ahead, "b"))], now=ahead)
+    feed(engine, "gw", [line(record(ahead, "b"))], now=ahead)
     values = [shown(engine.state.show(ahead + scrape * 15)) for scrape in range(4)]
     assert [total(value["llm_attempts_total"]) for value in values] == [1, 1, 2, 2]

@@ -8,7 +8,7 @@ import pytest
 
 from events.gateways.names import LONGEST, account, short
 from exporters.pseudonyms import Pseudonyms
-from tests.support.engines import make_engine, shown
+from tests.support.engines import feed, make_engine, shown
 from tests.support.litellm_lines import blocked, line, record, refused
 
 NOW = 1_795_000_000.0
@@ -43,7 +43,7 @@ def forged(kind: str, made: dict[str, Any]) -> dict[str, Any]:
 def accounts(*made: dict[str, Any], **options: Any) -> set[str]:
     """Whose groups the engine has after these records."""
     engine = make_engine(content=True, **options)
-    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     engine.state.show(NOW)
     return set(engine.state.signals.entities["actor"].groups.rows)
 
@@ -81,7 +81,7 @@ def test_nobody_behind_a_shared_key_becomes_an_account(kind: str) -> None:
 def test_an_address_is_marked_as_untrusted_and_is_no_account(written: str, seen: str) -> None:
     engine = make_engine()
     lines = [line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}", address=written)) for n in range(11)]
-    engine.feed("gw", [b"".join(lines)], now=NOW)
+    feed(engine, "gw", [b"".join(lines)], now=NOW)
     values = shown(engine.state.show(NOW + 1))
     assert set(values["llm_refused_keys"]) == {(seen, "false")}
     assert values["llm_requests_by_actor"] == {}
@@ -90,7 +90,7 @@ def test_an_address_is_marked_as_untrusted_and_is_no_account(written: str, seen:
 @pytest.mark.parametrize("written", [VICTIM, "x" * 500, "192.0.2.1\n192.0.2.2", "'; drop", "999.1.1.1", ","])
 def test_what_is_no_address_is_no_range(written: str) -> None:
     engine = make_engine()
-    engine.feed("gw", [line(refused(NOW, "a", key="k", address=written))], now=NOW)
+    feed(engine, "gw", [line(refused(NOW, "a", key="k", address=written))], now=NOW)
     assert shown(engine.state.show(NOW))["llm_refused_keys"] == {}
 
 
@@ -112,7 +112,7 @@ def test_pseudonyms_of_one_user_id_are_one_in_all_tenants_and_two_with_two_keys(
     name_of = Pseudonyms(b"k" * 32)
     engine = make_engine(name_of=name_of)
     made = [record(NOW, team, user="alice", team=team) for team in ("research", "sales")]
-    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     assert {actor for actor, _ in shown(engine.state.show(NOW))["llm_requests_by_actor"]} == {name_of("alice")}
     other = Pseudonyms(b"o" * 32)
     assert other("alice") != name_of("alice")

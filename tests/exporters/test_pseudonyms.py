@@ -12,7 +12,7 @@ from exporters.exporter import Exporter, restore
 from exporters.pseudonyms import Pseudonyms, key_file, load_key
 from exporters.state import StateFolder
 from runtime.errors import ConfigError
-from tests.support.engines import make_engine, shown
+from tests.support.engines import feed, make_engine, shown
 from tests.support.litellm_lines import line, record
 
 NOW = 1_795_000_000.0
@@ -36,7 +36,7 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_no_label_has_the_account_itself(tmp_path: Path) -> None:
     name_of = Pseudonyms(load_key(tmp_path))
     engine = make_engine(name_of=name_of)
-    engine.feed("gw", [line(record(NOW, "a", user="alice@example.com"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a", user="alice@example.com"))], now=NOW)
     tables = engine.state.show(NOW)
     assert shown(tables)["llm_requests_by_actor"] == {(name_of("alice@example.com"), "research"): 1}
     assert not any("alice" in value for table in tables for key in table.keys for value in key)
@@ -49,7 +49,7 @@ def test_who_finds_the_account_and_writes_the_look_up_down(tmp_path: Path, capsy
     engine, state = make_engine(), StateFolder(folder)
     restore(engine, state)
     pseudonym = Pseudonyms(load_key(folder))("alice")
-    engine.feed("gw", [line(record(NOW, "a"))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     Exporter(engine, {}, state, now=NOW).close()
     command = ["who", "--config", str(tmp_path / "tocsin.yaml")]
     assert tocsin.main([*command, pseudonym]) == 0

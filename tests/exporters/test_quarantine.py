@@ -29,7 +29,7 @@ from exporters.state import StateFolder
 from replay.report import as_text
 from replay.run import replay
 from spec.vocabulary import READING_STEPS
-from tests.support.engines import SPEC, make_engine, shown
+from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import line, record
 
 POISON = "poison"
@@ -278,7 +278,7 @@ def test_content_that_raises_costs_the_record_only_its_detections(
     attack, bad = line(record(time.time(), "attack", prompt=prompt)), poison()
     faults: list[Fault] = []
     data = attack + bad + line(record(time.time(), "c"))
-    engine.feed("gw", [data], now=time.time(), faults=faults.extend)
+    feed(engine, "gw", [data], now=time.time(), faults=faults.extend)
     values = shown(engine.state.show(time.time()))
     assert engine.state.health.value("tocsin_records_read_total", ("gw",)) == 3
     assert engine.state.health.value("tocsin_records_quarantined_total", ("gw", "scan")) == 1

@@ -23,7 +23,7 @@ from exporters.signals.saved import check
 from exporters.sources.file import FileTail
 from exporters.sources.spool import Spool
 from exporters.state import _MAGIC, VERSION, StateError, StateFolder, decode, encode
-from tests.support.engines import make_engine
+from tests.support.engines import feed, make_engine
 from tests.support.litellm_lines import line, record
 
 JUNK: list[Any] = [
@@ -54,7 +54,7 @@ def busy_state() -> dict[str, Any]:
     engine = make_engine()
     now = time.time()
     lines = [line(record(now - n / 10, f"call-{n % 40}")) for n in range(60)]
-    engine.feed("gw", [b"".join(lines)], now=now)
+    feed(engine, "gw", [b"".join(lines)], now=now)
     for _ in range(3):
         engine.state.show(now)
     positions: dict[str, Any] = {
@@ -140,7 +140,7 @@ def test_any_structure_is_taken_up_or_given_up(tmp_path_factory: pytest.TempPath
     try:
         assert restore(engine, folder) is not None
         now = time.time()
-        engine.feed("gw", [line(record(now, "new"))], now=now)
+        feed(engine, "gw", [line(record(now, "new"))], now=now)
         engine.state.show(now + 1)
         engine.state.save()
     finally:

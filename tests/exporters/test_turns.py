@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from events.batch import Raw
 from exercises.servers import free_port
 from exporters import pace
 from exporters.exporter import ClosedError, Exporter
@@ -51,10 +50,11 @@ def slow(exporter: Exporter, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, s
     sizes: list[int] = []
     decode = exporter._engine.decode
 
-    def decoding(source: str, data: Raw) -> object:
+    def decoding(chunk: Chunk) -> object:
+        data = chunk.data
         sizes.append(len(data))
         clock.now += seconds_per_mb * len(data) / MB
-        return decode(source, data)
+        return decode(chunk)
 
     monkeypatch.setattr(exporter._engine, "decode", decoding)
     return sizes

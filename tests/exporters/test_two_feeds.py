@@ -20,7 +20,7 @@ from exporters.sources import Source
 from exporters.sources.http import HttpSource
 from exporters.state import StateFolder
 from spec.errors import SpecError
-from tests.support.engines import SPEC, make_engine, shown
+from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import line, record
 from tests.support.waiting import PATIENCE, wait_for
 
@@ -211,7 +211,7 @@ def test_a_late_copy_counts_again_once_it_is_beyond_the_horizon() -> None:
         engine = make_engine(horizon=horizon)
         lines = [line(record(now, f"call-{number}")) for number in range(between + 1)]
         for text in [*lines, lines[0]]:
-            engine.feed("gw", [text], now=now)
+            feed(engine, "gw", [text], now=now)
         table = engine.state.families.tables["events"]
         assert table.values[:, table.column["attempts"]].sum() == between + times
         assert engine.state.health.value("tocsin_records_duplicate_total", ("gw",)) == 2 - times
@@ -220,9 +220,9 @@ def test_a_late_copy_counts_again_once_it_is_beyond_the_horizon() -> None:
 def test_of_copies_in_several_chunks_the_newest_is_heard() -> None:
     now, engine = 1_767_600_000.0, make_engine()
     chunks = [line(record(now - 10, "newer")), line(record(now - 50, "older"))]
-    engine.feed("gw", chunks, now=now)
+    feed(engine, "gw", chunks, now=now)
     engine.state.newest["gw"] = 0.0  # as if another source had told of them
-    engine.feed("gw", chunks, now=now)
+    feed(engine, "gw", chunks, now=now)
     assert engine.state.newest["gw"] == now - 10
 
 

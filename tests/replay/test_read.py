@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.batch import EventBatch, Raw, Reject
+from events.batch import EventBatch, Reject
+from exporters.sources import Chunk
 from replay.read import CHUNK, Feed, Log, LogError, arrivals
 
 
-def toy(data: Raw) -> EventBatch:
+def toy(chunk: Chunk) -> EventBatch:
     """Decodes lines of a time each; what is no number is a reject."""
     times, rejects = list[float](), list[Reject]()
-    for number, line in enumerate(bytes(data).split(b"\n")):
+    for number, line in enumerate(bytes(chunk.data).split(b"\n")):
         if not line.strip():
             continue
         try:
@@ -37,8 +38,12 @@ def write(folder: Path, content: bytes, name: str = "log") -> Log:
     return Log(path)
 
 
+def piece(data: bytes) -> Chunk:
+    return Chunk.of("log", data)
+
+
 def read(log: Log, limit: int = 1000, size: int = 100) -> tuple[bytes, int]:
-    chunks = list(log.chunks(limit, size))
+    chunks = [(bytes(chunk.data), skipped) for chunk, skipped in log.chunks(limit, size)]
     assert all(data.endswith(b"\n") or not data for data, _ in chunks)
     return b"".join(data for data, _ in chunks), sum(skipped for _, skipped in chunks)
 
@@ -50,6 +55,16 @@ def test_lines_are_whole_whatever_their_length(tmp_path: Path) -> None:
 
 def test_the_last_line_may_lack_its_newline(tmp_path: Path) -> None:
     assert read(write(tmp_path, b"one\ntwo")) == (b"one\ntwo\n", 0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_chunk_says_where_it_is_in_the_file(tmp_path: Path, size: int) -> None:
+    content = b"one\n" + b"x" * 60 + b"\n\n" + b"".join(b"%d" % number + b"\n" for number in range(50)) + b"last"
+    log = write(tmp_path, content)
+    chunks = [chunk for chunk, _ in log.chunks(50, size) if chunk.data]
+    assert [chunk.data for chunk in chunks] == [(content + b"\n")[chunk.start :][: len(chunk.data)] for chunk in chunks]
+    assert b"".join(chunk.data for chunk in chunks) == content.replace(b"x" * 60 + b"\n", b"") + b"\n"
+    assert {chunk.file for chunk in chunks} == {str(log.path)}
 
 
 def test_too_long_lines_are_passed_over_and_counted(tmp_path: Path) -> None:
@@ -117,7 +132,7 @@ def test_rejects_without_any_attempt_have_no_time(tmp_path: Path) -> None:
 
 
 def test_too_long_lines_are_rejects_in_their_place() -> None:
-    (first, second) = arrivals(toy, iter([(b"1\n2\n", 0), (b"3\n", 2)]))
+    (first, second) = arrivals(toy, iter([(piece(b"1\n2\n"), 0), (piece(b"3\n"), 2)]))
     assert [reject.reason for reject in second.batch.rejects] == ["too_long", "too_long"]
     assert second.rejects.tolist() == [2, 2]
     assert first.attempts.tolist() == [1, 2]
@@ -143,11 +158,11 @@ def test_chunks_and_steps_lose_nothing_and_repeat_nothing(
     rest, chunks = list(content), []
     for size in sizes:
         if rest:
-            chunks.append((b"".join(line + b"\n" for line in rest[:size]), 0))
+            chunks.append((piece(b"".join(line + b"\n" for line in rest[:size])), 0))
             del rest[:size]
-    chunks += [(b"".join(line + b"\n" for line in rest), 0)] if rest else []
+    chunks += [(piece(b"".join(line + b"\n" for line in rest)), 0)] if rest else []
     # One chunk and one step, as the reference: neither may make a difference.
-    reference = list(arrivals(toy, iter([(b"".join(data for data, _ in chunks), 0)])))
+    reference = list(arrivals(toy, iter([(piece(b"".join(chunk.data for chunk, _ in chunks)), 0)])))
     found = list(arrivals(toy, iter(chunks)))
     if not reference:
         assert not found and not any(line.strip() for line in content)
@@ -168,5 +183,5 @@ def test_chunks_and_steps_lose_nothing_and_repeat_nothing(
 
 def test_memory_is_bounded_by_the_chunk_and_not_by_the_file(tmp_path: Path) -> None:
     log = write(tmp_path, b"1\n" * CHUNK)
-    sizes = [len(data) for data, _ in log.chunks()]
+    sizes = [len(chunk.data) for chunk, _ in log.chunks()]
     assert len(sizes) == 2 and max(sizes) <= CHUNK

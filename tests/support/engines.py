@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from events.batch import EventBatch
 from events.gateways import gateway
 from exporters.detect import Scanner
 from exporters.engine import Engine
 from exporters.samples import Table
 from exporters.signals.state import SignalState
+from exporters.sources import Chunk
 from spec import Spec, load_spec
 
 SPEC = load_spec()
@@ -26,7 +28,25 @@ def make_engine(
     """An engine whose one source is called gw."""
     signals = SignalState(spec, gateways=("litellm",), sources=("gw",), **state)
     adapter = gateway("litellm", signals.columns, content=content, shared_keys=frozenset(shared_keys))
-    return Engine(signals, {"gw": adapter}, scanner)
+    return Engine(signals, {"gw": adapter}, [scanner] if scanner else [])
+
+
+def chunks(source: str, pieces: Iterable[bytes]) -> Iterator[Chunk]:
+    """The pieces as one file, read from its start."""
+    start = 0
+    for sequence, data in enumerate(pieces):
+        yield Chunk.of(source, data, file="file", start=start, sequence=sequence)
+        start += len(data)
+
+
+def feed(engine: Engine, source: str, pieces: Iterable[bytes], **options: Any) -> int:
+    """Feed an engine with a file that comes in pieces of whole lines; see `Engine.feed`."""
+    return engine.feed(chunks(source, pieces), **options)
+
+
+def decoded(engine: Engine, data: bytes, source: str = "gw") -> EventBatch:
+    """Decode whole lines that nothing stands before."""
+    return engine.decode(Chunk.of(source, data, file="file"))
 
 
 def shown(tables: Sequence[Table]) -> dict[str, dict[tuple[str, ...], float]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from events.batch import Text
 from exporters.detect import Rule, Scanner
-from exporters.detect.model import Channel, Confidence, Detector
+from exporters.detect.model import Channel, Confidence, DetectorName
 from spec.vocabulary import CONFIDENCES, DETECTORS
 from tests.exporters.detect import oracle
 
@@ -25,7 +25,7 @@ FRAGMENTS = (
 
 
 def test_the_words_of_rules_are_those_of_the_vocabulary() -> None:
-    assert get_args(Detector) == DETECTORS
+    assert get_args(DetectorName) == DETECTORS
     assert get_args(Confidence) == CONFIDENCES
 
 

@@ -14,7 +14,7 @@ from events.batch import Text
 from exporters.detect import Scanner
 from exporters.detect.scanner import MOST_CHECKS, MOST_EXCEPTED
 from tests.exporters.detect.test_scanner import HOSTILE, rule
-from tests.support.engines import make_engine, settled
+from tests.support.engines import feed, make_engine, settled
 from tests.support.litellm_lines import line, record
 from tests.support.steps import steps_of
 
@@ -142,7 +142,7 @@ def test_a_rule_without_checks_needs_one_match_in_a_text() -> None:
 def test_what_was_skipped_is_a_metric_by_source_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CHECKS", 20)
     engine = make_engine(content=True, scanner=cards())
-    engine.feed("gw", [line(record(NOW, "a", answer=WRONG * 27))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a", answer=WRONG * 27))], now=NOW)
     values = settled(engine, NOW)["tocsin_content_matches_skipped_total"]
     assert values == {("gw", "check_digits"): 7, ("gw", "exceptions"): 0}
 

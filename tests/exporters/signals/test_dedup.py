@@ -8,7 +8,7 @@ import pytest
 from exporters.signals import dedup as module
 from exporters.signals.dedup import FARTHEST, Dedup
 from exporters.state import decode, encode
-from tests.support.engines import make_engine, settled, shown
+from tests.support.engines import decoded, feed, make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
 
 NOW = 1_795_000_000.0
@@ -55,16 +55,16 @@ def test_a_table_that_nobody_can_crowd_is_as_quick(known_secret: list[int]) -> N
 
 def test_what_a_chosen_id_hashes_to_is_another_thing_in_every_state() -> None:
     engines = [make_engine() for _ in range(8)]
-    batches = [engine.decode("gw", line(record(NOW, "chosen"))) for engine in engines]
+    batches = [decoded(engine, line(record(NOW, "chosen"))) for engine in engines]
     assert len({int(batch.ids(name)[0]) for batch in batches for name in ("event_id", "call_id")}) == 16
 
 
 def test_a_restored_state_knows_attempts_and_requests_again() -> None:
     before, after = make_engine(), make_engine()
     lines = line(record(NOW, "a")) + line(refused(NOW, "b", key="none"))
-    before.feed("gw", [lines], now=NOW)
+    feed(before, "gw", [lines], now=NOW)
     after.state.load(decode(encode(before.state.save())))
-    after.feed("gw", [lines], now=NOW)
+    feed(after, "gw", [lines], now=NOW)
     values = settled(after, NOW)
     assert values["tocsin_records_duplicate_total"]["gw",] == 2
     assert sum(values["llm_requests_total"].values()) == 2
@@ -72,7 +72,7 @@ def test_a_restored_state_knows_attempts_and_requests_again() -> None:
 
 def test_a_state_without_a_seed_gets_one_and_forgets_its_ids_aloud() -> None:
     engine = make_engine()
-    engine.feed("gw", [line(record(NOW, "a")) + line(record(NOW, "b", failed=("Timeout", "408_TIMEOUT")))], now=NOW)
+    feed(engine, "gw", [line(record(NOW, "a")) + line(record(NOW, "b", failed=("Timeout", "408_TIMEOUT")))], now=NOW)
     old = engine.state.save()
     del old["seed"]
     fresh = make_engine()
@@ -88,8 +88,8 @@ def test_a_call_id_of_somebody_elses_hides_nobodys_request() -> None:
     engine = make_engine()
     mine, theirs = (record(NOW, "chosen", user=user, key=key) for user, key in (("eve", "e"), ("alice", "a")))
     theirs["id"] = mine["id"]
-    engine.feed("gw", [line(mine)], now=NOW)
-    engine.feed("gw", [line(theirs)], now=NOW)
+    feed(engine, "gw", [line(mine)], now=NOW)
+    feed(engine, "gw", [line(theirs)], now=NOW)
     values = shown(engine.state.show(NOW))
     assert {actor for actor, _ in values["llm_requests_by_actor"]} == {"eve", "alice"}
     assert sum(settled(engine, NOW)["llm_requests_total"].values()) == 2

@@ -10,7 +10,7 @@ import pytest
 from exporters.expose import Exposition
 from exporters.signals.labels import label_text
 from tests.fuzz.invariants import NOW, page_holds
-from tests.support.engines import make_engine
+from tests.support.engines import feed, make_engine
 from tests.support.hostile import TEXTS
 from tests.support.litellm_lines import line, record
 
@@ -74,6 +74,6 @@ def test_names_that_look_alike_are_series_of_their_own() -> None:
     made = [
         record(NOW, f"{place}", user=name, team=name, model=name) for place, name in enumerate(dict.fromkeys(twins))
     ]
-    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     engine.state.show(NOW)
     page_holds(Exposition().render(engine.state.show(NOW + 60)))

@@ -17,7 +17,7 @@ from exporters.signals.groups import Groups
 from exporters.signals.sequence_gaps import MOST_MISSING, SequenceGaps
 from exporters.signals.trackers import HitTracker, Limit
 from exporters.signals.windows import Hits
-from tests.support.engines import SPEC, make_engine
+from tests.support.engines import SPEC, decoded, feed, make_engine
 from tests.support.litellm_lines import blocked, line, record, refused
 from tests.support.steps import steps_of
 
@@ -93,8 +93,8 @@ shapes = st.builds(
 @given(shapes, shapes, st.sampled_from((100, 100_000)))
 def test_every_attempt_of_a_hostile_log_takes_bounded_steps(first: Shape, second: Shape, accounts: int) -> None:
     engine = make_engine(accounts=accounts)
-    engine.feed("gw", [first.lines(SIZE)], now=NOW)
-    batch = engine.state.fresh(engine.decode("gw", second.lines(SIZE, "again")))
+    feed(engine, "gw", [first.lines(SIZE)], now=NOW)
+    batch = engine.state.fresh(decoded(engine, second.lines(SIZE, "again")))
     taken = steps_of(lambda: engine.state.take(batch, (), now=NOW + 1), exporters.signals)
     assert taken <= STEPS_ONCE + STEPS_EACH * SIZE
 
@@ -104,7 +104,7 @@ def test_every_attempt_of_a_hostile_log_takes_bounded_steps(first: Shape, second
 def test_a_scrape_takes_steps_by_accounts_and_not_by_what_they_did(shape: Shape, batches: int) -> None:
     engine = make_engine()
     for number in range(batches):
-        engine.feed("gw", [shape.lines(SIZE, str(number))], now=NOW)
+        feed(engine, "gw", [shape.lines(SIZE, str(number))], now=NOW)
     assert steps_of(lambda: engine.state.show(NOW), exporters.signals) <= STEPS_ONCE + STEPS_EACH * SIZE
 
 

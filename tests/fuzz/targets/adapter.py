@@ -16,7 +16,7 @@ from tests.events.gateways.samples import SAMPLES, lines, record
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds, engine_holds
 from tests.fuzz.mutate import json_lines
-from tests.support.engines import make_engine
+from tests.support.engines import feed, make_engine
 
 _ADAPTER = LiteLLM(ALL_COLUMNS, True)
 _WHOLE = 32  # one input in so many goes through an engine of its own
@@ -109,7 +109,7 @@ def answer_of(batch: EventBatch) -> Hashable:
 def through(data: bytes, engine: Engine) -> None:
     """Lines through all of an engine, twice: the second time nothing of them is new."""
     for _ in range(2):
-        engine.feed("gw", [data], now=NOW)
+        feed(engine, "gw", [data], now=NOW)
     engine_holds(engine)
 
 

@@ -13,7 +13,7 @@ from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds, engine_holds
 from tests.fuzz.mutate import json_lines
 from tests.fuzz.targets.adapter import answer_of
-from tests.support.engines import make_engine
+from tests.support.engines import feed, make_engine
 from tests.support.litellm_lines import record, refused
 
 _ADAPTER = LiteLLM(ALL_COLUMNS, False)
@@ -57,9 +57,9 @@ def one(data: bytes) -> Hashable:
     batch_holds(batch, data)
     if zlib.crc32(data) % _WHOLE == 0:
         engine = make_engine(content=True)
-        engine.feed("gw", [data], now=NOW)
+        feed(engine, "gw", [data], now=NOW)
         engine.state.sequence_gaps.settle("gw", NOW + 1_000, idle=True)
-        engine.feed("gw", [data], now=NOW + 1_000)
+        feed(engine, "gw", [data], now=NOW + 1_000)
         engine_holds(engine)
         for total in (engine.state.sequence_gaps.lost["gw"], engine.state.sequence_gaps.gaps["gw"]):
             assert 0 <= total < 2**63

@@ -19,7 +19,7 @@ from exporters.state import StateError, StateFolder, decode, encode
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, engine_holds
 from tests.fuzz.mutate import SCALARS, bytes_changed
-from tests.support.engines import make_engine
+from tests.support.engines import feed, make_engine
 from tests.support.litellm_lines import blocked, line, record, refused
 
 _RESETS: Final = "tocsin_state_resets_total"
@@ -33,9 +33,9 @@ def seeds() -> Sequence[bytes]:
     made = [record(NOW - number, f"c-{number}", user=f"u-{number % 7}") for number in range(40)]
     made += [refused(NOW - number, f"r-{number}", key=f"k-{number}") for number in range(20)]
     made += [blocked(NOW - number, f"b-{number}") for number in range(5)]
-    engine.feed("gw", [b"".join(map(line, made))], now=NOW)
+    feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     writers = b"".join(b'{"v":1,"writer":"w","seq":%d,"kind":"beat"}\n' % number for number in (1, 2, 9, 12))
-    engine.feed("gw", [writers], now=NOW)
+    feed(engine, "gw", [writers], now=NOW)
     engine.state.show(NOW)
     fingerprint = {"length": 10, "hash": 7}
     position = {
@@ -134,7 +134,7 @@ def one(data: bytes) -> Hashable:
                 return str(error)[:30]
             positions_of(saved, "gw")
             position_of((saved or {}).get("posts"))
-            engine.feed("gw", [line(record(NOW, "after")), b'{"v":1,"writer":"w","seq":20,"kind":"beat"}\n'], now=NOW)
+            feed(engine, "gw", [line(record(NOW, "after")), b'{"v":1,"writer":"w","seq":20,"kind":"beat"}\n'], now=NOW)
             engine.state.sequence_gaps.settle("gw", NOW + 1_000, idle=True)
             engine_holds(engine)
             folder.save({"state": engine.state.save(), "positions": {}})
