@@ -149,7 +149,7 @@ def _since(text: str) -> float:
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    from generators import metrics_text
+    from generators.docs import metrics_text
 
     spec = load_sourced(*options.overlay).spec
     metrics = metrics_text.matching(spec, options.pattern)

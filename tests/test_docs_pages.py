@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import tocsin
-from generators.prometheus import WATCHDOG
+from generators.prometheus.rule_file import WATCHDOG
 from spec import catalogue, load_spec, names
 from tests.support.pages import PAGES, ROOT, anchors, blocks, prose
 

@@ -12,7 +12,9 @@ import yaml
 from exercises.capture import capture_channels
 from exercises.recording import Recordings
 from exercises.servers import scrape_config
-from generators import alertmanager, escalation, prometheus, runbooks
+from generators.alertmanager import configuration
+from generators.docs import runbooks
+from generators.prometheus import escalation, rule_file
 from spec import Spec, load_spec
 
 INTERVAL: Final = 1.0
@@ -71,13 +73,13 @@ def write(folder: Path, recordings: Recordings, site: str) -> Configs:
     exporter.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     spec = load_spec(spec_overlay)
     rules = []
-    for path, text in {**prometheus.generate(spec), **escalation.generate(spec)}.items():
+    for path, text in {**rule_file.generate(spec), **escalation.generate(spec)}.items():
         file = folder / Path(path).name
         file.write_text(text, encoding="utf-8")
         if ".rules." in file.name:
             rules.append(file)
     pages = {Path(path).name: text for path, text in runbooks.generate(spec).items()}
-    routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+    routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
     return Configs(folder, spec, exporter, log, tuple(rules), pages, routes)
 
 

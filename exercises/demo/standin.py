@@ -24,7 +24,7 @@ from exercises.demo.configs import INTERVAL
 from exercises.demo.numbers import RATE_WINDOW, SPAN, Figure, Firing, Panel, Points, gravest_first, greatest
 from exercises.demo.pages import Alert, Page
 from exporters.samples import Table
-from generators.annotations import annotations_of
+from generators.prometheus.annotations import annotations_of
 from spec import Spec
 
 _SCRAPES: Final = round(SPAN / INTERVAL)

@@ -18,7 +18,7 @@ from generators.grafana.form import Query, Steps
 from generators.grafana.panels import Column, Panel
 from generators.grafana.query_builder import RANGE, NotInSpecError, QueryBuilder, firing, is_, shows
 from generators.links import category_uid, runbook_url
-from generators.promql import number
+from generators.prometheus.promql import number
 from spec import names
 from spec.lookup import own_stream, signals_of
 from spec.model import Family

@@ -8,7 +8,7 @@ from typing import Final
 
 from alerts.series import signal_series
 from generators.links import DASHBOARD_FILTERS
-from generators.promql import number
+from generators.prometheus.promql import number
 from spec import MetricInfo, Spec, catalogue, names
 from spec.lookup import signals_of
 from spec.model import Signal

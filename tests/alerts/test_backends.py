@@ -13,9 +13,9 @@ from alerts.backends import CannotExpressError
 from alerts.checks.backends import AlertsCompile
 from alerts.expression import OverTime, Quantity, Scaled, Share, walk
 from alerts.text import Parts
-from generators.annotations import annotations_of, template
 from generators.backends import BACKENDS
-from generators.promql import value
+from generators.prometheus.annotations import annotations_of, template
+from generators.prometheus.promql import value
 from spec import Spec, load_spec
 from spec.errors import dotted
 

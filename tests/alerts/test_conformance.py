@@ -17,7 +17,7 @@ from alerts import AlertRule, Episode, Evaluator
 from alerts.techniques import TECHNIQUES
 from alerts.techniques.absence.criterion import AbsenceCriterion
 from exporters.samples import Table
-from generators import baseline_tests, promtool_tests
+from generators.prometheus import baseline_tests, promtool_tests
 from spec import Spec
 from tests.generators.programs import RealServer, only_rules, only_tests, rules_of, run
 from tests.support.conformance import LENGTH, TICK, Courses, Identity, courses, spec_of_examples, tried_in

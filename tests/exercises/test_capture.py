@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from exercises.capture import capture_channels
-from generators import alertmanager
+from generators.alertmanager import configuration
 from spec import load_spec
 
 URL = "http://127.0.0.1:1"
@@ -103,7 +103,7 @@ def test_every_secret_has_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_generated_configuration_keeps_its_routes_and_words(tmp_path: Path) -> None:
-    config = yaml.safe_load(alertmanager.generate(load_spec())[alertmanager.PATH])
+    config = yaml.safe_load(configuration.generate(load_spec())[configuration.PATH])
     captured = capture_channels(config, URL, tmp_path)
     assert {key: value for key, value in captured.items() if key != "receivers"} == {
         key: value for key, value in config.items() if key != "receivers"

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from generators import alertmanager, prometheus, promtool_tests
+from generators.alertmanager import configuration
+from generators.prometheus import promtool_tests, rule_file
 from spec import Spec, load_spec
 from tests.support.waiting import PATIENCE
 
@@ -36,7 +37,7 @@ def spec_with(folder: Path, overlay: Mapping[str, Any]) -> Spec:
 
 def rules_of(spec: Spec) -> Document:
     """The rule file as data."""
-    return dict(yaml.safe_load(prometheus.generate(spec)[prometheus.PATH]))
+    return dict(yaml.safe_load(rule_file.generate(spec)[rule_file.PATH]))
 
 
 def unit_tests_of(spec: Spec) -> Document:
@@ -46,7 +47,7 @@ def unit_tests_of(spec: Spec) -> Document:
 
 def alertmanager_of(spec: Spec) -> Document:
     """The complete Alertmanager configuration as data."""
-    return dict(yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH]))
+    return dict(yaml.safe_load(configuration.generate(spec)[configuration.PATH]))
 
 
 def only_tests(document: Document, *names: str) -> Document:

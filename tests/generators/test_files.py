@@ -84,7 +84,7 @@ def test_links_lead_to_the_dashboard(made: dict[str, str]) -> None:
 
 
 def test_a_path_that_two_generators_want_is_refused(shipped: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "GENERATORS", ("metrics_page", "metrics_page"))
+    monkeypatch.setattr(files, "GENERATORS", ("docs.metrics_page", "docs.metrics_page"))
     with pytest.raises(GeneratorError, match=r"docs/metrics\.md: generated twice"):
         files.render_all(shipped)
 

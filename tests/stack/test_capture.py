@@ -12,7 +12,7 @@ import yaml
 
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery
-from generators import alertmanager
+from generators.alertmanager import configuration
 from spec import load_spec
 from tests.support.waiting import PATIENCE
 
@@ -58,7 +58,7 @@ def test_generated_routes_reach_pager_and_chat(
     real_server: RealServer, tmp_path: Path, receiver: CaptureReceiver
 ) -> None:
     real_server("alertmanager")
-    config = yaml.safe_load(alertmanager.generate(load_spec())[alertmanager.PATH])
+    config = yaml.safe_load(configuration.generate(load_spec())[configuration.PATH])
     with Alertmanager(tmp_path, captured(config, receiver, tmp_path)) as server:
         server.post("/api/v2/alerts", [alert("prompt_injection/alice")])
         pager = receiver.wait_for(at("/pagerduty/tocsin/pager-security"))

@@ -21,8 +21,9 @@ import yaml
 from alerts import compile_alerts
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
-from generators import alertmanager, prometheus
-from generators.receivers import receiver_name
+from generators.alertmanager import configuration
+from generators.alertmanager.receivers import receiver_name
+from generators.prometheus import rule_file
 from spec import load_spec
 from tests.conftest import RealServer
 from tests.stack.exporter_process import ExporterProcess
@@ -199,10 +200,10 @@ def test_a_flood_is_paged_while_it_lasts_and_counted_to_the_last_line(tmp_path: 
         exporter = stack.enter_context(ExporterProcess(tmp_path, overlay=OVERLAY, scan_content=False))
         spec = load_spec(tmp_path / "overlay.yaml")
         receiver = stack.enter_context(CaptureReceiver())
-        routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+        routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
         captured = yaml.safe_dump(capture_channels(routes, receiver.url, tmp_path / "secrets"), sort_keys=False)
         pager = stack.enter_context(Alertmanager(tmp_path / "alertmanager", captured))
-        (tmp_path / "rules.yaml").write_text(prometheus.generate(spec)[prometheus.PATH])
+        (tmp_path / "rules.yaml").write_text(rule_file.generate(spec)[rule_file.PATH])
         config = scrape_config(
             targets=[exporter.url], rules=[tmp_path / "rules.yaml"], alertmanagers=[pager.url], interval=SCRAPE
         )

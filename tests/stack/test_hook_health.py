@@ -19,8 +19,9 @@ from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from exporters.signals.sequence_gaps import GRACE
 from exporters.sources.health import LOOK_EVERY
-from generators import alertmanager, prometheus
-from generators.receivers import receiver_name
+from generators.alertmanager import configuration
+from generators.alertmanager.receivers import receiver_name
+from generators.prometheus import rule_file
 from spec import load_spec
 from spec.names import runbook_page
 from tests.conftest import RealServer
@@ -97,11 +98,11 @@ def start(tmp_path: Path, real_server: RealServer) -> Iterator[StartChain]:
             exporter.config.write_text(yaml.safe_dump(config))
             spec = load_spec(tmp_path / "overlay.yaml")
             receiver = stack.enter_context(CaptureReceiver())
-            routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+            routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
             captured = yaml.safe_dump(capture_channels(routes, receiver.url, tmp_path / "secrets"), sort_keys=False)
             pager = stack.enter_context(Alertmanager(tmp_path / "alertmanager", captured))
             rules = tmp_path / "rules.yaml"
-            rules.write_text(prometheus.generate(spec)[prometheus.PATH])
+            rules.write_text(rule_file.generate(spec)[rule_file.PATH])
             scrapes = scrape_config(
                 targets=[exporter.url], rules=[rules], alertmanagers=[pager.url], interval=15 / SCALE
             )

@@ -27,10 +27,11 @@ from events.gateways.names import short
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Prometheus, scrape_config
 from exporters.signals.labels import label_text
-from generators import alertmanager, prometheus
+from generators.alertmanager import configuration
+from generators.prometheus import rule_file
 from spec import load_spec
 from tests.conftest import RealServer
-from tests.generators.dashboard_checks import expanded, targets_of
+from tests.generators.grafana.dashboard_checks import expanded, targets_of
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.hostile import MARK, TEXTS
 from tests.support.litellm_lines import line, record
@@ -91,13 +92,13 @@ def test_no_name_breaks_a_series_a_query_or_a_page(tmp_path: Path, real_server: 
         exporter = stack.enter_context(ExporterProcess(tmp_path, overlay=_OVERLAY))
         spec = load_spec(tmp_path / "overlay.yaml")
         receiver = stack.enter_context(CaptureReceiver())
-        routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+        routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
         captured = capture_channels(routes, receiver.url, tmp_path / "secrets")
         for one in captured["receivers"]:  # the first sees each page as a chat, as a mail's text, and whole
             if one["name"].endswith("/pager-security"):
                 one["slack_configs"] = _slack_of(captured, tmp_path, receiver.url)
         pager = stack.enter_context(Alertmanager(tmp_path / "alertmanager", yaml.safe_dump(captured)))
-        (tmp_path / "rules.yaml").write_text(prometheus.generate(spec)[prometheus.PATH])
+        (tmp_path / "rules.yaml").write_text(rule_file.generate(spec)[rule_file.PATH])
         config = scrape_config(
             targets=[exporter.url], rules=[tmp_path / "rules.yaml"], alertmanagers=[pager.url], interval=1.0
         )

@@ -17,12 +17,13 @@ from alerts import AlertRule, compile_alerts
 from exercises.capture import capture_channels
 from exercises.recording import Recordings, end_time, load, merge, read, restamp_lines
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
-from generators import alertmanager, prometheus
-from generators.receivers import receiver_name
+from generators.alertmanager import configuration
+from generators.alertmanager.receivers import receiver_name
+from generators.prometheus import rule_file
 from spec import load_spec
 from spec.names import runbook_page
 from tests.conftest import RealServer
-from tests.generators.dashboard_checks import expanded, targets_of
+from tests.generators.grafana.dashboard_checks import expanded, targets_of
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.calendars import closed_now, last_whole_day, open_by_day
 from tests.support.litellm_lines import line, record
@@ -75,10 +76,10 @@ def start(stack: ExitStack, folder: Path, recordings: Recordings, overlay: dict[
     )
     spec = load_spec(folder / "overlay.yaml")
     receiver = stack.enter_context(CaptureReceiver())
-    routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+    routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
     captured = yaml.safe_dump(capture_channels(routes, receiver.url, folder / "secrets"), sort_keys=False)
     pager = stack.enter_context(Alertmanager(folder / "alertmanager", captured))
-    (folder / "rules.yaml").write_text(prometheus.generate(spec)[prometheus.PATH])
+    (folder / "rules.yaml").write_text(rule_file.generate(spec)[rule_file.PATH])
     config = scrape_config(
         targets=[exporter.url], rules=[folder / "rules.yaml"], alertmanagers=[pager.url], interval=interval
     )

@@ -13,7 +13,7 @@ from alerts import Episode, compile_alerts
 from alerts.incidents import incidents, key_of
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery
-from generators import alertmanager
+from generators.alertmanager import configuration
 from spec import load_spec, names
 from tests.conftest import RealServer
 from tests.support.waiting import PATIENCE
@@ -92,7 +92,7 @@ def test_a_real_alertmanager_pages_as_often(tmp_path: Path, real_server: RealSer
     (tmp_path / "overlay.yaml").write_text("settings: {evaluation_interval: 1s}\n")
     spec = load_spec(tmp_path / "overlay.yaml")
     rules: dict[tuple[str, str], object] = {(rule.name, rule.family): rule for rule in compile_alerts(spec)}
-    routes = yaml.safe_load(alertmanager.generate(spec)[alertmanager.PATH])
+    routes = yaml.safe_load(configuration.generate(spec)[configuration.PATH])
     with CaptureReceiver() as receiver:
         captured = yaml.safe_dump(capture_channels(routes, receiver.url, tmp_path / "secrets"), sort_keys=False)
         with Alertmanager(tmp_path / "alertmanager", captured) as server:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exercises.servers import Prometheus, scrape_config
-from generators import prometheus as rules
+from generators.prometheus import rule_file as rules
 from replay import replay, replay_engine
 from spec import load_spec, names
 from tests.conftest import RealServer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exercises.servers import Prometheus, scrape_config
-from generators import prometheus as rules
+from generators.prometheus import rule_file as rules
 from spec import load_spec
 from tests.conftest import RealServer
 from tests.stack.exporter_process import ExporterProcess

@@ -14,7 +14,7 @@ from generators.grafana.panel_data import Stat, threshold_of
 from generators.grafana.panels import Column, Panel
 from generators.grafana.query_builder import QueryBuilder, firing, is_
 from generators.links import CATEGORIES, board_path, category_uid, runbook_url
-from generators.promql import duration
+from generators.prometheus.promql import duration
 from spec.model import SeverityName
 
 _LAYERS: Final = ("infrastructure", "platform", "application", "model", "control")

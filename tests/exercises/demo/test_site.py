@@ -17,7 +17,7 @@ from exercises.demo.chart import chart, number
 from exercises.demo.numbers import PANELS, Figure, Firing, Panel, Points, greatest
 from exercises.demo.site import Site
 from exercises.servers import ServerFailedError
-from generators import runbooks
+from generators.docs import runbooks
 from spec import load_spec
 
 EVIL = "<script>alert(1)</script>\"'&"

@@ -1,0 +1,1 @@
+"""Routes, receivers and the templates of their messages for Alertmanager."""

@@ -1,0 +1,1 @@
+"""Pages for people, as Markdown: runbooks and reference; and the schema that editors read."""
