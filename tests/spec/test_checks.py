@@ -236,6 +236,9 @@ EXAMPLES = [
             "found a signal over the counter up, expected a window or a gauge"),
     Example("TOC041", "alerts: {LLMSpendBurst: {when: {technique: baseline, signal: attempts_by_model, floor: 0}}}",
             "alerts.LLMSpendBurst.when.floor", "found 0, expected more than 0: over a flat history everything is"),
+    Example("TOC044",
+            "alerts: {LLMSpendBurst: {when: {technique: trend, signal: feed_lag, value: 9, window: 1h, ahead: 2d}}}",
+            "alerts.LLMSpendBurst.when.ahead", "found 2d, expected more than 0 and at most 10h"),
     Example("TOC042", "alerts: {LLMSpendBurst: {when: {technique: absence, signal: attempts_by_model, below: 1}}}",
             "alerts.LLMSpendBurst.when.signal", "found what events add up to, which is missing when nothing happens"),
 ]  # fmt: skip

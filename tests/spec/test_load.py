@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerts.checks import run_checks
+from alerts.techniques import TECHNIQUES
 from alerts.techniques.ratio.model import Ratio
 from alerts.techniques.threshold.model import Threshold
 from spec import load_spec
@@ -169,8 +170,8 @@ def test_time_scale_has_to_be_above_zero(tmp_path: Path) -> None:
         ("alerts: {LLMSpendBurst: {when: {value: lots}}}",
          "own.yaml:1:33: alerts.LLMSpendBurst.when.value: found 'lots', expected a number"),
         ("alerts: {LLMSpendBurst: {when: {technique: treshold}}}",
-         "own.yaml:1:33: alerts.LLMSpendBurst.when.technique: found 'treshold', expected one of absence, baseline,"
-         " ratio, rule, threshold (did you mean 'threshold'?)"),
+         "own.yaml:1:33: alerts.LLMSpendBurst.when.technique: found 'treshold', expected one of "
+         f"{', '.join(sorted(TECHNIQUES))} (did you mean 'threshold'?)"),
         ("alerts: {LLMSpendBurst: {when: {valeu: 3}}}",
          "own.yaml:1:33: alerts.LLMSpendBurst.when.valeu: unknown key 'valeu', expected one of technique, signal, op,"
          " value (did you mean 'value'?)"),
