@@ -224,23 +224,25 @@ def _add_overlay(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
     """What an exporter's configuration would say of the logs."""
-    parser.add_argument("--gateway", default="litellm", metavar="NAME", help="who wrote the logs (default: litellm)")
+    parser.add_argument(
+        "--gateway", default="litellm", metavar="NAME", help="the gateway that wrote the logs (default: litellm)"
+    )
     for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
         parser.add_argument(
             name, action="append", default=[], type=Path, metavar="FILE", help=f"{what}; repeatable, in this order"
         )
-    parser.add_argument("--canaries", type=Path, metavar="FILE", help="planted strings, one a line")
+    parser.add_argument("--canaries", type=Path, metavar="FILE", help="your canary strings, one per line")
     parser.add_argument(
         "--shared-key",
         action="append",
         default=[],
         metavar="KEY",
-        help="alias or hash of a key that many people use; repeatable",
+        help="alias or hash of a key that many people share; repeatable",
     )
     parser.add_argument(
-        "--trust-client-address", action="store_true", help="a client cannot choose the address that is logged"
+        "--trust-client-address", action="store_true", help="set this only if clients cannot choose the logged address"
     )
-    parser.add_argument("--no-content", action="store_true", help="do not look into prompts and answers; quicker")
+    parser.add_argument("--no-content", action="store_true", help="do not scan prompts and answers; faster")
 
 
 def _add_check(commands: _Commands) -> None:
@@ -255,14 +257,14 @@ def _add_check(commands: _Commands) -> None:
 def _add_generate(commands: _Commands) -> None:
     parser = commands.add_parser(
         "generate",
-        help="write the rules, routes, dashboards and pages that follow from the spec",
+        help="write rules, routes, dashboards and docs from the spec",
         description=(
-            "Writes everything that follows from the severity spec: Prometheus rules and their unit tests, "
+            "Writes everything that is generated from the severity spec: Prometheus rules and their unit tests, "
             "Alertmanager configuration, dashboards, runbook pages, the metric catalogue, the reference of the spec. "
-            "Without options it renews the files of this checkout. With overlays it writes a set of your own."
+            "Without options it updates the files of this checkout. With overlays it writes your own set."
         ),
         epilog=(
-            "Exit status: 0 everything is as it should be, 1 the spec has errors or files are stale, 2 wrong usage. "
+            "Exit status: 0 success, 1 the spec has errors or files are stale, 2 wrong usage. "
             "Example: tocsin generate --overlay my-overlay.yaml --output my-tocsin"
         ),
     )
@@ -272,7 +274,7 @@ def _add_generate(commands: _Commands) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="the folder to write into, or to check; made when it is not there (default: this checkout)",
+        help="folder to write to or to check; created if missing (default: this checkout)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.set_defaults(run=_generate)
@@ -291,8 +293,8 @@ def _add_export(commands: _Commands) -> None:
 def _add_who(commands: _Commands) -> None:
     parser = commands.add_parser(
         "who",
-        help="tell whose account a pseudonym in a page or dashboard is",
-        description="Looks a pseudonym up in the state of an exporter; each look-up is written to lookups.jsonl there.",
+        help="find the account behind a pseudonym",
+        description="Looks up a pseudonym in the state of an exporter. Each look-up is logged in lookups.jsonl there.",
     )
     parser.add_argument("pseudonym", help="the label `actor`, such as a-3f09c1b2aa41")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
@@ -303,27 +305,35 @@ def _add_who(commands: _Commands) -> None:
 def _add_replay(commands: _Commands) -> None:
     parser = commands.add_parser(
         "replay",
-        help="tell which alerts a recorded log would have raised",
+        help="show which alerts a recorded log would have raised",
         description=(
-            "Runs recorded logs, plain or gzip, through the exporter's own pipeline in simulated time, with no server, "
-            "and prints a timeline and a table of the alerts. Several logs are read side by side, by time."
+            "Runs recorded logs, plain or gzip, through the exporter's pipeline in simulated time. It needs no server. "
+            "Prints a timeline and a table of the alerts. Several logs are merged by time."
         ),
-        epilog="Exit status: 0 replayed (whatever fires), 1 something cannot be read or used, 2 wrong usage.",
+        epilog="Exit status: 0 replayed, whether alerts fire or not; 1 an input cannot be used; 2 wrong usage.",
     )
     parser.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
     parser.add_argument(
-        "--pages", action="store_true", help="tell who would have been paged, when, and whether the budget is kept"
+        "--pages",
+        action="store_true",
+        help="show who would have been paged, when, and whether that is within the page budget",
     )
     parser.add_argument(
-        "--propose", type=Path, metavar="FILE", help="as --pages, and write an overlay that keeps to the page budget"
+        "--propose",
+        type=Path,
+        metavar="FILE",
+        help="like --pages, and write an overlay that stays within the page budget",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="also write one page of HTML: timeline, charts, lines behind alerts"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="also write an HTML report: timeline, charts, the log lines behind each alert",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     _add_log_options(parser)
     parser.add_argument(
-        "--until-quiet", action="store_true", help="go on after the end of the logs until no alert changes any more"
+        "--until-quiet", action="store_true", help="continue after the end of the logs until no alert changes any more"
     )
     parser.set_defaults(run=_replay)
 
@@ -331,20 +341,20 @@ def _add_replay(commands: _Commands) -> None:
 def _add_tail(commands: _Commands) -> None:
     parser = commands.add_parser(
         "tail",
-        help="show attempts as they come, and alerts as they would fire",
+        help="show attempts as they arrive, and alerts as they would fire",
         description=(
-            "Follows the sources of an exporter's configuration, or log files, and shows one line an attempt. Alerts "
-            "are evaluated as Prometheus would, with no server. An exporter is left alone. Ctrl-C ends it."
+            "Follows log files, or the sources of an exporter's configuration, and shows one line per attempt. "
+            "Evaluates alerts as Prometheus would. It needs no server. An exporter is not affected. Ctrl-C stops it."
         ),
-        epilog="Exit status: 0 ended by Ctrl-C or SIGTERM, 1 something cannot be read or used, 2 wrong usage.",
+        epilog="Exit status: 0 stopped by Ctrl-C or SIGTERM, 1 an input cannot be used, 2 wrong usage.",
     )
-    parser.add_argument("log", nargs="*", type=Path, metavar="LOG", help="a log file; it may be made later")
+    parser.add_argument("log", nargs="*", type=Path, metavar="LOG", help="a log file; it need not exist yet")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the exporter's configuration, instead of LOG")
     parser.add_argument(
         "--since",
         type=_since,
         metavar="TIME",
-        help="begin with what ended this long ago, as in 10m, or `beginning` (default: only what is new)",
+        help="start with attempts that ended this long ago, such as 10m, or `beginning` (default: only new ones)",
     )
     parser.add_argument("--actor", default="", metavar="NAME", help="only this account, by its id or pseudonym")
     parser.add_argument("--tenant", default="", metavar="NAME", help="only this tenant")
@@ -355,8 +365,10 @@ def _add_tail(commands: _Commands) -> None:
         choices=("blocked", "failed", "detected"),
         help="only attempts of this kind; repeatable, then of any of them",
     )
-    parser.add_argument("--accounts", action="store_true", help="ids of accounts instead of the exporter's pseudonyms")
-    parser.add_argument("--json", action="store_true", help="flat records and alerts, one a line, with ids of accounts")
+    parser.add_argument("--accounts", action="store_true", help="show account ids instead of the exporter's pseudonyms")
+    parser.add_argument(
+        "--json", action="store_true", help="print flat records and alerts as JSON lines, with account ids"
+    )
     _add_log_options(parser)
     parser.set_defaults(run=_tail)
 
@@ -364,7 +376,7 @@ def _add_tail(commands: _Commands) -> None:
 def _add_metrics(commands: _Commands) -> None:
     parser = commands.add_parser(
         "metrics",
-        help="list the metrics: type, labels and how many values each can have, unit, which alerts read it",
+        help="list the metrics: type, labels and their limits, unit, the alerts that use each",
         description="Lists every metric that Tocsin publishes, and those of other exporters that its rules read.",
         epilog="Exit status: 0 listed, 1 nothing matches or an overlay cannot be used, 2 wrong usage.",
     )
@@ -381,15 +393,15 @@ def _add_demo(commands: _Commands) -> None:
         "demo",
         help="show a recorded attack become metrics, alerts and pages",
         description=(
-            "Plays recorded traffic with attacks in it through a real exporter, Prometheus and Alertmanager on this "
-            "machine, and shows the pages. It stays up for a look around until Ctrl-C, which leaves nothing behind."
+            "Plays recorded traffic with attacks through a real exporter, Prometheus and Alertmanager on this machine, "
+            "and shows the pages. It keeps running until Ctrl-C, so that you can look around; then it cleans up."
         ),
-        epilog="Exit status: 0 the pages came, 1 they did not, 2 wrong usage, 130 stopped before they came.",
+        epilog="Exit status: 0 the pages arrived, 1 they did not, 2 wrong usage, 130 stopped before they arrived.",
     )
-    parser.add_argument("--once", action="store_true", help="end as soon as the expected pages have come")
+    parser.add_argument("--once", action="store_true", help="stop when the expected pages have arrived")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.add_argument(
-        "--limit", type=float, default=600.0, metavar="SECONDS", help="how long the pages may take (default: 600)"
+        "--limit", type=float, default=600.0, metavar="SECONDS", help="how long to wait for the pages (default: 600)"
     )
     parser.add_argument(
         "--recordings", type=Path, metavar="DIR", help="recordings to play (default: those of this checkout)"

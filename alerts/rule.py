@@ -76,7 +76,7 @@ class Criterion(ABC):
 
     @abstractmethod
     def fires(self, spec: Spec, rule: AlertRule) -> str:
-        """When it fires, for the runbook: ``when there is at least 3. What: ...``."""
+        """When it fires, for the runbook: ``Jailbreak attempts in prompts: at least 3 in 10m``."""
 
     @abstractmethod
     def brief(self, spec: Spec, rule: AlertRule) -> str:

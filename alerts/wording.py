@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 AT_LEAST: Final = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 OR_MORE: Final = {">=": "{} or more", ">": "more than {}", "<=": "{} or less", "<": "less than {}"}
+_PLACE: Final = re.compile(r" ?\{log:[^}]*\}")
 SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 
 
@@ -60,18 +62,26 @@ def amount(value: float, signal: Signal) -> str:
 
 
 def limit(value: float, signal: Signal) -> str:
-    """A value of a signal where its unit was said before."""
-    return duration(value) if signal.unit == "seconds" else number(value)
+    """A value of a signal in a page, in few words: ``250k``, ``50 USD``, ``2m``."""
+    return duration(value) if signal.unit == "seconds" else f"{short(value)}{unit(signal)}"
 
 
-def for_each(rule: AlertRule) -> str:
-    """The labels of an alert, as a sentence."""
-    return f" For each {' and '.join(f'`{label}`' for label in rule.labels)}." if rule.labels else ""
+def noun(help: str) -> tuple[str, str]:
+    """What is measured, without its full stop, and what else the help says."""
+    first, _, rest = help.partition(". ")
+    return first.removesuffix("."), rest
 
 
-def lasting(rule: AlertRule) -> str:
-    """How long it has to hold, as a sentence."""
-    return f" Has to stay so for {duration(rule.hold)}." if rule.hold else ""
+def inside(help: str) -> str:
+    """What is measured, inside a sentence: it begins small, unless with an abbreviation."""
+    words, _ = noun(help)
+    return words if words[1:2].isupper() else words[:1].lower() + words[1:]
+
+
+def scope(rule: AlertRule) -> str:
+    """Of what and for how long, behind a comparison: ``, per `actor`, sustained for 2m``."""
+    labels = f", per {' and '.join(f'`{label}`' for label in rule.labels)}" if rule.labels else ""
+    return f"{labels}, sustained for {duration(rule.hold)}" if rule.hold else labels
 
 
 def signals(spec: Spec, rule: AlertRule) -> tuple[Signal, ...]:
@@ -86,20 +96,27 @@ def measured(signal: Signal) -> Iterator[Part]:
         yield Value("duration")
         return
     yield Value()
-    if signal.unit:
+    if signal.unit and signal.unit not in signal.help:
         yield Fixed(f" {_written(signal)}")
 
 
-def latched(rule: AlertRule, signal: Signal) -> Iterator[Part]:
-    """Of which time the value is."""
-    if signal.window:
-        yield Fixed(f" within {signal.window}")
+def up_to(rule: AlertRule) -> Iterator[Part]:
+    """Says that the value is a peak, where it is one."""
     if rule.alert.one_shot:
-        yield Fixed(f" at the peak of the last {duration(rule.lookback)}")
+        yield Fixed("up to ")
 
 
-def answered(rule: AlertRule) -> Iterator[Part]:
-    """How many of the hits the model answered, where the signal says so."""
+def page_limit(rule: AlertRule, value: str, more: str = "") -> str:
+    """The limit, in brackets: ``(page limit: 3 or more)``; `more` is said behind it."""
+    return f"({'page limit' if rule.pages else 'limit'}: {OR_MORE[rule.op].format(value)}{more})"
+
+
+def ending(rule: AlertRule) -> Iterator[Part]:
+    """The end of a description: the first step, when a latched alert ends, how many hits the model answered."""
+    if rule.alert.triage:
+        yield Fixed(f" First: {_PLACE.sub('', ' '.join(rule.alert.triage[0].split()))}")
+    if rule.alert.one_shot:
+        yield Fixed(f" This alert ends {duration(rule.lookback)} after the limit was last reached.")
     if rule.answered:
         series = Series(rule.answered, (), rule.labels, rule.series.aggregate)
         yield Fixed(" Answered by the model: ")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import tocsin
 from spec import Spec, load_spec
 from tests.prose import BETTER, LONGEST, findings, sentences
 
@@ -18,6 +23,8 @@ _PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "runbooks/*.md", "exporters/hooks/**/*.md")
     for path in _ROOT.glob(pattern)
 )
+_RULES = sorted(_ROOT.glob("alert_rules/*.rules.yaml"))
+_TEMPLATE = re.compile(r"\{\{.*?\}\}")
 _DASHBOARDS = sorted(_ROOT.glob("dashboards/*.json"))
 
 
@@ -44,6 +51,30 @@ def test_a_dashboard_is_plain_english(path: Path) -> None:
 
 def test_the_spec_is_plain_english() -> None:
     assert [wrong for text in _prose(load_spec()) for wrong in _wrong(text)] == []
+
+
+@pytest.mark.parametrize("path", _RULES, ids=lambda path: path.stem)
+def test_what_a_page_says_is_plain_english(path: Path) -> None:
+    groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    notes = {text for group in groups for rule in group["rules"] for text in rule.get("annotations", {}).values()}
+    assert len(notes) > 10
+    assert [wrong for text in sorted(notes) for wrong in _wrong(_TEMPLATE.sub("x", text))] == []
+
+
+def test_the_help_of_each_command_is_plain_english() -> None:
+    commands = re.search(r"\{([a-z,]+)\}", _help())
+    assert commands
+    texts = [_help(), *map(_help, commands[1].split(","))]
+    assert len(texts) > 5
+    assert [wrong for text in texts for wrong in _wrong(text)] == []
+
+
+def _help(*command: str) -> str:
+    """The help of tocsin, or of one of its commands; each option is a paragraph."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit, match="0"):
+        tocsin.main([*command, "--help"])
+    return re.sub(r"\n(?= {2,4}\S)", "\n\n", out.getvalue())
 
 
 def _texts(value: Any) -> Iterator[str]:

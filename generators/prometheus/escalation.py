@@ -31,12 +31,17 @@ _ABOUT: Final = (
     "your pager does. Without an incident service, acknowledge by silencing the tier's alert for the incident: every "
     "runbook page has the command."
 )
-_TOLD: Final = {"acknowledged": "nobody has acknowledged it", "contained": "it is not contained", "": "it still fires"}
+_MISSING: Final = {"acknowledged": "unacknowledged", "contained": "not contained", "": "still firing"}
+_NEEDED: Final = {
+    "acknowledged": "acknowledge it, or find somebody who owns it",
+    "contained": "find somebody who owns it, or decide how to contain it",
+    "": "find somebody who owns it",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A later tier of what alerts of a severity and an owner set off; `number` 2 is the second to hear."""
+    """A later tier of what alerts of a severity and an owner set off; `number` 2 is notified second."""
 
     severity: SeverityName
     owner: Owner
@@ -101,8 +106,12 @@ def annotations_of(spec: Spec, step: Step) -> Mapping[str, Parts]:
     """The annotations of a step's alert."""
     since = duration(step.tier.after)
     return {
-        "summary": (Label("incident_key"), Fixed(f": {since} and {_TOLD[step.tier.unless]} (tier {step.number})")),
-        "description": (Fixed("Firing: "), _Alerts(), Fixed(f". The first page was {since} ago or earlier.")),
+        "summary": (Label("incident_key"), Fixed(f": {_MISSING[step.tier.unless]} after {since} (tier {step.number})")),
+        "description": (
+            Fixed(f"The first page was {since} ago or earlier. Firing: "),
+            _Alerts(),
+            Fixed(f". Needed from you: {_NEEDED[step.tier.unless]}."),
+        ),
         "runbook_url": (Fixed(spec.settings.runbook_base_url), _Alerts(first=True, otherwise="README"), Fixed(".md")),
         "dashboard_url": (Fixed(dashboard_url(spec)),),
     }

@@ -111,8 +111,8 @@ def watchdog_annotations(spec: Spec) -> dict[str, str]:
     return {
         "summary": "The way from Tocsin to your pager works",
         "description": (
-            "Fires always. Send it to a service that raises an alarm when it stops: then Prometheus reads no Tocsin, "
-            "or does not evaluate rules, or Alertmanager does not deliver."
+            "This alert always fires. Send it to a service that raises an alarm when it stops. It stops when "
+            "Prometheus does not read Tocsin or does not evaluate rules, or when Alertmanager does not deliver."
         ),
     }
 

@@ -22,7 +22,7 @@ ALERT = {
     "labels": {"alertname": "LLMSpendBurst", "tocsin_severity": "high", "owner": "security", "confidence": "high"},
     "annotations": {
         "summary": "a-1 (web) spends unusually much",
-        "description": "60 within 1h. Answered by the model: none.",
+        "description": "What an account spent: 60 USD in 1h. Answered by the model: none.",
         "runbook_url": "https://wiki.example.org/LLMSpendBurst.md",
         "dashboard_url": "https://grafana.example.org/d/tocsin-overview",
     },

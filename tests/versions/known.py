@@ -30,9 +30,9 @@ WRONG: Final = "wrong"
 CHANCE: Final = "chance"
 _WORDS: Final = {MISSING: "no", WRONG: "**wrong**", CHANCE: "by chance"}
 _WHOSE: Final = {
-    MISSING: "LiteLLM does not tell",
+    MISSING: "LiteLLM does not report it",
     WRONG: "Tocsin's fault, to be mended",
-    CHANCE: "LiteLLM tells it sometimes",
+    CHANCE: "LiteLLM reports it sometimes",
 }
 _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
 
@@ -41,8 +41,8 @@ _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
 class Known:
     """Features that are not right in some versions.
 
-    `kind`: MISSING is what LiteLLM does not tell, so that nobody can know it; WRONG is a fault of Tocsin's own, to be
-    mended; CHANCE is what LiteLLM tells sometimes. `blind` are the alerts that cannot see what they should.
+    `kind`: MISSING is what LiteLLM does not report, so that nobody can know it; WRONG is a fault of Tocsin's own, to be
+    mended; CHANCE is what LiteLLM reports sometimes. `blind` are the alerts that cannot see what they should.
     """
 
     features: tuple[str, ...]

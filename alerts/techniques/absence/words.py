@@ -14,15 +14,21 @@ from spec.model import Spec
 
 
 def describe(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> Iterator[Part]:
-    """The value or the age, the limit, and what there was to tell."""
-    signal, *others = wording.signals(spec, rule)
-    yield Value("duration" if age else "number")
-    limit = duration(rule.value) if age else number(rule.value)
-    missing = "" if rule.labels else f", or when nothing tells{' (+Inf)' if age else ''}"
-    yield Fixed(f"{' old' if age else ''}; the alert is at {wording.OR_MORE[rule.op].format(limit)}{missing}. ")
-    yield Fixed(signal.help)
+    """What it means, the age or the value, the limit, and what to do first."""
+    _, *others = wording.signals(spec, rule)
+    yield Fixed(" ".join(rule.alert.meaning.split()))
+    if age:
+        yield Fixed(" Age of the newest: ")
+        yield Value("duration")
+        none = "" if rule.labels else "; +Inf: there is none"
+        yield Fixed(f" {wording.page_limit(rule, duration(rule.value), none)}.")
+    elif rule.value != 1:  # below 1 there is only 0, which needs no words
+        yield Fixed(" Value: ")
+        yield Value()
+        yield Fixed(f" {wording.page_limit(rule, number(rule.value))}.")
     if busy is not None:
-        yield from (Fixed(f" Meanwhile at least {_amount(busy)} of: {other.help}") for other in others)
+        yield from (Fixed(f" Meanwhile at least {_amount(busy)}: {wording.inside(other.help)}.") for other in others)
+    yield from wording.ending(rule)
 
 
 def fires(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> str:
@@ -30,10 +36,11 @@ def fires(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> str:
     signal, *others = wording.signals(spec, rule)
     limit = duration(rule.value) if age else number(rule.value)
     missing = "" if rule.labels else ", or missing"
-    text = f"when it is {'old, ' if age else ''}{wording.AT_LEAST[rule.op]} {limit}{missing}. What: {signal.help}"
+    old = " ago" if age else ""
+    text = f"{wording.noun(signal.help)[0]}: {wording.AT_LEAST[rule.op]} {limit}{old}{missing}{wording.scope(rule)}."
     if busy is not None:
-        text += "".join(f" And at least {_amount(busy)} of: {other.help}" for other in others)
-    return f"{text}{wording.for_each(rule)} Has to stay so for {duration(rule.hold)}."
+        text += "".join(f" Meanwhile at least {_amount(busy)}: {wording.inside(other.help)}." for other in others)
+    return text
 
 
 def brief(spec: Spec, rule: AlertRule, *, age: bool) -> str:
@@ -45,4 +52,4 @@ def brief(spec: Spec, rule: AlertRule, *, age: bool) -> str:
 
 
 def _amount(busy: Busy) -> str:
-    return f"{number(busy.least)} within {duration(busy.window)}"
+    return f"{number(busy.least)} in {duration(busy.window)}"

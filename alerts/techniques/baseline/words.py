@@ -17,29 +17,26 @@ from spec.model import Spec
 def describe(spec: Spec, rule: AlertRule, past: History, mean: Quantity, limit: Quantity) -> Iterator[Part]:
     """The value beside what is usual and the limit."""
     (signal,) = wording.signals(spec, rule)
+    yield Fixed(f"{wording.noun(signal.help)[0]}: ")
     yield from wording.measured(signal)
-    if signal.window:
-        yield Fixed(f" within {signal.window}")
-    yield Fixed(f"; usual (mean of {duration(past.history)}): ")
+    yield Fixed(f"{wording.within(signal)}. Usual (mean of {duration(past.history)}): ")
     yield Known(mean)
-    yield Fixed(f", limit ({number(past.deviations)} deviations above): ")
+    yield Fixed(f". Limit ({number(past.deviations)} deviations above): ")
     yield Known(limit)
-    yield Fixed(f", never below: {wording.limit(rule.value, signal)}. {signal.help}")
+    yield Fixed(f", but at least {wording.limit(rule.value, signal)}.")
+    yield from wording.ending(rule)
 
 
 def fires(spec: Spec, rule: AlertRule, past: History) -> str:
     """When it fires, in sentences."""
     (signal,) = wording.signals(spec, rule)
-    text = f"when there is {wording.AT_LEAST[rule.op]} {wording.amount(rule.value, signal)}. What: {signal.help}"
-    text += f" And {number(past.deviations)} deviations over its own mean of {duration(past.history)}"
-    new = f"{duration(past.enough * past.step)} of history"
+    least = f"{wording.AT_LEAST[rule.op]} {wording.amount(rule.value, signal)}{wording.within(signal)}"
+    text = f"{wording.noun(signal.help)[0]}: {least}, and {number(past.deviations)} deviations over its own mean of "
+    text += f"{duration(past.history)}{wording.scope(rule)}."
+    new = f"less than {duration(past.enough * past.step)} of history"
     if past.floor_only:
-        text += f"; with less than {new} known, that much alone is enough."
-    else:
-        text += f"; never with less than {new} known."
-    if signal.window:
-        text += f" Within {signal.window}."
-    return text + wording.for_each(rule) + wording.lasting(rule)
+        return f"{text} With {new} the first limit alone is enough."
+    return f"{text} Never with {new}."
 
 
 def brief(spec: Spec, rule: AlertRule, past: History) -> str:

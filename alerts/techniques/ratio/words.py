@@ -12,24 +12,23 @@ from spec.model import Spec
 
 
 def describe(spec: Spec, rule: AlertRule, least: float) -> Iterator[Part]:
-    """The share, of how much, of which time, the limit, and what is divided."""
+    """What is divided by what, the share in which time, the limit, and what to do first."""
     part, whole = wording.signals(spec, rule)
+    yield Fixed(f"{wording.noun(part.help)[0]}: ")
+    yield from wording.up_to(rule)
     yield Value("share")
-    yield Fixed(f" of at least {wording.number(least)}")
-    yield from wording.latched(rule, part)
-    yield Fixed(f"; the alert is at {wording.OR_MORE[rule.op].format(f'{rule.value * 100:g}%')}. {part.help}")
-    yield Fixed(f" As a share of: {whole.help}")
-    yield from wording.answered(rule)
+    yield Fixed(f" of {wording.inside(whole.help)}{wording.within(part)}")
+    limit = wording.page_limit(rule, f"{rule.value * 100:g}%", f", out of at least {wording.number(least)}")
+    yield Fixed(f" {limit}.")
+    yield from wording.ending(rule)
 
 
 def fires(spec: Spec, rule: AlertRule, least: float) -> str:
     """When it fires, in sentences."""
     part, whole = wording.signals(spec, rule)
-    text = f"when there is {wording.AT_LEAST[rule.op]} {rule.value * 100:g} %. What: {part.help}"
-    text += f" As a share of: {whole.help} At least {wording.number(least)} of those are needed."
-    if part.window:
-        text += f" Within {part.window}."
-    return text + wording.for_each(rule) + wording.lasting(rule)
+    share = f"{wording.AT_LEAST[rule.op]} {rule.value * 100:g} % of {wording.inside(whole.help)}"
+    text = f"{wording.noun(part.help)[0]}: {share}{wording.within(part)}{wording.scope(rule)}."
+    return f"{text} Needs at least {wording.number(least)} of the latter."
 
 
 def brief(spec: Spec, rule: AlertRule) -> str:

@@ -12,22 +12,23 @@ from spec.model import Spec
 
 
 def describe(spec: Spec, rule: AlertRule) -> Iterator[Part]:
-    """The value, of which time, the limit, and what is measured."""
+    """What is measured, how much in which time, the limit, and what to do first."""
     (signal,) = wording.signals(spec, rule)
+    what, more = wording.noun(signal.help)
+    yield Fixed(f"{what}: ")
+    yield from wording.up_to(rule)
     yield from wording.measured(signal)
-    yield from wording.latched(rule, signal)
-    limit = wording.OR_MORE[rule.op].format(wording.limit(rule.value, signal))
-    yield Fixed(f"; the alert is at {limit}. {signal.help}")
-    yield from wording.answered(rule)
+    limit = wording.page_limit(rule, wording.limit(rule.value, signal))
+    yield Fixed(f"{wording.within(signal)} {limit}.{f' {more}' if more else ''}")
+    yield from wording.ending(rule)
 
 
 def fires(spec: Spec, rule: AlertRule) -> str:
     """When it fires, in sentences."""
     (signal,) = wording.signals(spec, rule)
-    text = f"when there is {wording.AT_LEAST[rule.op]} {wording.amount(rule.value, signal)}. What: {signal.help}"
-    if signal.window:
-        text += f" Within {signal.window}."
-    return text + wording.for_each(rule) + wording.lasting(rule)
+    what, more = wording.noun(signal.help)
+    text = f"{what}: {wording.AT_LEAST[rule.op]} {wording.amount(rule.value, signal)}{wording.within(signal)}"
+    return f"{text}{wording.scope(rule)}.{f' {more}' if more else ''}"
 
 
 def brief(spec: Spec, rule: AlertRule) -> str:

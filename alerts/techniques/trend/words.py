@@ -16,22 +16,20 @@ from spec.model import Spec
 def describe(spec: Spec, rule: AlertRule, line: Line) -> Iterator[Part]:
     """The forecast, of when, from what, and the limit."""
     (signal,) = wording.signals(spec, rule)
+    yield Fixed(f"{wording.noun(signal.help)[0]}: forecast ")
     yield from wording.measured(signal)
-    limit = wording.OR_MORE[rule.op].format(wording.limit(rule.value, signal))
-    yield Fixed(f" expected in {duration(line.ahead)}, if it goes on as in the last {duration(line.window)}")
-    yield Fixed(f"; the alert is at {limit}. {signal.help}")
+    limit = wording.page_limit(rule, wording.limit(rule.value, signal))
+    yield Fixed(f" {duration(line.ahead)} from now, if it continues as in the last {duration(line.window)} {limit}.")
+    yield from wording.ending(rule)
 
 
 def fires(spec: Spec, rule: AlertRule, line: Line) -> str:
     """When it fires, in sentences."""
     (signal,) = wording.signals(spec, rule)
     limit = f"{wording.AT_LEAST[rule.op]} {wording.amount(rule.value, signal)}"
-    text = f"when it will be {limit} in {duration(line.ahead)}, if it goes on as in the last {duration(line.window)}. "
-    text += f"What: {signal.help}"
-    if signal.window:
-        text += f" Within {signal.window}."
-    text += f" Needs {line.enough} values for a forecast."
-    return text + wording.for_each(rule) + wording.lasting(rule)
+    text = f"{wording.noun(signal.help)[0]}: forecast {limit}{wording.within(signal)}, {duration(line.ahead)} from now"
+    text += f"{wording.scope(rule)}. The forecast continues the last {duration(line.window)}"
+    return f"{text}. It needs {line.enough} values."
 
 
 def brief(spec: Spec, rule: AlertRule, line: Line) -> str:

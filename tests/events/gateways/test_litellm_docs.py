@@ -23,10 +23,12 @@ def _blocks(name: str) -> list[str]:
 
 
 def test_the_callback_that_is_named_exists() -> None:
-    (block,) = _blocks("callbacks")
-    (callback,) = yaml.safe_load(block)["litellm_settings"]["callbacks"]
-    module, _, name = callback.rpartition(".")
-    assert isinstance(getattr(import_module(f"exporters.hooks.litellm.{module}"), name), Hook)
+    blocks = _blocks("callbacks")
+    assert len(blocks) == 2  # added to what is there, and alone
+    for block in blocks:
+        (*_, callback) = yaml.safe_load(block)["litellm_settings"]["callbacks"]
+        module, _, name = callback.rpartition(".")
+        assert isinstance(getattr(import_module(f"exporters.hooks.litellm.{module}"), name), Hook)
 
 
 @pytest.fixture

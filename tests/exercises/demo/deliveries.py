@@ -10,16 +10,16 @@ SITE = "http://127.0.0.1:1"
 
 _CANARY = (
     "A planted canary string was in an answer to u-boris (team-legal)\n"
-    "1 within 5m at the peak of the last 35m; the alert is at 1 or more. Answers that contain a planted canary string, "
-    "which exists nowhere but in protected data. Answered by the model: up to 1.\n"
+    "Answers that contain a planted canary string, which exists nowhere but in protected data: up to 1 in 5m "
+    "(page limit: 1 or more). This alert ends 35m after the limit was last reached. Answered by the model: up to 1.\n"
     f"Runbook: {SITE}/runbooks/LLMCanaryLeaked.md\n"
     f"Dashboard: {SITE}/d/tocsin-overview?var-actor=u-boris&var-tenant=team-legal\n"
     "Alert: LLMCanaryLeaked, confidence high, since 2026-11-25 01:33:53 UTC\n\n"
 )
 _BULK = (
     "Many answers with secrets or personal data went to u-boris (team-legal)\n"
-    "8 within 10m at the peak of the last 35m; the alert is at 5 or more. Secrets and personal data in answers. "
-    "Answered by the model: none.\n"
+    "Secrets and personal data in answers: up to 8 in 10m (page limit: 5 or more). "
+    "This alert ends 35m after the limit was last reached. Answered by the model: none.\n"
     f"Runbook: {SITE}/runbooks/LLMBulkSensitiveOutput.md\n"
     f"Dashboard: {SITE}/d/tocsin-overview?var-actor=u-boris&var-tenant=team-legal\n"
     "Alert: LLMBulkSensitiveOutput, confidence medium, since 2026-11-25 01:33:51 UTC\n\n"
@@ -69,7 +69,7 @@ def slack(title: str = "[HIGH] u-xenia (team-sales) keeps trying to jailbreak a 
                 "title": title,
                 "title_link": f"{SITE}/d/tocsin-overview?var-actor=u-xenia&var-tenant=team-sales",
                 "text": "*u-xenia (team-sales) keeps trying to jailbreak a model*\n"
-                "7 within 10m at the peak of the last 2h5m; the alert is at 3 or more. Jailbreak attempts in prompts. "
+                "Jailbreak attempts in prompts: up to 7 in 10m (page limit: 3 or more). "
                 f"Answered by the model: up to 2.\n<{SITE}/runbooks/LLMJailbreakRepeated.md|Runbook> · "
                 f"<{SITE}/d/tocsin-overview?var-actor=u-xenia&var-tenant=team-sales|Dashboard> · "
                 "LLMJailbreakRepeated, confidence medium\n"
@@ -98,7 +98,7 @@ def webhook(status: str = "firing") -> Delivery:
         },
         "annotations": {
             "summary": "Refused credentials from 203.0.113.0/24",
-            "description": "7 within 15m; the alert is at 5 or more. Refusals.",
+            "description": "Refusals: 7 in 15m (limit: 5 or more).",
             "runbook_url": f"{SITE}/runbooks/LLMAuthFailures.md",
             "dashboard_url": f"{SITE}/d/tocsin-overview",
         },

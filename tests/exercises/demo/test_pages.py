@@ -24,7 +24,7 @@ def test_pagerduty() -> None:
     assert (bulk.name, bulk.confidence, bulk.answered) == ("LLMBulkSensitiveOutput", "medium", "none")
     assert (canary.name, canary.answered, canary.since) == ("LLMCanaryLeaked", "up to 1", "2026-11-25 01:33:53 UTC")
     assert canary.summary == "A planted canary string was in an answer to u-boris (team-legal)"
-    assert canary.description.endswith("which exists nowhere but in protected data.")
+    assert "nowhere but in protected data: up to 1 in 5m (page limit: 1 or more)." in canary.description
     assert canary.runbook_url == f"{SITE}/runbooks/LLMCanaryLeaked.md"
     assert canary.dashboard_url == f"{SITE}/d/tocsin-overview?var-actor=u-boris&var-tenant=team-legal"
 

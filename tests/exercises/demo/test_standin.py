@@ -59,7 +59,10 @@ def test_a_page_for_each_channel_and_incident(spec: Spec) -> None:
     assert [alert.name for alert in page.alerts] == ["LLMCanaryLeaked", "LLMBulkSensitiveOutput"]
     canary, bulk = page.alerts
     assert (canary.answered, canary.since) == ("up to 1", "2026-11-25 01:26:41 UTC")
-    assert (bulk.answered, bulk.description.startswith("7 within 10m")) == ("none", True)
+    assert (bulk.answered, bulk.description.startswith("Secrets and personal data in answers: up to 7 in 10m")) == (
+        "none",
+        True,
+    )
     assert canary.runbook_url == f"{SITE}/runbooks/LLMCanaryLeaked.md"
     assert canary.dashboard_url == f"{SITE}/d/tocsin-overview?var-actor=u-boris&var-tenant=team-legal"
 

@@ -80,7 +80,7 @@ def test_a_tier_that_nothing_holds_back(tmp_path: Path) -> None:
     text = escalation.generate(spec)[escalation.PATH]
     rule = next(r for r in yaml.safe_load(text)["groups"][0]["rules"] if r.get("alert") == "TocsinStillFiring")
     assert "unless" not in rule["expr"]
-    assert rule["annotations"]["summary"] == "{{ $labels.incident_key }}: 1h and it still fires (tier 2)"
+    assert rule["annotations"]["summary"] == "{{ $labels.incident_key }}: still firing after 1h (tier 2)"
 
 
 # --------------------------------------------------------------------------------------------------------- promtool

@@ -64,8 +64,10 @@ def test_a_latched_threshold(document: Document) -> None:
         "annotations": {
             "summary": "{{ $labels.actor }} ({{ $labels.tenant }}) keeps trying to jailbreak a model",
             "description": (
-                "{{ $value | humanize }} within 10m at the peak of the last 2h5m; the alert is at 3 or more. "
-                "Jailbreak attempts in prompts. Answered by the model: "
+                "Jailbreak attempts in prompts: up to {{ $value | humanize }} in 10m (page limit: 3 or more). "
+                "First: Check `llm_jailbreak_hits_answered` for this account. 0: everything was stopped. "
+                "Above 0: read those answers first. "
+                "This alert ends 2h5m after the limit was last reached. Answered by the model: "
                 '{{ with printf "max(max_over_time(llm_jailbreak_hits_answered{actor=%q,tenant=%q}[2h5m]))" '
                 "$labels.actor $labels.tenant | query }}"
                 "{{ with . | first | value }}up to {{ . | humanize }}{{ else }}none{{ end }}"

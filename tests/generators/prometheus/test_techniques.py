@@ -145,18 +145,15 @@ def test_our_checks_find_nothing(tmp_path: Path, changed: Document) -> None:
 def test_pages_say_what_is_compared(tmp_path: Path) -> None:
     pages = runbooks.generate(spec_with(tmp_path, baseline()))
     page = pages["runbooks/LLMSlowResponses.md"]
-    assert (
-        "when there is at least 100. What: Attempts at a model. And 5 deviations over its own mean of 7d; never for"
-        in page
-    )
+    assert "Attempts at a model: at least 100 in 10m, and 5 deviations over its own mean of 7d, per `model`" in page
     assert "last_over_time(model:llm_slow_responses:limit[10m])" in page
     assert "      floor: 100\n      deviations: 5\n" in page
     page = runbooks.generate(spec_with(tmp_path, absence()))["runbooks/TocsinStateNotSaved.md"]
-    assert "when it is old, more than 15m, or missing. What: Something read. And at least 20 within 15m of: " in page
+    assert "more than 15m ago, or missing, sustained for 5m. Meanwhile at least 20 in 15m: " in page
     assert "      older_than: 15m\n      busy_at_least: 20\n" in page
     page = runbooks.generate(spec_with(tmp_path, by_source()))["runbooks/TocsinSourceSilent.md"]
-    assert "when it is old, more than 15m. What: When the newest event that Tocsin read from a source happened." in page
-    assert "as the hook itself says. For each `source`. Has to stay so for 5m." in page
+    assert "more than 15m ago, per `source`, sustained for 5m. " in page
+    assert "Meanwhile at least 20 in 15m: records that the gateway gave to its hook, as the hook reports." in page
 
 
 @pytest.mark.parametrize(
