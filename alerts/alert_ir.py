@@ -70,9 +70,8 @@ def _compile(spec: Spec, name: str, alert: Alert) -> AlertRule:
 def _storm(spec: Spec, rule: AlertRule, pattern: Alert) -> AlertRule:
     """The alert that replaces `rule`'s single ones; it stays up as long as they would, to keep holding them back."""
     signal_name = signals_of(pattern)[0][1]
-    signal = spec.signals[signal_name]
-    selected = msgspec.structs.replace(signal, where={**signal.where, "alert": (rule.name,)})
-    series = signal_series(signal_name, selected)
+    every = signal_series(spec, signal_name)
+    series = replace(every, matchers=tuple(sorted({**dict(every.matchers), "alert": rule.name}.items())))
     own = rule.alert
     alert = msgspec.structs.replace(
         pattern,

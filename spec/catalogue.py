@@ -54,7 +54,7 @@ def _signals(spec: Spec) -> Iterator[MetricInfo]:
     for name, signal in spec.signals.items():
         if not own_stream(signal):
             continue
-        labels = names.signal_labels(signal)
+        labels = names.signal_labels(signal, spec.fields)
         info = MetricInfo(
             names.signal_metric(name, signal),
             "gauge",

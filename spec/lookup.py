@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from spec.model import Alert, Signal, Spec
+from collections.abc import Mapping
+
+from spec.model import Alert, Field, Signal, Spec
 
 
 def signals_of(alert: Alert) -> tuple[tuple[str, str], ...]:
@@ -13,6 +15,11 @@ def signals_of(alert: Alert) -> tuple[tuple[str, str], ...]:
 def main_signal(spec: Spec, alert: Alert) -> Signal | None:
     """The signal whose labels the alert has, if it exists."""
     return spec.signals.get(signals_of(alert)[0][1])
+
+
+def identities(fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """The fields that say who sent a request."""
+    return tuple(name for name, field in fields.items() if field.unbounded)
 
 
 def own_stream(signal: Signal) -> bool:

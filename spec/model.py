@@ -32,16 +32,28 @@ class Field(Entry, frozen=True):
     """A thing a result can name.
 
     `values`: a closed set; else `cap` distinct values and then ``other``; `top`: only the worst offenders are ever a
-    label (per-actor signals). None of the three: never a label.
+    label. None of the three: never a label.
     """
 
     help: str
     """What it is, in a sentence."""
     ecs: str
     """Its name in Elastic's Common Schema, or the one that events have."""
+    title: str = ""
+    """Its heading in tables and pages; empty: its name."""
     cap: int = 0
     top: int = 0
     values: tuple[str, ...] = ()
+    unbounded: bool = False
+    """`true`: an identity, which says who sent a request; there can be any number of them."""
+    companion: str = ""
+    """The bounded field that always comes with an identity, such as the tenant of an account."""
+    merge: Literal["sum", "max"] = "sum"
+    """How rules combine the values of several exporters: each counts a part, or one of them counts it whole."""
+    pseudonym: bool = False
+    """`true`: metrics show a pseudonym of an identity, and `tocsin who` finds its name."""
+    client_chosen: bool = False
+    """`true`: clients choose an identity, so it can be forged; nobody is ever acted on because of it."""
 
 
 class Family(Entry, frozen=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from spec.model import Signal
+from spec.model import Field, Signal
 
 METRIC: Final = re.compile(r"[a-z][a-z0-9_]*")
 """Our part of the Prometheus grammar for metrics: ASCII snake case, no colon (colons are for recording rules)."""
@@ -52,8 +53,6 @@ INCIDENT_STATES: Final = {"acknowledged": "llm_alert_acknowledged", "contained":
 INCIDENTS_FIRING: Final = "incident:llm_alerts_firing:max"
 """The recording rule of incidents that have a firing alert."""
 
-_ENTITY_COMPANIONS: Final = {"actor": ("actor", "tenant"), "source_range": ("source_range", "trusted")}
-
 
 def signal_metric(name: str, signal: Signal) -> str:
     """The metric a signal is read from: its own gauge, or the health or external metric that it names."""
@@ -65,13 +64,20 @@ def answered_metric(name: str) -> str:
     return SIGNAL_PREFIX + name + ANSWERED_SUFFIX
 
 
-def signal_labels(signal: Signal) -> tuple[str, ...]:
+def signal_labels(signal: Signal, fields: Mapping[str, Field]) -> tuple[str, ...]:
     """The labels of a signal's series: what it is grouped `by`, with what always comes along."""
     if not signal.by:
         return ()
-    if signal.stream in ("health", "external"):
+    field = fields.get(signal.by)
+    if field is None or not field.companion or signal.stream in ("health", "external"):
         return (signal.by,)
-    return _ENTITY_COMPANIONS.get(signal.by, (signal.by,))
+    return (signal.by, field.companion)
+
+
+def title(name: str, fields: Mapping[str, Field]) -> str:
+    """The heading of a field: ``Address range``."""
+    field = fields.get(name)
+    return (field.title if field else "") or name.replace("_", " ").capitalize()
 
 
 def snake_case(name: str) -> str:

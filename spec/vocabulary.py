@@ -110,7 +110,7 @@ SIDE_TABLES: Final = {
 """Measures of families that count a table of their own, with its labels; all others are measures of attempts."""
 
 IDENTITIES: Final = ("actor", "source_range", "key")
-"""Who sent an event: unbounded, so grouped by as top-k or counted as distinct, never a plain label."""
+"""Who sent an event, a column each; the fields of these names are `unbounded`."""
 
 MEASURES: Final = (
     "requests",

@@ -72,7 +72,7 @@ class SummaryNamesLabels:
         """Placeholders that would stay empty in the page."""
         for name, alert in spec.alerts.items():
             signal = main_signal(spec, alert)
-            labels = names.signal_labels(signal) if signal else ()
+            labels = names.signal_labels(signal, spec.fields) if signal else ()
             path: Path = ("alerts", name, "summary")
             for word in names.placeholders(alert.summary):
                 if word not in labels:
@@ -147,3 +147,19 @@ class IncidentsHaveOneOwner:
             if len(owners) > 1:
                 found = " and ".join(f"{name} ({owner})" for owner, name in owners.items())
                 yield Issue(f"found {found}, expected one owner for all its alerts", ("incidents", incident))
+
+
+class ForgeableNeverHigh:
+    """An alert about an identity that clients choose is never of high confidence, so nobody is acted on for it."""
+
+    id: ClassVar[str] = "TOC046"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Alerts by which one person could have another one blocked."""
+        for name, alert in spec.alerts.items():
+            signal = main_signal(spec, alert)
+            field = spec.fields.get(signal.by) if signal else None
+            if signal and field and field.client_chosen and alert.confidence == "high":
+                text = f"found 'high', expected 'medium' or 'low': a client can choose its {signal.by}"
+                yield Issue(text, ("alerts", name, "confidence"))

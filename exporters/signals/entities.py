@@ -23,8 +23,8 @@ _MOST_KEYS: Final = 4096  # of published groups, that are kept made
 class Entity:
     """The groups of one field. `top` is how many of them are published, 0 for all; `labels` are their label names.
 
-    Groups of a field with `top` are people and addresses: there may be any number of them, and the table is bounded by
-    `capacity`. Those of a bounded label are never forgotten.
+    There may be any number of groups of an unbounded field, so the table is bounded by `capacity`. Those of a bounded
+    label are never forgotten.
     """
 
     def __init__(
@@ -40,7 +40,9 @@ class Entity:
         self.by = by
         self.labels = labels
         self.top = field.top if field else 0
-        self.groups = Groups(capacity if self.top else 1 << 30, forget, protected)
+        self.unbounded = field is not None and field.unbounded
+        self.groups = Groups(capacity if self.unbounded else 1 << 30, forget, protected)
+        self._pseudonym = field is not None and field.pseudonym
         self.published: set[int] = set()  # rows that have a place, so that nobody noisier takes it
         self._keys: dict[int, tuple[str, ...]] = {}
 
@@ -66,8 +68,10 @@ class Entity:
 
     def _key(self, row: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
         name = self.groups.names[row] or NOBODY
-        if self.by == "actor":
-            name = label_text(name_of(name))
+        if self._pseudonym:
+            name = name_of(name)
+        if self.unbounded:
+            name = label_text(name)
         return (name, self.groups.extra[row])[: len(self.labels)]
 
     def choose(self, rows: Ints, values: Floats, violating: Collection[int]) -> tuple[Ints, set[int]]:

@@ -1,4 +1,4 @@
-"""The table of groups: actors and address ranges by row, bounded, evicted by the wall clock of the last touch."""
+"""The table of groups, such as accounts and ranges, by row: bounded, evicted by the wall clock of the last touch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Groups:
         self.capacity = capacity
         self.rows: dict[str, int] = {}
         self.names: list[str | None] = []
-        self.extra: list[str] = []  # the second label: tenant of an actor, whether a range is trusted
+        self.extra: list[str] = []  # the second label: that of the field's companion
         self.evicted = 0
         self._touched: npt.NDArray[np.float64] = np.zeros(16)
         self._free: list[int] = []

@@ -91,7 +91,7 @@ class Signals:
         return Entity(
             by,
             spec.fields.get(by),
-            names.signal_labels(signal),
+            names.signal_labels(signal, spec.fields),
             capacity=accounts,
             forget=lambda row: self._forget(by, row),
             protected=lambda: self._violating[by],

@@ -37,6 +37,7 @@ from spec.vocabulary import (
 )
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 ACCOUNTS: Final = 100_000
 """People and addresses remembered at most; about a kilobyte each."""
@@ -54,7 +55,7 @@ _BATCH_MEASURES = ("input_chars", "output_chars", "without_content")
 
 
 class SignalState:
-    """The state. `gateways` and `sources` are those configured; `name_of` makes the label of an actor.
+    """The state. `gateways` and `sources` are those configured; `name_of` makes pseudonyms.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the off-hours calendar names a time zone that does not exist.
@@ -207,10 +208,8 @@ class SignalState:
             final = np.array(succeeded) | np.array(batch.objects("settled"))
             self._count_requests(self.requests.settle(batch.ids("call_id"), final, cells, times))
         labels = table.labels
-        tenant = table.dims.index("tenant") if "tenant" in table.dims else 0
         columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}
-        trusted = "true" if batch.source_trusted else "false"
-        extra = {"actor": lambda i: labels[cells[i]][tenant], "source_range": lambda _i: trusted}
+        extra = {name: self._companion(name, batch, table.dims, cells, labels) for name in columns}
         answered = succeeded
         if "verdict" in table.dims:  # a provider's filter stops answers of attempts that succeed
             answered = [
@@ -222,6 +221,18 @@ class SignalState:
         self._take_side("detections", detections, rows, batch, now)
         self._take_side("tool_calls", batch.tool_calls, rows, batch, now)
         self._take_side("guardrails", batch.guardrails, rows, batch, now)
+
+    def _companion(
+        self, identity: str, batch: EventBatch, dims: tuple[str, ...], cells: Ints, labels: Sequence[tuple[str, ...]]
+    ) -> Callable[[int], str]:
+        """The second label of an identity, for attempt i of the batch: that of the cell, or a fact of the source."""
+        companion = self.spec.fields[identity].companion
+        if companion in dims:
+            place = dims.index(companion)
+            return lambda i: labels[cells[i]][place]
+        facts = {"trusted": "true" if batch.source_trusted else "false"}
+        fact = facts.get(companion, "")
+        return lambda _i: fact
 
     def _count_requests(self, cells: Sequence[int]) -> None:
         table = self.families.tables[EVENTS]
@@ -308,7 +319,7 @@ class SignalState:
     @property
     def accounts(self) -> int:
         """People and addresses whose windows are in memory."""
-        return sum(len(entity.groups) for entity in self.signals.entities.values() if entity.top)
+        return sum(len(entity.groups) for entity in self.signals.entities.values() if entity.unbounded)
 
     # ------------------------------------------------------------------------------------------------ snapshot
     def save(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Exact sliding windows in event time, one per group (an actor, an address range), for hits that are rare.
+"""Exact sliding windows in event time, one per group (an account, an address range), for hits that are rare.
 
 A window ends at an event and reaches back (t - W, t]. Nothing is ever "late" and no watermark drops or expires a hit:
 one record from the future would otherwise take the windows of everybody else with it. Groups are evicted by the wall

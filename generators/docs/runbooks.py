@@ -63,6 +63,12 @@ def generate(spec: Spec) -> dict[str, str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ pages
+def _pseudonym(spec: Spec, rule: AlertRule) -> dict[str, str]:
+    """The label of the alert that is a pseudonym, and what it stands for; empty if there is none."""
+    found = (label for label in rule.labels if label in spec.fields and spec.fields[label].pseudonym)
+    return {label: names.title(label, spec.fields).lower() for label in found}
+
+
 def _page(spec: Spec, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> str:
     alert = rule.alert
     return page(
@@ -70,7 +76,7 @@ def _page(spec: Spec, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> str
         **_common(spec, rule.name, alert),
         facts=[*_facts(spec, rule)],
         queries=[*queries.of_alert(rule), *queries.of_mentioned(alert, rule, metrics)],
-        about_account="actor" in rule.labels,
+        pseudonym=_pseudonym(spec, rule),
         relatives=[
             other.name
             for other in compile_alerts(spec)
@@ -102,7 +108,7 @@ def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> 
         **_common(spec, names.STORM, alert),
         facts=facts,
         queries=[*queries.of_storm()],
-        about_account=False,
+        pseudonym={},
         relatives=[],
         tiers=[],
         incubating=False,

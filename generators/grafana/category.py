@@ -20,14 +20,13 @@ from generators.grafana.query_builder import RANGE, NotInSpecError, QueryBuilder
 from generators.links import category_uid, runbook_url
 from generators.prometheus.promql import number
 from spec import names
-from spec.lookup import own_stream, signals_of
+from spec.lookup import identities, own_stream, signals_of
 from spec.model import Family
 
 UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
 """Grafana's units by those of signals."""
 _WORST: Final = 5
 """Groups in a graph of the worst."""
-_ANYBODY: Final = ("actor", "source_range")
 _FIRING_WIDTH: Final = 5
 _TABLE_WIDTH: Final = 16
 
@@ -75,11 +74,12 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
 
     def made(q: QueryBuilder) -> Panel:
         signal, limit = q.definition(name), q.limit(name)
-        labels = signal_series(name, signal).labels
+        labels = signal_series(q.spec, name).labels
+        anybody = signal.by in identities(q.spec.fields)
         query = q.signal(name)
         if labels:
             # Anybody can be at 0; of what is bounded, 0 is an answer.
-            query = f"topk({_WORST}, {query}{' > 0' if signal.by in _ANYBODY else ''})"
+            query = f"topk({_WORST}, {query}{' > 0' if anybody else ''})"
         line = " Dashed line: the alert's threshold." if limit is not None else ""
         return panels.timeseries(
             title,
@@ -89,7 +89,7 @@ def worst_over_time(name: str, title: str, about: str, *, width: int = 8, height
             height=height,
             unit=UNITS.get(signal.unit, "short"),
             limit=limit,
-            no_value="Nobody in this time." if signal.by in _ANYBODY else "Nothing in this time.",
+            no_value="Nobody in this time." if anybody else "Nothing in this time.",
         )
 
     return made
@@ -102,7 +102,7 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
         found = [(name, heading) for name, heading in signals if q.has(name)]
         if not found:
             raise NotInSpecError(title)
-        labels = signal_series(found[0][0], q.definition(found[0][0])).labels
+        labels = signal_series(q.spec, found[0][0]).labels
         queries, columns = [], []
         for place, (name, heading) in enumerate(found):
             signal, limit = q.definition(name), q.limit(name)
@@ -110,7 +110,6 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
             queries.append(Query(f"{q.signal(name)} > 0"))
             unit = UNITS.get(signal.unit, "short")
             columns.append(Column(place, heading, unit=unit, width=max(80, 8 * len(heading) + 14), steps=steps))
-        headings = {"actor": "Account", "source_range": "Address range"}
         widths = {"tenant": 95, "trusted": 80}
         windows = ", ".join(f"{q.definition(name).window} {heading}" for name, heading in found)
         return panels.table(
@@ -118,10 +117,7 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
             f"{about} Orange: at or over an alert's threshold. In the last: {windows}.",
             queries,
             [
-                *(
-                    Column(label, headings.get(label, label.capitalize()), width=widths.get(label, 0))
-                    for label in labels
-                ),
+                *(Column(label, names.title(label, q.spec.fields), width=widths.get(label, 0)) for label in labels),
                 *columns,
             ],
             width=width,
@@ -292,7 +288,7 @@ def _family(name: str, family: Family, q: QueryBuilder) -> Panel:
 def _answered(name: str, q: QueryBuilder) -> Panel:
     """The part of a signal's hits that the model answered."""
     signal = q.definition(name)
-    labels = signal_series(name, signal).labels
+    labels = signal_series(q.spec, name).labels
     return panels.timeseries(
         f"{name.replace('_', ' ').capitalize()}, answered",
         f"{signal.help} Only those that the model answered{within(signal)}.",

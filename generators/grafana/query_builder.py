@@ -75,7 +75,7 @@ class QueryBuilder:
         Of a counter that is read it is the rate; of a heartbeat that alerts judge by its age, the age in seconds.
         """
         signal = self.definition(name)
-        merged = signal_series(name, signal)
+        merged = signal_series(self.spec, name)
         matchers = [f'{label}="{value}"' for label, value in merged.matchers]
         metric = names.answered_metric(name) if answered else merged.metric
         series = self.series(metric, *matchers, variables=variables)

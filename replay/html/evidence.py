@@ -23,7 +23,7 @@ from spec.model import Signal
 
 LINES: Final = 5
 """Lines that are shown of an alert."""
-_COLUMNS: Final = ("outcome", "error_class", "verdict", "model", "actor", "source_range", "tenant")
+_COLUMNS: Final = ("outcome", "error_class", "verdict", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,10 @@ def _look(
 
 
 def _line(engine: Engine, batch: EventBatch, row: int, detections: Sequence[Detection], redactor: Redactor) -> Line:
+    fields = engine.state.spec.fields
     facts: dict[str, str] = {
         name: redactor.shown(_word(batch.objects(name)[row]))
-        for name in _COLUMNS
+        for name in (*_COLUMNS, *(name for name, of in fields.items() if of.unbounded and of.top), "tenant")
         if name in batch.columns and batch.objects(name)[row] not in (None, "", "none")
     }
     rules = tuple(dict.fromkeys(one.rule for one in detections if one.row == row))

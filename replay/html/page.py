@@ -197,7 +197,7 @@ def _chart(
         if mine and entry.enabled and alert != names.STORM:
             limits[alert] = entry.when.comparison
     threshold = min((value for op, value in limits.values() if op in (">=", ">")), default=None)
-    each = {"actor": "account", "source_range": "address range"}.get(signal.by, signal.by)
+    each = names.title(signal.by, pages.spec.fields).lower() if signal.by else ""
     unit = {"usd": " USD", "tokens": " tokens"}.get(signal.unit, "")
     window = lasted(float(signal.window))
     return _Chart(
@@ -245,8 +245,6 @@ _SHOWN_FACTS: Final = {
     "error_class": "error",
     "verdict": "guardrail",
     "model": "model",
-    "actor": "account",
-    "source_range": "from",
     "tenant": "team",
 }
 _CHANNELS: Final = {
@@ -262,7 +260,10 @@ _CHANNELS: Final = {
 def _line(line: Line, pages: Pages) -> _ShownLine:
     return _ShownLine(
         at(line.time, pages),
-        tuple((_SHOWN_FACTS[name], value) for name, value in line.facts.items()),
+        tuple(
+            (_SHOWN_FACTS.get(name) or names.title(name, pages.spec.fields).lower(), value)
+            for name, value in line.facts.items()
+        ),
         line.rules,
         tuple((_CHANNELS.get(channel, channel), text) for channel, text in line.texts if text),
     )

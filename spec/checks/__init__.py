@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from spec.checks.base import Check, Issue
+from spec.checks.fields import IdentitiesMakeSense
 from spec.checks.frameworks import FrameworkIdsExist
 from spec.checks.metrics import (
     CategoriesAreCovered,
@@ -67,6 +68,7 @@ def checks(today: datetime.date) -> tuple[Check, ...]:
         FieldsKnowTheVocabulary(),
         WindowsAreSensible(),
         MeasuresFitTheirKind(),
+        IdentitiesMakeSense(),
     )
 
 

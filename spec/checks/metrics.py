@@ -34,7 +34,7 @@ _CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class OffendersAreCapped:
-    """A signal by account, key or address range publishes only the worst: its field has `top`."""
+    """A signal by an identity publishes only the worst: its field has `top`."""
 
     id: ClassVar[str] = "TOC030"
     severity: ClassVar[Gravity] = "error"
@@ -43,7 +43,7 @@ class OffendersAreCapped:
         """Fields that would become unbounded labels."""
         for name, signal in spec.signals.items():
             field = spec.fields.get(signal.by)
-            if field and signal.by in vocabulary.IDENTITIES and not field.top > 0:
+            if field and field.unbounded and not field.top > 0:
                 text = f"found no `top`, expected one: the signal {name} is grouped by it"
                 yield Issue(text, ("fields", signal.by))
 

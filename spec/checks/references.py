@@ -8,9 +8,9 @@ from typing import ClassVar
 from spec.checks.base import Gravity, Issue
 from spec.errors import Path, nearest
 from spec.log_fields import mentioned
-from spec.lookup import own_stream, signals_of
+from spec.lookup import identities, own_stream, signals_of
 from spec.model import Spec
-from spec.vocabulary import IDENTITIES, LOG_PLACES, MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
+from spec.vocabulary import LOG_PLACES, MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
 
 
 class ReferencesResolve:
@@ -76,7 +76,7 @@ def _signals(spec: Spec) -> Iterator[Issue]:
             labels = STREAM_DIMENSIONS[signal.stream]
             kind, by = f"a dimension of the stream {signal.stream!r}", labels
             if signal.stream != "rejects":
-                by = (*IDENTITIES[:2], *labels)
+                by = (*identities(spec.fields), *labels)
             yield from _measure(name, spec)
         for dimension in signal.where:
             yield from _known(dimension, labels, kind, (*here, "where", dimension))
@@ -93,7 +93,9 @@ def _measure(name: str, spec: Spec) -> Iterator[Issue]:
     if signal.measure == "sum":
         yield from _known(signal.field, MEASURES, "a measure to sum", path)
     elif signal.measure == "distinct":
-        yield from _known(signal.field, (*IDENTITIES, *STREAM_DIMENSIONS[signal.stream]), "a field to count", path)
+        yield from _known(
+            signal.field, (*identities(spec.fields), *STREAM_DIMENSIONS[signal.stream]), "a field to count", path
+        )
 
 
 def _alerts(spec: Spec) -> Iterator[Issue]:

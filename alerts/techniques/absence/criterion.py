@@ -88,7 +88,7 @@ def compile_absence(spec: Spec, alert: Alert) -> AbsenceCriterion:
     op, value = when.comparison
     busy: Busy | None = None
     if when.busy:
-        counter = signal_series(when.busy, spec.signals[when.busy])
+        counter = signal_series(spec, when.busy)
         busy = Busy(replace(counter, aggregate="sum"), when.busy_at_least, float(when.older_than))
-    series = signal_series(when.signal, spec.signals[when.signal], op=op)
+    series = signal_series(spec, when.signal, op=op)
     return AbsenceCriterion(series=series, op=op, value=value, age=when.ages, busy=busy)

@@ -102,7 +102,7 @@ def compile_baseline(spec: Spec, alert: Alert) -> BaselineCriterion:
     when = alert.when
     assert isinstance(when, Baseline)  # noqa: S101 - the registry calls it for no other
     return BaselineCriterion(
-        series=signal_series(when.signal, spec.signals[when.signal], op=">="),
+        series=signal_series(spec, when.signal, op=">="),
         op=">=",
         value=when.floor,
         past=history_of(spec, when, float(alert.for_)),

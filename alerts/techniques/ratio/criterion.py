@@ -73,9 +73,9 @@ def compile_ratio(spec: Spec, alert: Alert) -> RatioCriterion:
     when = alert.when
     assert isinstance(when, Ratio)  # noqa: S101 - the registry calls it for no other
     return RatioCriterion(
-        series=signal_series(when.numerator, spec.signals[when.numerator]),
+        series=signal_series(spec, when.numerator),
         op=when.op,
         value=when.value,
-        denominator=signal_series(when.denominator, spec.signals[when.denominator]),
+        denominator=signal_series(spec, when.denominator),
         min_denominator=when.min_denominator,
     )

@@ -66,4 +66,4 @@ def compile_threshold(spec: Spec, alert: Alert) -> ThresholdCriterion:
     """The criterion of an alert whose condition compares one signal with a value."""
     (_, signal), *_ = alert.when.signals
     op, value = alert.when.comparison
-    return ThresholdCriterion(series=signal_series(signal, spec.signals[signal], op=op), op=op, value=value)
+    return ThresholdCriterion(series=signal_series(spec, signal, op=op), op=op, value=value)

@@ -77,7 +77,7 @@ def compile_trend(spec: Spec, alert: Alert) -> TrendCriterion:
     when = alert.when
     assert isinstance(when, Trend)  # noqa: S101 - the registry calls it for no other
     return TrendCriterion(
-        series=signal_series(when.signal, spec.signals[when.signal], op=when.op),
+        series=signal_series(spec, when.signal, op=when.op),
         op=when.op,
         value=when.value,
         line=Line(float(when.window), float(when.ahead), when.min_samples),

@@ -186,7 +186,8 @@ def severities(q: QueryBuilder) -> list[SeverityName]:
 def _entities(q: QueryBuilder) -> list[str]:
     """The labels that say whom or what an alert is about; an alert has one of them."""
     labels = dict.fromkeys(label for rule in compile_alerts(q.spec) for label in rule.labels)
-    return [label for label in labels if label not in ("tenant", "trusted")]
+    companions = {field.companion for field in q.spec.fields.values()}
+    return [label for label in labels if label not in companions]
 
 
 PANELS: Final = (firing_count, HITS, OVER, WATCHING, BEHIND, alerts, layers, categories)

@@ -1,0 +1,70 @@
+"""Identities, and what comes along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from spec.checks.base import Gravity, Issue
+from spec.errors import Path, nearest
+from spec.model import Field, Spec
+from spec.vocabulary import IDENTITIES, STREAM_DIMENSIONS
+
+SOURCE_FACTS: Final = ("trusted",)
+"""Companions that are a fact of the source, and no dimension of events."""
+
+
+class IdentitiesMakeSense:
+    """An identity is a column of events, has a heading and no closed set; its companion is another, bounded field."""
+
+    id: ClassVar[str] = "TOC045"
+    severity: ClassVar[Gravity] = "error"
+
+    def check(self, spec: Spec) -> Iterator[Issue]:
+        """Keys of a field that contradict each other, or that nothing stands behind."""
+        for name, field in spec.fields.items():
+            path: Path = ("fields", name)
+            if field.unbounded:
+                yield from _identity(name, field, path)
+            else:
+                yield from _bounded(name, field, path)
+            if field.companion:
+                yield from _companion(spec, name, field.companion, (*path, "companion"))
+            if field.title.strip() != field.title or not field.title.isprintable():
+                yield Issue(f"found {field.title!r}, expected a heading of one line", (*path, "title"))
+
+
+def _identity(name: str, field: Field, path: Path) -> Iterator[Issue]:
+    if name not in IDENTITIES:
+        text = f"found an identity that events do not have, expected one of {', '.join(IDENTITIES)}"
+        yield Issue(text + nearest(name, IDENTITIES), (*path, "unbounded"))
+    if field.values or field.cap:
+        yield Issue(f"found `{'values' if field.values else 'cap'}`, expected at most `top`: it is unbounded", path)
+    if not field.title:
+        yield Issue("found no heading of an identity, expected one such as Account", (*path, "title"))
+    if field.merge != "max":
+        text = "found 'sum', expected 'max': one exporter sees all of one member, so nothing may count it twice"
+        yield Issue(text, (*path, "merge"))
+
+
+def _bounded(name: str, field: Field, path: Path) -> Iterator[Issue]:
+    if name in IDENTITIES:
+        yield Issue("found false, expected true: it says who sent a request", (*path, "unbounded"))
+    if field.top:
+        yield Issue("found `top`, expected `unbounded: true` beside it, or `cap`", (*path, "top"))
+    for key in ("companion", "pseudonym", "client_chosen"):
+        if getattr(field, key):
+            yield Issue(f"found `{key}`, expected it only beside `unbounded: true`", (*path, key))
+
+
+def _companion(spec: Spec, name: str, companion: str, path: Path) -> Iterator[Issue]:
+    field = spec.fields.get(companion)
+    known = [*STREAM_DIMENSIONS["events"], *SOURCE_FACTS]
+    if companion == name:
+        yield Issue(f"found {companion!r}, expected another field", path)
+    elif field is None:
+        yield Issue(f"found {companion!r}, expected a field{nearest(companion, spec.fields)}", path)
+    elif field.unbounded or not (field.cap > 0 or field.values):
+        yield Issue(f"found {companion!r}, expected a field with `cap` or `values`", path)
+    elif companion not in known:
+        yield Issue(f"found {companion!r}, which attempts do not have, expected one of {', '.join(known)}", path)
