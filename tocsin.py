@@ -128,6 +128,7 @@ def _tail(options: argparse.Namespace) -> int:
     config = options.config or command.config_of_logs(
         options.log,
         gateway=options.gateway,
+        mapping=options.mapping,
         overlays=options.spec,
         rules=options.rules,
         canaries=options.canaries,
@@ -175,6 +176,7 @@ def _replay(options: argparse.Namespace) -> int:
         options.log,
         form=options.format,
         gateway=options.gateway,
+        mapping=options.mapping,
         overlays=options.spec,
         rules=options.rules,
         canaries=options.canaries,
@@ -199,6 +201,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 _LOG_OPTIONS: Mapping[str, object] = {
     "gateway": "litellm",
+    "mapping": None,
     "spec": [],
     "rules": [],
     "canaries": None,
@@ -226,6 +229,9 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
     """What an exporter's configuration would say of the logs."""
     parser.add_argument(
         "--gateway", default="litellm", metavar="NAME", help="the gateway that wrote the logs (default: litellm)"
+    )
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="where the fields are in the log of a gateway of your own, YAML"
     )
     for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
         parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from events.gateways import GATEWAYS
+from events.gateways.mapped import load_mapping
 from exporters.signals.state import ACCOUNTS
 from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
@@ -28,10 +29,12 @@ class SourceConfig(Entry, frozen=True):
     `token_file`, a token a line, instead; `max_body_bytes` is the largest post, `spool_bytes` how much it keeps on disk
     before it refuses. `shared_keys` are aliases or hashes of keys behind which many people stand: these are counted,
     but never become an account. `trust_client_address` says that a client cannot choose the address that the gateway
-    logs.
+    logs. `gateway` is who wrote the records. For a log that Tocsin does not know, `mapping` is a file that says where
+    its fields are.
     """
 
     gateway: str
+    mapping: Path | None = None
     paths: tuple[str, ...] = ()
     type: Literal["file", "http"] = "file"
     start_at: Literal["end", "beginning"] = "end"
@@ -84,14 +87,15 @@ def load_config(path: Path) -> ExporterConfig:
     """
     document = read_document(path)
     config = typed(document, ExporterConfig)
-    if found := list(_problems(config)):
-        raise ShapeError(placed(found, document.places))
     folder = path.absolute().parent
+    if found := [*_problems(config), *_mapping_problems(config, folder)]:
+        raise ShapeError(placed(found, document.places))
     sources = {
         name: msgspec.structs.replace(
             source,
             paths=tuple(str(folder.resolve() / pattern) for pattern in source.paths),  # its owner put the links there
             token_file=folder / source.token_file if source.token_file else None,
+            mapping=folder / source.mapping if source.mapping else None,
         )
         for name, source in config.sources.items()
     }
@@ -109,13 +113,31 @@ def _problems(config: ExporterConfig) -> Iterator[Problem]:
     if not config.sources:
         yield Problem("found no source, expected at least one, for instance `gateway: {...}`", ("sources",))
     for name, source in config.sources.items():
-        if source.gateway not in GATEWAYS:
-            text = f"found {source.gateway!r}, expected {one_of(GATEWAYS)}{nearest(source.gateway, GATEWAYS)}"
+        if source.mapping is None and source.gateway not in GATEWAYS:
+            text = (
+                f"found {source.gateway!r}, expected {one_of(GATEWAYS)}{nearest(source.gateway, GATEWAYS)}, "
+                "or a `mapping` file for a gateway of your own"
+            )
             yield Problem(text, ("sources", name, "gateway"))
         yield from _file_problems(name, source) if source.type == "file" else _http_problems(name, source)
     yield from _address_problems(config.listen, ("listen",))
     if config.accounts < 1:
         yield Problem(f"found {config.accounts}, expected a number of accounts above 0", ("accounts",))
+
+
+def _mapping_problems(config: ExporterConfig, folder: Path) -> Iterator[Problem]:
+    """A mapping has to be that of the gateway whose name the source has.
+
+    Raises:
+        SpecError: a mapping cannot be used.
+    """
+    for name, source in config.sources.items():
+        if source.mapping is None:
+            continue
+        stated = load_mapping(folder / source.mapping).gateway
+        if stated != source.gateway:
+            text = f"found {source.gateway!r}, expected {stated!r}, as the mapping {source.mapping} says"
+            yield Problem(text, ("sources", name, "gateway"))
 
 
 def _file_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
@@ -154,6 +176,15 @@ def _address_problems(listen: str, path: tuple[str, ...]) -> Iterator[Problem]:
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def gateway_name(name: str, mapping: Path | None) -> str:
+    """The name of a source's gateway: what the mapping says, if there is one.
+
+    Raises:
+        SpecError: the mapping cannot be used.
+    """
+    return name if mapping is None else load_mapping(mapping).gateway
 
 
 def read_canaries(path: Path) -> tuple[str, ...]:

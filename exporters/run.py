@@ -69,6 +69,7 @@ def engine_of(
             content=config.scan_content,
             shared_keys=frozenset(source.shared_keys),
             trust_client_address=source.trust_client_address,
+            mapping=source.mapping,
         )
         for name, source in config.sources.items()
     }

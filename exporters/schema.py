@@ -19,10 +19,13 @@ def generate() -> dict[str, str]:
     """The schema by its path."""
     builder = Builder()
     root = builder.of(types.type_info(ExporterConfig))
-    builder.definitions["SourceConfig"]["properties"]["gateway"] = {
-        "enum": list(GATEWAYS),
-        "description": "Who wrote the records.",
+    source = builder.definitions["SourceConfig"]
+    source["properties"]["gateway"] = {
+        "type": "string",
+        "description": "Who wrote the records: a gateway that Tocsin knows, or the one that the mapping names.",
     }
+    source["if"] = {"not": {"required": ["mapping"]}}
+    source["then"] = {"properties": {"gateway": {"enum": list(GATEWAYS)}}}
     builder.definitions["ExporterConfig"]["properties"]["sources"]["minProperties"] = 1
     schema = {
         "$schema": DIALECT,

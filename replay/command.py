@@ -36,6 +36,7 @@ def run(
     *,
     form: Literal["text", "json"],
     gateway: str,
+    mapping: Path | None = None,
     overlays: Sequence[Path],
     rules: Sequence[Path],
     canaries: Path | None,
@@ -63,6 +64,7 @@ def run(
         engine = replay_engine(
             spec,
             gateway=gateway,
+            mapping=mapping,
             rules=rules,
             canaries=canaries,
             shared_keys=shared_keys,

@@ -17,7 +17,7 @@ import numpy as np
 
 from alerts import AlertRule, Episode, Evaluator, compile_alerts
 from events.batch import EventBatch, Fault
-from exporters.config import ExporterConfig, SourceConfig
+from exporters.config import ExporterConfig, SourceConfig, gateway_name
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
 from exporters.quarantine import fault_of
@@ -68,6 +68,7 @@ def replay_engine(
     spec: Spec,
     *,
     gateway: str = "litellm",
+    mapping: Path | None = None,
     rules: Sequence[Path] = (),
     canaries: Path | None = None,
     shared_keys: Sequence[str] = (),
@@ -78,11 +79,15 @@ def replay_engine(
 
     Raises:
         UnknownGatewayError: there is no such gateway.
-        SpecError: the content rules cannot be used.
+        SpecError: the mapping or the content rules cannot be used.
         OSError: the file of canaries cannot be read.
     """
     source = SourceConfig(
-        gateway=gateway, paths=(), shared_keys=tuple(shared_keys), trust_client_address=trust_client_address
+        gateway=gateway_name(gateway, mapping),
+        mapping=mapping,
+        paths=(),
+        shared_keys=tuple(shared_keys),
+        trust_client_address=trust_client_address,
     )
     config = ExporterConfig(
         state_folder=Path(),

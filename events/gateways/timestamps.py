@@ -18,9 +18,16 @@ def parse(value: object) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            instant = datetime.fromisoformat(value)
-            seconds = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            return None
+        return iso8601(value)
     return seconds if math.isfinite(seconds) else None
+
+
+def iso8601(value: object) -> float | None:
+    """Unix seconds of ISO 8601 or RFC 3339 text, UTC if it names no zone; None if it is neither."""
+    if not isinstance(value, str) or len(value) > 64 or value.isdecimal():
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 
 from alerts import Episode
 from events.gateways.timestamps import rfc3339
-from exporters.config import ExporterConfig, SourceConfig, load_config
+from exporters.config import ExporterConfig, SourceConfig, gateway_name, load_config
 from replay.report import printable
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, Watch, namer
@@ -59,6 +59,7 @@ def config_of_logs(
     logs: Sequence[Path],
     *,
     gateway: str,
+    mapping: Path | None,
     overlays: Sequence[Path],
     rules: Sequence[Path],
     canaries: Path | None,
@@ -66,9 +67,14 @@ def config_of_logs(
     trust_client_address: bool,
     scan_content: bool,
 ) -> ExporterConfig:
-    """The configuration of an exporter that follows these files."""
+    """The configuration of an exporter that follows these files.
+
+    Raises:
+        SpecError: the mapping cannot be used.
+    """
     source = SourceConfig(
-        gateway=gateway,
+        gateway=gateway_name(gateway, mapping),
+        mapping=mapping,
         paths=tuple(glob.escape(str(log.absolute())) for log in logs),
         follow_symlinks=True,  # the person who names a file means what it leads to
         shared_keys=tuple(shared_keys),

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import Counter
 from collections.abc import Sequence
-from itertools import repeat
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
 
 from events.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
 from events.gateways import timestamps
 from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
+from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_hash
 from events.gateways.decode import Fields, prune, transposed
 from events.gateways.envelope import FeedDecoder
+from events.gateways.guardrail_words import worst
 from events.gateways.litellm.ecs_record import flat_record
 from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal
-from events.gateways.litellm.guardrails import ended_by_gateway, graver, listed, stage_of_block, verdict_of
+from events.gateways.litellm.guardrails import ended_by_gateway, listed, stage_of_block, verdict_of
 from events.gateways.litellm.numbers import instants_of, number_columns
 from events.gateways.litellm.record import (
     ALWAYS_PATHS,
@@ -32,8 +29,6 @@ from events.gateways.litellm.record import (
 )
 from events.gateways.names import account, short
 from events.gateways.openai_content import Collector, filtered, tools_called
-
-E = TypeVar("E", bound=tuple[Any, ...])
 
 PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value", "redacted-by-tocsin"))
 """What LiteLLM and the hook write where they have removed the text, or never had one."""
@@ -63,13 +58,8 @@ _FROM_ERRORS: Final = _OF_FAILURES | {"actor"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse)
-_MOST_ENTRIES: Final = 1_000
-"""Tool calls of one attempt, and results of guardrails, that are listed; further ones are counted as unread."""
 _LONGEST_WORD: Final = 64  # characters
-_SHA256: Final = 64  # characters
-_HASH: Final = re.compile(f"[0-9a-f]{{{_SHA256}}}")
 _UNTOLD: Final = ErrorInformation()
-_ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # spreads a time over 64 bits
 
 
 class LiteLLM:
@@ -110,7 +100,7 @@ class LiteLLM:
         self._operations = BoundedCache(_operation, 1_024)
         self._names = BoundedCache(short, 16_384)
         self._accounts = BoundedCache(account, 16_384)
-        self._keys = BoundedCache(_key)
+        self._keys = BoundedCache(key_hash)
         self._ranges = Ranges()
         self._classes = BoundedCache(classify, 4_096)
 
@@ -175,7 +165,7 @@ class LiteLLM:
             return
         known = self._keys
         keys = columns["key"] = [
-            key if key and len(key) == _SHA256 and key[2] != "-" else known[key] for key in callers["user_api_key_hash"]
+            key if key and len(key) == SHA256 and key[2] != "-" else known[key] for key in callers["user_api_key_hash"]
         ]
         if not want & {"event_id", "call_id"}:
             return
@@ -186,12 +176,11 @@ class LiteLLM:
                 fields["status"], keys, fields["model_id"], ids, calls, strict=True
             )
         ]
-        hashes = np.array([*map(xxh3_64_intdigest, names, repeat(seed))], np.uint64)
-        event_ids = hashes ^ (began.view(np.uint64) * _ODD)
+        event_ids = attempt_ids(names, began, seed)
         columns["event_id"] = event_ids
         if "call_id" in want:
             requests = [f"{key}\n{call or own}".encode() for key, call, own in zip(keys, calls, ids, strict=True)]
-            call_ids = np.array([*map(xxh3_64_intdigest, requests, repeat(seed))], np.uint64)
+            call_ids = hashed(requests, seed)
             nameless = [row for row, call in enumerate(calls) if not (call or ids[row])]
             call_ids[nameless] = event_ids[nameless]  # each attempt is a request of its own
             columns["call_id"] = call_ids
@@ -253,10 +242,10 @@ class LiteLLM:
             for guardrail in listed(guardrails):
                 verdict = verdict_of(guardrail, refused=refused)
                 if verdict != "none":
-                    verdicts[row] = graver(verdicts[row], verdict)
+                    verdicts[row] = worst(verdicts[row], verdict)
                     if "guardrails" in want:
                         batch.guardrails.append((row, names[guardrail.guardrail_name] or "unknown", verdict))
-        batch.guardrails = _at_most(batch.guardrails, "guardrails", batch.unread)
+        batch.guardrails = at_most(batch.guardrails, "guardrails", batch.unread)
         if "verdict" in want:
             classes = batch.objects("error_class")
             blocked = [row for row in failed if classes[row] in _BLOCKED]
@@ -289,7 +278,7 @@ class LiteLLM:
             if call is not None:
                 called.append((row, call.namespaced_tool_name or call.name))
         names = self._names
-        called = _at_most(called, "tool_calls", batch.unread)
+        called = at_most(called, "tool_calls", batch.unread)
         batch.tool_calls = [(row, label) for row, name in called if (label := names[name])]
 
     def _texts(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
@@ -321,28 +310,6 @@ def _operation(call_type: str | None) -> str:
     return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"), "other")
 
 
-def _at_most(entries: list[E], what: str, unread: Counter[str]) -> list[E]:
-    """`entries`, which begin with their row, but no more than `_MOST_ENTRIES` of a row; the others are counted."""
-    if len(entries) <= _MOST_ENTRIES:
-        return entries
-    seen: Counter[int] = Counter()
-    kept = []
-    for entry in entries:
-        seen[entry[0]] += 1
-        if seen[entry[0]] <= _MOST_ENTRIES:
-            kept.append(entry)
-    if len(kept) < len(entries):
-        unread[what] += len(entries) - len(kept)
-    return kept
-
-
 def _word(value: str | int | None) -> str:
     """What an error calls itself; a longer one is none that is known, and would only fill memory."""
     return str(value)[:_LONGEST_WORD] if value else ""
-
-
-def _key(presented: str | None) -> str | None:
-    """The hash of a presented key. LiteLLM logs those in clear that do not begin as its own do; here they end."""
-    if not presented or _HASH.fullmatch(presented):
-        return presented or None
-    return hashlib.sha256(presented.encode("utf-8", "replace")).hexdigest()

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 from events.gateways.litellm.error_class import http_status
 from events.gateways.litellm.record import ErrorInformation, Guardrail
-from spec.vocabulary import VERDICTS
 
 _INTERVENED = frozenset(("guardrail_intervened", "blocked"))
 _FAILED = frozenset(("guardrail_failed_to_respond", "failure"))
 """The first is LiteLLM's word, the second that of older versions and of guardrails that people write themselves."""
-_GRAVITY = {verdict: gravity for gravity, verdict in enumerate(VERDICTS)}
 
 
 def listed(told: list[Guardrail] | Guardrail | None) -> Sequence[Guardrail]:
@@ -23,11 +21,6 @@ def listed(told: list[Guardrail] | Guardrail | None) -> Sequence[Guardrail]:
     if told is None:
         return ()
     return told if isinstance(told, list) else (told,)
-
-
-def graver(one: str, other: str) -> str:
-    """The graver of two verdicts."""
-    return one if _GRAVITY[one] >= _GRAVITY[other] else other
 
 
 def ended_by_gateway(error: ErrorInformation | None) -> bool:

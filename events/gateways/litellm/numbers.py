@@ -12,19 +12,10 @@ import numpy as np
 
 from events import bounds
 from events.batch import Floats, Reject
+from events.gateways.columnar import LIMITS
 from events.gateways.decode import Decoded, Fields
 from events.gateways.litellm.record import Record
 
-LIMITS: Final = {
-    "duration": bounds.SECONDS,
-    "time_to_first_chunk": bounds.SECONDS,
-    "input_tokens": bounds.TOKENS,
-    "output_tokens": bounds.TOKENS,
-    "cached_tokens": bounds.TOKENS,
-    "reasoning_tokens": bounds.TOKENS,
-    "cost_usd": bounds.COST_USD,
-}
-"""The largest value of each number column; what is greater is nonsense."""
 _LOWEST_LIMIT: Final = min(LIMITS.values())
 
 _FIELDS: Final = {

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from events.batch import ALL_COLUMNS, EventBatch
 from events.gateways import LiteLLM
+from events.gateways.columnar import MOST_ENTRIES
 from events.gateways.fitting import MISFITS
-from events.gateways.litellm.adapter import _MOST_ENTRIES
 from tests.events.gateways.samples import record, rows
 
 ADAPTER = LiteLLM(ALL_COLUMNS, True)
@@ -185,11 +185,11 @@ def test_what_exceeds_the_cap_is_counted_as_unread() -> None:
 
 
 def test_tool_calls_and_guardrails_have_a_cap_and_are_counted_beyond_it() -> None:
-    calls = [{"function": {"name": "shell", "arguments": "{}"}}] * (_MOST_ENTRIES + 3)
-    passed = [{"guardrail_name": "g", "guardrail_status": "success"}] * (_MOST_ENTRIES + 5)
+    calls = [{"function": {"name": "shell", "arguments": "{}"}}] * (MOST_ENTRIES + 3)
+    passed = [{"guardrail_name": "g", "guardrail_status": "success"}] * (MOST_ENTRIES + 5)
     blocked = [{"guardrail_name": "g", "guardrail_status": "guardrail_intervened"}]
     made = record(response={"choices": [{"message": {"tool_calls": calls}}]}, guardrail_information=passed + blocked)
     batch = ADAPTER.decode(json.dumps(made).encode(), source="test")
-    assert (len(batch.tool_calls), len(batch.guardrails)) == (_MOST_ENTRIES, _MOST_ENTRIES)
+    assert (len(batch.tool_calls), len(batch.guardrails)) == (MOST_ENTRIES, MOST_ENTRIES)
     assert batch.unread == {"tool_calls": 3, "guardrails": 6}
     assert rows(batch)[0]["verdict"] == "block"

@@ -147,6 +147,7 @@ def watch_of(log: Path) -> Watch:
     config = config_of_logs(
         [log],
         gateway="litellm",
+        mapping=None,
         overlays=[],
         rules=[],
         canaries=None,
