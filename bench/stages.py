@@ -29,8 +29,8 @@ from bench.work import NOW, engine
 from events.batch import EventBatch
 from events.gateways.litellm import adapter as columns
 from exporters.engine import Engine
-from exporters.process import settle
 from exporters.sources import Chunk
+from runtime.process import settle
 from spec import load_spec
 
 LOGS: Final = {

@@ -12,9 +12,9 @@ from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
 from exporters.exporter import BUDGET, TOGETHER
 from exporters.expose import Exposition
-from exporters.process import settle
 from exporters.signals.state import HORIZON, SignalState
 from exporters.sources.file import FileTail
+from runtime.process import settle
 from spec import Spec, load_spec
 
 NOW = 1_800_000_000.0

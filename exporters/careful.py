@@ -13,7 +13,7 @@ from events.batch import Fault
 from exporters.engine import MOST_APART, CountingError, Engine
 from exporters.quarantine import fault_of
 from exporters.sources.chunk import Chunk
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 
 Told = Callable[[Sequence[Fault]], None]
 

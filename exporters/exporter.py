@@ -2,7 +2,7 @@
 
 Reading and scraping exclude each other, so what a scrape commits is one moment: the counters, and the positions up to
 which they have counted. See docs/adr/0001. Reading gives way after each slice of time (`exporters.pace`), once
-everything that a source gave out is counted; and whoever waits longest is next (`exporters.fair`).
+everything that a source gave out is counted; and whoever waits longest is next (`runtime.fair_lock`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ import numpy as np
 from events.batch import Fault
 from exporters.careful import Careful
 from exporters.engine import CountingError, Engine
-from exporters.fair import FairLock
 from exporters.feeds import Feeds
 from exporters.pace import Pace
-from exporters.process import trim
 from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
 from exporters.samples import Table
 from exporters.signals.saved import check, parts
@@ -31,7 +29,9 @@ from exporters.signals.state import SignalState
 from exporters.sources import Chunk, Source
 from exporters.sources.http import position_of
 from exporters.sources.identity import load_positions
-from exporters.state import StateError, StateFolder
+from runtime.fair_lock import FairLock
+from runtime.process import trim
+from runtime.state_file import StateError, StateFolder
 from spec.version import VERSION
 
 BUDGET: Final = 16 * 1024 * 1024

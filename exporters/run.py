@@ -15,7 +15,6 @@ from exporters.config import ExporterConfig, SourceConfig, load_config, read_can
 from exporters.detect import Detector, Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore
-from exporters.process import prepare, settle
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
@@ -25,8 +24,9 @@ from exporters.sources.health import HookHealth
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.spool import Spool, folder_of
-from exporters.state import StateFolder
 from runtime.errors import ConfigError
+from runtime.process import prepare, settle
+from runtime.state_file import StateFolder
 from spec import Spec, load_spec
 
 log = logging.getLogger("tocsin")

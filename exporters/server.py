@@ -1,8 +1,8 @@
 """The HTTP side: /metrics, /-/healthy and /-/ready.
 
 It answers any client that reaches it, so it is small: requests have a time and size limit, no more than a few run at a
-time, and nothing that a client sends is logged or echoed (`exporters.web`). Scrapes that wait at the same time share
-one answer, so a flood of them costs no more than one after the other.
+time, and nothing that a client sends is logged or echoed (`runtime.bounded_http`). Scrapes that wait at the same time
+share one answer, so a flood of them costs no more than one after the other.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Final
 from exporters.exporter import ClosedError, Exporter
 from exporters.expose import OPENMETRICS, TEXT, Exposition
 from exporters.liveness import Liveness
-from exporters.process import process_tables
-from exporters.web import BoundedHandler, BoundedServer
+from exporters.process_metrics import process_tables
+from runtime.bounded_http import BoundedHandler, BoundedServer
 
 log = logging.getLogger("tocsin")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporters.config import load_config
 from exporters.pseudonyms import Pseudonyms, key_file, note_lookup
-from exporters.state import StateError, decode
+from runtime.state_file import StateError, decode
 
 
 def who(config: Path, pseudonym: str) -> list[str]:

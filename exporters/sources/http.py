@@ -4,8 +4,8 @@ What it does before the answer is little: the token, the length, one pass over t
 whoever posts at the same time. LiteLLM throws away what it logs while a post is under way, so each millisecond here is
 lost records there. Counting comes later, from the spool.
 
-The head of a request is read before anything is known of the sender (`exporters.web`); its body only after its token
-was found right, and under a limit for one and for all together.
+The head of a request is read before anything is known of the sender (`runtime.bounded_http`); its body only after its
+token was found right, and under a limit for one and for all together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from exporters.sources.readers import buffer_of
 from exporters.sources.records import BodyError, lines_of, unpack
 from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
 from exporters.sources.status import Status
-from exporters.web import BoundedHandler, BoundedServer
+from runtime.bounded_http import BoundedHandler, BoundedServer
 from runtime.errors import ConfigError
 
 log = logging.getLogger("tocsin")

@@ -12,7 +12,7 @@ from events.batch import Detection
 from events.gateways import gateway
 from exporters.engine import Engine
 from exporters.signals.state import SignalState
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 from spec import load_spec
 from spec.duration import Duration
 from tests.support.engines import SPEC, decoded, feed, make_engine, settled, shown

@@ -19,7 +19,7 @@ from exporters.run import positions_of
 from exporters.samples import Table
 from exporters.server import MetricsServer
 from exporters.sources.file import FileTail
-from exporters.state import StateError, StateFolder
+from runtime.state_file import StateError, StateFolder
 from spec.catalogue import catalogue
 from tests.support.engines import SPEC, make_engine, shown
 from tests.support.litellm_lines import line, record

@@ -12,7 +12,7 @@ from exporters.exporter import Exporter, restore
 from exporters.run import positions_of
 from exporters.signals import sequence_gaps
 from exporters.sources.file import FileTail
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 from tests.support.engines import make_engine, shown
 from tests.support.litellm_lines import line, record
 

@@ -10,7 +10,7 @@ import pytest
 
 from exporters.exporter import Exporter
 from exporters.sources.file import FileTail
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import line, record
 from tests.support.waiting import PAUSE, wait_for

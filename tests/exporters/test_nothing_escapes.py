@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from events.gateways import LiteLLM
 from exporters.exporter import Exporter
 from exporters.sources.file import FileTail
-from exporters.state import StateFolder, decode
+from runtime.state_file import StateFolder, decode
 from spec.vocabulary import READING_STEPS, REJECTIONS
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import record

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.expose import Exposition
-from exporters.process import process_tables
+from exporters.process_metrics import process_tables
 
 ABOUT = {  # how far two looks, one after the other, may be apart
     "process_cpu_seconds_total": 1.0,

@@ -10,7 +10,6 @@ import yaml
 import tocsin
 from exporters.exporter import Exporter, restore
 from exporters.pseudonyms import Pseudonyms, key_file, load_key
-from exporters.state import StateFolder
 from runtime.errors import ConfigError
 from tests.support.engines import feed, make_engine, shown
 from tests.support.litellm_lines import line, record

@@ -25,9 +25,9 @@ from exporters.sources.health import HookHealth
 from exporters.sources.http import HttpSource
 from exporters.sources.records import lines_of
 from exporters.sources.spool import Spool
-from exporters.state import StateFolder
 from replay.report import as_text
 from replay.run import replay
+from runtime.state_file import StateFolder
 from spec.vocabulary import READING_STEPS
 from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import line, record

@@ -22,7 +22,7 @@ from exporters.exporter import Exporter, restore
 from exporters.signals.saved import check
 from exporters.sources.file import FileTail
 from exporters.sources.spool import Spool
-from exporters.state import _MAGIC, VERSION, StateError, StateFolder, decode, encode
+from runtime.state_file import _MAGIC, VERSION, StateError, StateFolder, decode, encode
 from tests.support.engines import feed, make_engine
 from tests.support.litellm_lines import line, record
 
@@ -285,7 +285,7 @@ def test_folders_and_files_are_private_whatever_the_umask(tmp_path: Path) -> Non
 # ------------------------------------------------------------------------------------------------------ two exporters
 HOLD = """
 import pathlib, sys
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 StateFolder(pathlib.Path(sys.argv[1]))
 print("held", flush=True)
 input()

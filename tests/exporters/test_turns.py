@@ -25,7 +25,7 @@ from exporters.run import export
 from exporters.server import MetricsServer
 from exporters.sources import Chunk
 from exporters.sources.file import FileTail
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import line, record
 

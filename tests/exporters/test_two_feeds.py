@@ -18,7 +18,7 @@ from exporters.signals.dedup import Dedup
 from exporters.signals.state import HORIZON
 from exporters.sources import Source
 from exporters.sources.http import HttpSource
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 from spec.errors import SpecError
 from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import line, record

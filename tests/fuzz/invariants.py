@@ -13,7 +13,7 @@ from events import bounds
 from events.batch import NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
 from exporters.engine import Engine
 from exporters.expose import Exposition
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, REJECTIONS, VERDICTS
 from tests.support.engines import make_engine
 

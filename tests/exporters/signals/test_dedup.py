@@ -7,7 +7,7 @@ import pytest
 
 from exporters.signals import dedup as module
 from exporters.signals.dedup import FARTHEST, Dedup
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 from tests.support.engines import decoded, feed, make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
 

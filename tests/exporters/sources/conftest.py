@@ -10,7 +10,7 @@ import pytest
 
 from exporters.sources.chunk import Chunk
 from exporters.sources.file import FileTail, Position, load_positions
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 
 GRACE = 30.0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from exporters.sources.file import FileTail, load_positions
-from exporters.state import StateFolder
+from runtime.state_file import StateFolder
 from tests.support.waiting import PATIENCE
 
 LINES = 24_000

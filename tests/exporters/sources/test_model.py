@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporters.sources.file import FileTail, Position, load_positions
 from exporters.sources.identity import COVERED
-from exporters.state import decode, encode
+from runtime.state_file import decode, encode
 
 LOGS = ("a.log", "b.log")
 GRACE = 30.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Hashable, Sequence
 
-from exporters.head import MOST_HEADERS, HeadTooLargeError, NoRequestError, read_head
+from runtime.http_head import MOST_HEADERS, HeadTooLargeError, NoRequestError, read_head
 from tests.fuzz.engine import Target
 
 _MOST = 8_192

@@ -15,7 +15,7 @@ import numpy as np
 from exporters.exporter import restore
 from exporters.run import positions_of
 from exporters.sources.http import position_of
-from exporters.state import StateError, StateFolder, decode, encode
+from runtime.state_file import StateError, StateFolder, decode, encode
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, engine_holds
 from tests.fuzz.mutate import SCALARS, bytes_changed

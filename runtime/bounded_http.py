@@ -5,7 +5,7 @@ client to stop sending. Each kind has a table with room for so many and a deadli
 gives way. So clients that drip, that take no answer or that hang around cost a place in a table, never a thread, and
 whoever sends a whole head at once is served beside any number of them. A request gets a thread once its head is whole;
 it keeps it while its body comes, under one deadline. One request a connection: none stays open after its answer. A head
-has 32 KiB at most (`exporters.head`), and nothing that a client sends is echoed or logged.
+has 32 KiB at most (`runtime.http_head`), and nothing that a client sends is echoed or logged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from exporters.head import Head, HeadTooLargeError, NoRequestError, read_head
+from runtime.http_head import Head, HeadTooLargeError, NoRequestError, read_head
 
 log = logging.getLogger("tocsin")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.head import MOST_HEADERS, HeadTooLargeError, NoRequestError, read_head
+from runtime.http_head import MOST_HEADERS, HeadTooLargeError, NoRequestError, read_head
 
 TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=12)
 TARGET = st.text(string.ascii_letters + string.digits + "/?=&%.:", max_size=30).map(lambda text: "/" + text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporters.state import StateError, StateFolder, decode, encode
+from runtime.state_file import StateError, StateFolder, decode, encode
 
 
 def test_plain_data_and_arrays_come_back() -> None:
@@ -98,7 +98,7 @@ def test_a_failed_write_leaves_the_last_state_whole(tmp_path: Path) -> None:
 
 def test_kill_9_while_saving_always_leaves_a_whole_state(tmp_path: Path) -> None:
     code = (
-        "import sys, numpy\nfrom pathlib import Path\nfrom exporters.state import StateFolder\n"
+        "import sys, numpy\nfrom pathlib import Path\nfrom runtime.state_file import StateFolder\n"
         "folder = StateFolder(Path(sys.argv[1]))\nfound = folder.load()\nassert not found.damaged\n"
         "n = found.data['n'] if found.data else 0\n"
         "while True:\n    n += 1\n    folder.save({'n': n, 'bulk': numpy.full(200_000, n)})\n    print(n, flush=True)\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from exporters.fair import FairLock
+from runtime.fair_lock import FairLock
 
 
 def test_whoever_waits_gets_it_before_a_holder_that_takes_it_again_at_once() -> None:

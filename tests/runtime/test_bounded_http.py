@@ -12,9 +12,9 @@ from http import HTTPStatus
 
 import pytest
 
-from exporters import web
 from exporters.server import _Handler
-from exporters.web import HEAD_BYTES, BoundedHandler, BoundedServer
+from runtime import bounded_http
+from runtime.bounded_http import HEAD_BYTES, BoundedHandler, BoundedServer
 
 SIZE = 8_000_000  # bytes: more than the kernel holds for a client that takes nothing
 HEADS = 8  # room in the test server's table
@@ -104,7 +104,7 @@ def test_metrics_are_served_under_the_same_deadline() -> None:
 
 
 def test_answers_that_nobody_takes_keep_no_thread(server: BoundedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "ANSWER_BYTES", 3 * SIZE)
+    monkeypatch.setattr(bounded_http, "ANSWER_BYTES", 3 * SIZE)
     monkeypatch.setattr(Handler, "patience", 60.0)
     monkeypatch.setattr(Handler, "serve", lambda self: self.answer(HTTPStatus.OK, b"x" * SIZE))
     deaf = [socket.create_connection(server.address) for _ in range(6)]  # three times as many as there are threads
@@ -144,7 +144,7 @@ def test_refused_clients_that_stay_keep_no_thread(server: BoundedServer) -> None
 
 def test_the_oldest_incomplete_head_gives_way(server: BoundedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Handler, "patience", 60.0)  # so that none of them is dropped for its own deadline
-    monkeypatch.setattr(web, "HEAD_SECONDS", 60.0)
+    monkeypatch.setattr(bounded_http, "HEAD_SECONDS", 60.0)
     dripping = []
     try:
         for count in range(1, HEADS + 4):
@@ -166,7 +166,7 @@ def test_whole_heads_are_served_beside_hundreds_that_drip(
     server: BoundedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Handler, "patience", 60.0)
-    monkeypatch.setattr(web, "HEAD_SECONDS", 60.0)
+    monkeypatch.setattr(bounded_http, "HEAD_SECONDS", 60.0)
     dripping = [socket.create_connection(server.address, timeout=60) for _ in range(300)]
     try:
         for _ in range(5):
@@ -184,7 +184,7 @@ def test_whole_heads_are_served_beside_hundreds_that_drip(
 
 
 def test_requests_beyond_what_may_wait_are_refused(server: BoundedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "WAITING", 3)
+    monkeypatch.setattr(bounded_http, "WAITING", 3)
     Handler.go.clear()
     clients = []
     for count in range(1, 7):
