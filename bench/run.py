@@ -35,6 +35,7 @@ from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup
 from exporters.sources import Chunk
+from runtime.process import settle
 from spec import load_spec
 from spec.model import Family
 

@@ -11,6 +11,7 @@ import tocsin
 from exporters.exporter import Exporter, restore
 from exporters.pseudonyms import Pseudonyms, key_file, load_key
 from runtime.errors import ConfigError
+from runtime.state_file import StateFolder
 from tests.support.engines import feed, make_engine, shown
 from tests.support.litellm_lines import line, record
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -15,6 +14,7 @@ import pytest
 from exporters.server import _Handler
 from runtime import bounded_http
 from runtime.bounded_http import HEAD_BYTES, BoundedHandler, BoundedServer
+from tests.support.waiting import PATIENCE, wait_for
 
 SIZE = 8_000_000  # bytes: more than the kernel holds for a client that takes nothing
 HEADS = 8  # room in the test server's table
@@ -22,12 +22,12 @@ GET = b"GET / HTTP/1.1\r\n\r\n"
 
 
 class Handler(BoundedHandler):
-    patience = 0.6
+    patience = 600.0  # only a test about slow clients makes it short
     refusals: list[str]
     go = threading.Event()  # set: requests are answered
 
     def serve(self) -> None:
-        assert self.go.wait(60)
+        assert self.go.wait(PATIENCE)
         self.answer(HTTPStatus.OK, b"x" * 10)
 
     @classmethod
@@ -40,7 +40,8 @@ class Handler(BoundedHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[BoundedServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BoundedServer]:
+    monkeypatch.setattr(bounded_http, "HEAD_SECONDS", 600.0)
     Handler.refusals = []
     Handler.go.set()
     server = BoundedServer(("127.0.0.1", 0), Handler, at_once=2, heads=HEADS)
@@ -51,11 +52,8 @@ def server() -> Iterator[BoundedServer]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for progress; a minute is for dead ones."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    """Wait for progress."""
+    wait_for(condition, "the server to have met everybody")
 
 
 def met(server: BoundedServer, count: int) -> bool:
@@ -63,8 +61,12 @@ def met(server: BoundedServer, count: int) -> bool:
     return len(server._heads) + server._active + len(server._waiting) + len(Handler.refusals) == count
 
 
+def _under_way(server: BoundedServer, count: int) -> bool:
+    return server._active + len(server._waiting) == count
+
+
 def talk(server: BoundedServer, data: bytes) -> bytes:
-    with socket.create_connection(server.address, timeout=60) as client:
+    with socket.create_connection(server.address, timeout=PATIENCE) as client:
         client.sendall(data)
         return rest(client)
 
@@ -76,8 +78,11 @@ def rest(client: socket.socket) -> bytes:
     return answer
 
 
-def test_a_head_that_drips_in_is_cut_off_at_the_deadline_of_the_whole(server: BoundedServer) -> None:
-    with socket.create_connection(server.address, timeout=60) as client:
+def test_a_head_that_drips_in_is_cut_off_at_the_deadline_of_the_whole(
+    server: BoundedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "patience", 0.3)
+    with socket.create_connection(server.address, timeout=PATIENCE) as client:
         over = threading.Event()
 
         def drip() -> None:
@@ -119,12 +124,13 @@ def test_answers_that_nobody_takes_keep_no_thread(server: BoundedServer, monkeyp
 
 
 def test_an_answer_that_nobody_takes_is_given_up(server: BoundedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Handler, "patience", 0.1)
     monkeypatch.setattr(Handler, "serve", lambda self: self.answer(HTTPStatus.OK, b"x" * SIZE))
-    with socket.create_connection(server.address, timeout=60) as client:
+    with socket.create_connection(server.address, timeout=PATIENCE) as client:
         client.sendall(GET)
         until(lambda: bool(server._answers))
-        until(lambda: not server._answers)
+        next(iter(server._answers.values())).deadline = 0.0  # its patience is over
+        with socket.create_connection(server.address):  # the loop looks at deadlines when something happens
+            until(lambda: not server._answers)
         with contextlib.suppress(ConnectionError):
             assert len(rest(client)) < SIZE
 
@@ -148,7 +154,7 @@ def test_the_oldest_incomplete_head_gives_way(server: BoundedServer, monkeypatch
     dripping = []
     try:
         for count in range(1, HEADS + 4):
-            client = socket.create_connection(server.address, timeout=60)
+            client = socket.create_connection(server.address, timeout=PATIENCE)
             client.sendall(b"GET / HT")
             dripping.append(client)
             until(partial(met, server, count))
@@ -167,7 +173,7 @@ def test_whole_heads_are_served_beside_hundreds_that_drip(
 ) -> None:
     monkeypatch.setattr(Handler, "patience", 60.0)
     monkeypatch.setattr(bounded_http, "HEAD_SECONDS", 60.0)
-    dripping = [socket.create_connection(server.address, timeout=60) for _ in range(300)]
+    dripping = [socket.create_connection(server.address, timeout=PATIENCE) for _ in range(300)]
     try:
         for _ in range(5):
             for client in dripping:
@@ -185,13 +191,14 @@ def test_whole_heads_are_served_beside_hundreds_that_drip(
 
 def test_requests_beyond_what_may_wait_are_refused(server: BoundedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_http, "WAITING", 3)
+    monkeypatch.setattr(Handler, "patience", 600.0)  # nobody is too slow, whatever the machine
     Handler.go.clear()
     clients = []
     for count in range(1, 7):
-        clients.append(socket.create_connection(server.address, timeout=60))
+        clients.append(socket.create_connection(server.address, timeout=PATIENCE))
         clients[-1].sendall(GET)
         until(partial(met, server, count))
-    assert Handler.refusals == ["busy"]
+    until(lambda: Handler.refusals == ["busy"])
     Handler.go.set()
     answers = [rest(client)[:12] for client in clients]
     assert answers == [b"HTTP/1.1 200"] * 5 + [b"HTTP/1.1 503"]
@@ -215,7 +222,7 @@ def test_without_room_for_a_descriptor_the_oldest_gives_way(
                 raise OSError(24, "Too many open files")
             return self.listener.accept()
 
-    dripping = [socket.create_connection(server.address, timeout=60) for _ in range(2)]
+    dripping = [socket.create_connection(server.address, timeout=PATIENCE) for _ in range(2)]
     for client in dripping:
         client.sendall(b"G")
     until(lambda: len(server._heads) == 2)
@@ -274,14 +281,18 @@ def test_another_method_is_refused(server: BoundedServer) -> None:
     assert talk(server, b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").startswith(b"HTTP/1.1 405 ")
 
 
-def test_no_more_threads_than_places_and_everybody_is_served_in_the_end(server: BoundedServer) -> None:
+def test_no_more_threads_than_places_and_everybody_is_served_in_the_end(
+    server: BoundedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "patience", 600.0)  # nobody is too slow, whatever the machine
     Handler.go.clear()
     before = threading.active_count()
-    clients = [socket.create_connection(server.address, timeout=60) for _ in range(20)]
+    clients: list[socket.socket] = []
     try:
-        for client in clients:
-            client.sendall(GET)
-        until(lambda: server._active + len(server._waiting) == 20)
+        for count in range(1, 21):  # one after the other: the table has room for fewer that say nothing
+            clients.append(socket.create_connection(server.address, timeout=PATIENCE))
+            clients[-1].sendall(GET)
+            until(partial(_under_way, server, count))
         assert threading.active_count() - before <= 2
         Handler.go.set()
         assert [rest(client)[:12] for client in clients] == [b"HTTP/1.1 200"] * 20
