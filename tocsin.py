@@ -108,7 +108,7 @@ def _who(options: argparse.Namespace) -> int:
         print("\n".join(found))
     else:
         print(
-            "tocsin: no account in memory has this pseudonym; it was forgotten, or is another exporter's",
+            "tocsin: nobody in memory has this pseudonym; it was forgotten, or is another exporter's",
             file=sys.stderr,
         )
     return int(not found)
@@ -299,10 +299,10 @@ def _add_export(commands: _Commands) -> None:
 def _add_who(commands: _Commands) -> None:
     parser = commands.add_parser(
         "who",
-        help="find the account behind a pseudonym",
+        help="find the account or end user behind a pseudonym",
         description="Looks up a pseudonym in the state of an exporter. Each look-up is logged in lookups.jsonl there.",
     )
-    parser.add_argument("pseudonym", help="the label `actor`, such as a-3f09c1b2aa41")
+    parser.add_argument("pseudonym", help="a label such as `actor`: a-3f09c1b2aa41")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=_who)

@@ -18,6 +18,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from spec.vocabulary import IDENTITIES
+
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.uint64]
 Column = Sequence[Any] | Floats | Ids
@@ -51,14 +53,9 @@ OBJECT_COLUMNS = (
     "error_class",  # str: spec.vocabulary.ERROR_CLASSES
     "verdict",  # str: spec.vocabulary.VERDICTS
     "settled",  # bool: no other attempt of the same request can follow (success, or refused before a provider)
-    "actor",  # str | None: authenticated user, else known key; None for refused credentials and shared keys
-    "key",  # str | None: hash of the presented key, known or not
-    "source_range",  # str | None: /24 or /48 of the client's address
+    *IDENTITIES,  # str | None; what each is, the spec's field of that name says
 )
 """Columns of Python objects, one per attempt."""
-
-IDENTITY_COLUMNS = ("actor", "key", "source_range")
-"""Columns of who sent an attempt: any number of values."""
 
 SIDE_TABLES = ("tool_calls", "guardrails")
 """Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""

@@ -1,4 +1,4 @@
-"""Whose account is it: from a pseudonym in a page back to the account."""
+"""Who is it: from a pseudonym in a page back to the account, session or end user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from runtime.state_file import StateError, decode
 
 
 def who(config: Path, pseudonym: str) -> list[str]:
-    """The accounts that an exporter shows under this pseudonym, among those it remembers; the look-up is written down.
+    """Who an exporter shows under this pseudonym, among those it remembers; the look-up is written down.
+
+    What clients choose is scoped by the key that they used: ``name@key:hash``.
 
     Raises:
         SpecError: the configuration cannot be used.
@@ -23,14 +25,15 @@ def who(config: Path, pseudonym: str) -> list[str]:
     pseudonyms = Pseudonyms(key_file(folder).read_bytes())
     path = folder / "state"
     try:
-        actors = [*_actors(decode(path.read_bytes()))]
+        remembered = [*_names(decode(path.read_bytes()))]
     except (ValueError, LookupError, TypeError) as error:
         raise StateError(f"{path} is damaged ({error}); the exporter repairs it at its next start") from error
-    found = pseudonyms.find(pseudonym, actors)
+    found = pseudonyms.find(pseudonym, remembered)
     note_lookup(folder, pseudonym, len(found))
     return found
 
 
-def _actors(data: dict[str, Any]) -> Iterator[str]:
-    entities = data["state"]["signals"]["entities"]
-    yield from (name for name in entities.get("actor", {"names": ()})["names"] if name is not None)
+def _names(data: dict[str, Any]) -> Iterator[str]:
+    """The groups of every identity, each name once."""
+    entities = data["state"]["signals"]["entities"].values()
+    yield from dict.fromkeys(name for entity in entities for name in entity["names"] if name is not None)

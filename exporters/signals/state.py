@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.calendar import OffHours
-from events.batch import IDENTITY_COLUMNS, Detection, EventBatch
 from events.batch import SIDE_TABLES as BATCH_TABLES
+from events.batch import Detection, EventBatch
 from exporters.samples import Table
 from exporters.signals.dedup import Dedup
 from exporters.signals.families import EVENTS, Families, table_of
@@ -28,6 +28,7 @@ from exporters.signals.sequence_gaps import SequenceGaps
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
 from spec.model import Spec
 from spec.vocabulary import (
+    IDENTITIES,
     MATCHES_SKIPPED,
     MEASURES,
     READING_STEPS,
@@ -135,7 +136,7 @@ class SignalState:
             | ({"call_id", "settled"} if self._counts_requests else set())
             | dims
             | (measures - set(_BATCH_MEASURES))
-            | (self.signals.identities & set(IDENTITY_COLUMNS))
+            | (self.signals.identities & set(IDENTITIES))
             | {name for name in BATCH_TABLES if name in self._side_tables}
         )
 
@@ -208,7 +209,7 @@ class SignalState:
             final = np.array(succeeded) | np.array(batch.objects("settled"))
             self._count_requests(self.requests.settle(batch.ids("call_id"), final, cells, times))
         labels = table.labels
-        columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITY_COLUMNS)}
+        columns = {name: batch.objects(name) for name in self.signals.identities & set(IDENTITIES)}
         extra = {name: self._companion(name, batch, table.dims, cells, labels) for name in columns}
         answered = succeeded
         if "verdict" in table.dims:  # a provider's filter stops answers of attempts that succeed
@@ -269,9 +270,7 @@ class SignalState:
         cells = self.families.add_side(table, words, proven)
         labels = self.families.tables[table].labels
         columns = {
-            name: [attempts.columns[name][row] for row in owners]
-            for name in IDENTITY_COLUMNS
-            if name in attempts.columns
+            name: [attempts.columns[name][row] for row in owners] for name in IDENTITIES if name in attempts.columns
         }
         extra = {name: lambda i, of=of: of(owners[i]) for name, of in attempts.extra.items()}
         answered = [attempts.answered[row] for row in owners]
