@@ -28,4 +28,9 @@ def account(user: str | None) -> str | None:
     return f"user:{name}" if name and _LIKE_KEYS.match(name) else name
 
 
+def of_key(name: str | None, key: str | None) -> str | None:
+    """What a client chose, within the key that it used: two keys never meet under one name. None without a key."""
+    return f"{name or ''}@key:{key}" if key else None
+
+
 _LIKE_KEYS = re.compile("(?:user:)*key:")

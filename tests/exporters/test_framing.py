@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from events.gateways.names import LONGEST, account, short
 from exporters.pseudonyms import Pseudonyms
-from tests.support.engines import feed, make_engine, shown
+from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import blocked, line, record, refused
 
 NOW = 1_795_000_000.0
@@ -40,12 +41,23 @@ def forged(kind: str, made: dict[str, Any]) -> dict[str, Any]:
     return made | FORGED[kind]
 
 
-def accounts(*made: dict[str, Any], **options: Any) -> set[str]:
-    """Whose groups the engine has after these records."""
-    engine = make_engine(content=True, **options)
+def groups(by: str, *made: dict[str, Any], **options: Any) -> set[str]:
+    """The groups of an identity that the engine has after these records."""
+    signal = msgspec.structs.replace(SPEC.signals["requests_by_actor"], by=by)
+    spec = msgspec.structs.replace(SPEC, signals={**SPEC.signals, "requests_by_it": signal})
+    engine = make_engine(spec, content=True, **options)
     feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     engine.state.show(NOW)
-    return set(engine.state.signals.entities["actor"].groups.rows)
+    return set(engine.state.signals.entities[by].groups.rows)
+
+
+def accounts(*made: dict[str, Any], **options: Any) -> set[str]:
+    """Whose groups the engine has after these records."""
+    return groups("actor", *made, **options)
+
+
+def key_of(made: dict[str, Any]) -> str:
+    return str(made["metadata"]["user_api_key_hash"])
 
 
 @pytest.mark.parametrize("kind", FORGED)
@@ -118,3 +130,48 @@ def test_pseudonyms_of_one_user_id_are_one_in_all_tenants_and_two_with_two_keys(
     assert other("alice") != name_of("alice")
     assert not other.find(name_of("alice"), ["alice"])  # without the key a guess says nothing
     assert name_of.find(name_of("alice"), ["bob", "alice"]) == ["alice"]
+
+
+# ------------------------------------------------------------------------------------------------ what clients choose
+GENERATED = ("0123456789abcdef" * 2, "0a1b2c3d-4e5f-6789-abcd-ef0123456789")
+
+
+def with_session(made: dict[str, Any], trace: object, stated: object = None) -> dict[str, Any]:
+    made["metadata"]["requester_metadata"] = {"session_id": stated}
+    return made | {"trace_id": trace}
+
+
+@pytest.mark.parametrize("by", [name for name, field in SPEC.fields.items() if field.client_chosen])
+@pytest.mark.parametrize("kind", FORGED)
+def test_what_a_client_chooses_is_in_no_other_keys_group(kind: str, by: str) -> None:
+    mine, yours = record(NOW, "a", user="eve", key="mine"), record(NOW, "b", user="alice", key="yours")
+    keys = {key_of(mine), key_of(yours)}
+    found = groups(by, forged(kind, mine), forged(kind, yours), shared_keys=keys)
+    assert {name.rpartition("@key:")[2] for name in found} <= keys
+    assert len(found) in (0, 2)
+    assert groups("actor", forged(kind, mine), forged(kind, yours)) == {"eve", "alice"}
+
+
+@pytest.mark.parametrize("by", [name for name, field in SPEC.fields.items() if field.client_chosen])
+@pytest.mark.parametrize("kind", FORGED)
+def test_refused_credentials_make_no_group_of_what_they_choose(kind: str, by: str) -> None:
+    made = forged(kind, refused(NOW, "a", key="guessed"))
+    assert groups(by, made, shared_keys=[key_of(made)]) == set()
+
+
+def test_a_session_is_the_one_that_the_client_named() -> None:
+    made = record(NOW, "a")
+    assert groups("session", with_session(made, "chat-7")) == {f"chat-7@key:{key_of(made)}"}
+    assert groups("session", with_session(made, GENERATED[1], GENERATED[1])) == {f"{GENERATED[1]}@key:{key_of(made)}"}
+
+
+@pytest.mark.parametrize("trace", [*GENERATED, "", None, 7, ["chat-7"], {"id": "chat-7"}])
+def test_an_id_that_nobody_chose_is_no_session(trace: object) -> None:
+    assert groups("session", with_session(record(NOW, "a"), trace, "chat-7")) == set()
+
+
+def test_a_long_session_is_shortened_and_stays_itself() -> None:
+    made = [with_session(record(NOW, call), "s" * 5_000 + call) for call in "ab"]
+    found = groups("session", *made)
+    assert len(found) == 2
+    assert max(map(len, found)) < LONGEST + 80

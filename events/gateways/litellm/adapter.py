@@ -26,8 +26,9 @@ from events.gateways.litellm.record import (
     ErrorInformation,
     Metadata,
     Record,
+    session_of,
 )
-from events.gateways.names import account, short
+from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
 
 PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value", "redacted-by-tocsin"))
@@ -54,7 +55,7 @@ _OPERATIONS: Final = {
     "transcription": "audio",
 }
 _OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
-_FROM_ERRORS: Final = _OF_FAILURES | {"actor"}
+_FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse)
@@ -139,6 +140,8 @@ class LiteLLM:
             self._verdicts(batch, fields, failed)
         if "actor" in want:
             self._actors(batch, callers)
+        if "session" in want:
+            self._sessions(batch, fields, callers)
         if "tool_calls" in want:
             self._tool_calls(batch, fields, callers)
         if self._content:
@@ -270,6 +273,21 @@ class LiteLLM:
                 if key in shared or alias in shared:
                     actors[row] = None
         batch.columns["actor"] = actors
+
+    def _sessions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+        """The conversation that the client named. A refused credential has none, or anybody could make any number."""
+        batch.columns["session"] = [
+            of_key(session, self._keys[key])
+            if error != "auth" and (session := session_of(trace, metadata and metadata.session_id))
+            else None
+            for trace, metadata, key, error in zip(
+                fields["trace_id"],
+                callers["requester_metadata"],
+                callers["user_api_key_hash"],
+                batch.objects("error_class"),
+                strict=True,
+            )
+        ]
 
     def _tool_calls(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         """The tools that the model called, and those that were called through the gateway."""

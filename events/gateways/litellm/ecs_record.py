@@ -7,7 +7,6 @@ nobody else should read.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from typing import Any
 
@@ -18,12 +17,10 @@ from events.gateways.address import address_of
 from events.gateways.lenient import parse
 from events.gateways.litellm.error_class import http_status
 from events.gateways.litellm.guardrails import ended_by_gateway, listed, verdict_of
-from events.gateways.litellm.record import Guardrail, Record
+from events.gateways.litellm.record import Guardrail, Record, session_of
 from events.gateways.names import short
 
 SCHEMA_VERSION = 1
-
-_GENERATED_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def flat_record(batch: EventBatch, raw: bytes) -> dict[str, object]:
@@ -171,10 +168,8 @@ def _content(batch: EventBatch) -> dict[str, object]:
 
 
 def _session(plain: dict[str, Any]) -> str | None:
-    """The conversation, if the client named one: else LiteLLM generates an id, which groups nothing."""
-    trace = _text(plain, "trace_id")
-    stated = _text(_object(_object(plain, "metadata"), "requester_metadata"), "session_id")
-    return trace if trace and (trace == stated or not _GENERATED_ID.fullmatch(trace)) else None
+    metadata = _object(plain, "metadata")
+    return session_of(plain.get("trace_id"), _object(metadata, "requester_metadata").get("session_id"))
 
 
 def _number(batch: EventBatch, column: str) -> float | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import msgspec
 
+from events.gateways.names import short
 from events.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
 
 
@@ -36,6 +38,12 @@ class McpToolCall(msgspec.Struct, gc=False):
     arguments: Any = None
 
 
+class RequesterMetadata(msgspec.Struct, gc=False):
+    """``requester_metadata``: what the client sent as metadata of its request."""
+
+    session_id: Any = None
+
+
 class Metadata(msgspec.Struct, gc=False):
     """``metadata``: who called."""
 
@@ -46,6 +54,21 @@ class Metadata(msgspec.Struct, gc=False):
     user_api_key_user_id: str | None = None
     usage_object: Usage | None = None
     mcp_tool_call_metadata: McpToolCall | None = None
+    requester_metadata: RequesterMetadata | None = None
+
+
+_GENERATED_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def session_of(trace: object, stated: object) -> str | None:
+    """The conversation that the client named.
+
+    LiteLLM writes it as `trace` (``trace_id``). If there is none, it generates an id for each call, which groups
+    nothing. So an id that looks generated counts only if the client's metadata has `stated` the same.
+    """
+    if not isinstance(trace, str) or (trace != stated and _GENERATED_ID.fullmatch(trace)):
+        return None
+    return short(trace)
 
 
 class ErrorInformation(msgspec.Struct, gc=False):
@@ -85,6 +108,7 @@ class Record(msgspec.Struct, gc=False):
     completion_start_time: float | None = msgspec.field(name="completionStartTime", default=None)
     id: str | None = None
     litellm_call_id: str | None = None
+    trace_id: Any = None
     call_type: str | None = None
     stream: bool | None = None
     custom_llm_provider: str | None = None
@@ -139,6 +163,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "actor": _ERROR | {"metadata.user_api_key_team_id"},
     "key": frozenset(("metadata.user_api_key_hash",)),
     "source_range": frozenset(("requester_ip_address",)),
+    "session": _ERROR | {"trace_id", "metadata.requester_metadata.session_id"},
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
     | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
     "guardrails": frozenset(("guardrail_information", "error_information")),
