@@ -109,7 +109,7 @@ SIDE_TABLES: Final = {
 }
 """Measures of families that count a table of their own, with its labels; all others are measures of attempts."""
 
-IDENTITIES: Final = ("actor", "source_range", "key", "session")
+IDENTITIES: Final = ("actor", "source_range", "key", "session", "end_user")
 """Who sent an event, a column each; the fields of these names are `unbounded`."""
 
 MEASURES: Final = (

@@ -175,3 +175,30 @@ def test_a_long_session_is_shortened_and_stays_itself() -> None:
     found = groups("session", *made)
     assert len(found) == 2
     assert max(map(len, found)) < LONGEST + 80
+
+
+def behind(made: dict[str, Any], *, shared: bool = True) -> set[str]:
+    return groups("end_user", made, shared_keys=[key_of(made)] if shared else [])
+
+
+@pytest.mark.parametrize("named", [{"end_user": "bob"}, {"metadata": {"user_api_key_end_user_id": "bob"}}])
+def test_an_end_user_is_the_one_that_the_application_names(named: dict[str, Any]) -> None:
+    made = record(NOW, "a", user="portal")
+    made["metadata"] |= named.get("metadata", {})
+    made |= {name: value for name, value in named.items() if name != "metadata"}
+    assert behind(made) == {f"bob@key:{key_of(made)}"}
+    assert behind(made, shared=False) == set()  # the account answers for it
+
+
+@pytest.mark.parametrize("name", [None, "", 7, ["bob"], {"id": "bob"}])
+def test_whoever_an_application_does_not_name_is_one_end_user_of_its_key(name: object) -> None:
+    made = record(NOW, "a", user="portal") | {"end_user": name}
+    assert behind(made) == {f"@key:{key_of(made)}"}
+
+
+@pytest.mark.parametrize("shared", ["portal-key", "hash"])
+def test_a_shared_key_is_known_by_its_alias_and_by_its_hash(shared: str) -> None:
+    made = record(NOW, "a", user="portal") | {"end_user": "bob"}
+    keys = [key_of(made) if shared == "hash" else shared]
+    assert groups("end_user", made, shared_keys=keys) == {f"bob@key:{key_of(made)}"}
+    assert groups("actor", made, shared_keys=keys) == set()

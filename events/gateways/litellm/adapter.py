@@ -55,7 +55,7 @@ _OPERATIONS: Final = {
     "transcription": "audio",
 }
 _OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
-_FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session"}
+_FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session", "end_user"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse)
@@ -140,6 +140,8 @@ class LiteLLM:
             self._verdicts(batch, fields, failed)
         if "actor" in want:
             self._actors(batch, callers)
+        if "end_user" in want:
+            self._end_users(batch, fields, callers)
         if "session" in want:
             self._sessions(batch, fields, callers)
         if "tool_calls" in want:
@@ -269,10 +271,30 @@ class LiteLLM:
         if "auth" in classes:
             actors = [None if error == "auth" else actor for actor, error in zip(actors, classes, strict=True)]
         if shared:
-            for row, (key, alias) in enumerate(zip(keys, aliases, strict=True)):
-                if key in shared or alias in shared:
-                    actors[row] = None
+            for row in self._behind_shared_keys(callers):
+                actors[row] = None
         batch.columns["actor"] = actors
+
+    def _behind_shared_keys(self, callers: Fields) -> list[int]:
+        shared = self._shared
+        pairs = zip(callers["user_api_key_hash"], callers["user_api_key_alias"], strict=True)
+        return [row for row, (key, alias) in enumerate(pairs) if key in shared or alias in shared]
+
+    def _end_users(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+        """Behind a shared key: whom the application names (``user`` of the request). Who is not named is one of them.
+
+        An account answers for what it sends, so elsewhere there is none; and none for a refused credential.
+        """
+        found: list[str | None] = [None] * batch.size
+        batch.columns["end_user"] = found
+        if not self._shared:
+            return
+        classes, stated = batch.objects("error_class"), callers["user_api_key_end_user_id"]
+        for row in self._behind_shared_keys(callers):
+            if classes[row] != "auth":
+                name = fields["end_user"][row] or stated[row]
+                key = self._keys[callers["user_api_key_hash"][row]]
+                found[row] = of_key(short(name) if isinstance(name, str) else None, key)
 
     def _sessions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         """The conversation that the client named. A refused credential has none, or anybody could make any number."""

@@ -106,7 +106,7 @@ def _people(batch: EventBatch, plain: dict[str, Any]) -> dict[str, object]:
         "llm.key.hash": key,
         "llm.key.alias": _text(metadata, "user_api_key_alias"),
         "llm.key.known": None if key is None else batch.objects("error_class")[0] != "auth",
-        "llm.end_user.id": _text(plain, "end_user"),
+        "llm.end_user.id": _text(plain, "end_user") or _text(metadata, "user_api_key_end_user_id"),
         "source.ip": None if address is None else str(address),
         "llm.source_range": batch.objects("source_range")[0],
         "llm.source_ip_trusted": None if address is None else batch.source_trusted,

@@ -52,6 +52,7 @@ class Metadata(msgspec.Struct, gc=False):
     user_api_key_team_id: str | None = None
     user_api_key_org_id: str | None = None
     user_api_key_user_id: str | None = None
+    user_api_key_end_user_id: Any = None
     usage_object: Usage | None = None
     mcp_tool_call_metadata: McpToolCall | None = None
     requester_metadata: RequesterMetadata | None = None
@@ -109,6 +110,7 @@ class Record(msgspec.Struct, gc=False):
     id: str | None = None
     litellm_call_id: str | None = None
     trace_id: Any = None
+    end_user: Any = None
     call_type: str | None = None
     stream: bool | None = None
     custom_llm_provider: str | None = None
@@ -163,6 +165,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "actor": _ERROR | {"metadata.user_api_key_team_id"},
     "key": frozenset(("metadata.user_api_key_hash",)),
     "source_range": frozenset(("requester_ip_address",)),
+    "end_user": _ERROR | {"end_user", "metadata.user_api_key_end_user_id"},
     "session": _ERROR | {"trace_id", "metadata.requester_metadata.session_id"},
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
     | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
