@@ -125,8 +125,20 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target.read_text(encoding="utf-8")), f"{title(page)}: {link}"
 
 
+def test_every_page_can_be_reached_from_the_first() -> None:
+    found, left = set(), [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        if page in found:
+            continue
+        found.add(page)
+        links = (link.partition("#")[0] for link in _LINK.findall(prose(page.read_text(encoding="utf-8"))))
+        left += [path for link in links if link.endswith(".md") and (path := (page.parent / link).resolve()).exists()]
+    assert [title(page) for page in LINKED if page not in found] == []
+
+
 def test_metrics_that_are_named_exist() -> None:
-    known = {metric.name for metric in catalogue(SPEC)} | {"tocsin_litellm", "tocsin_severity"}  # a module and a label
+    known = {metric.name for metric in catalogue(SPEC)} | {"tocsin_litellm", "tocsin_hook", "tocsin_severity"}
     families = tuple(name for name in known if name.startswith("llm_"))
     for page in PAGES:
         for name in re.findall(r"\b(?:llm|tocsin)_[a-z0-9_]+\b(?!\*)", page.read_text(encoding="utf-8")):
