@@ -26,7 +26,6 @@ _EXTRAS = {
     "grafanalib": "generate",
     "jinja2": "generate",
     "markdown_it": "demo",
-    "prometheus_client": "demo",
     "requests": "demo",
 }
 """Which extra brings a package that a running exporter does without."""
@@ -400,9 +399,13 @@ def _add_demo(commands: _Commands) -> None:
         help="show a recorded attack become metrics, alerts and pages",
         description=(
             "Plays recorded traffic with attacks through a real exporter, Prometheus and Alertmanager on this machine, "
-            "and shows the pages. It keeps running until Ctrl-C, so that you can look around; then it cleans up."
+            "and shows the pages. It keeps running until Ctrl-C, so that you can look around; then it cleans up. "
+            "Without these servers, it replays the recordings instead."
         ),
-        epilog="Exit status: 0 the pages arrived, 1 they did not, 2 wrong usage, 130 stopped before they arrived.",
+        epilog=(
+            "Exit status: 0 the pages arrived (or the replay shows them), 1 they did not, 2 wrong usage, 130 stopped "
+            "before they arrived."
+        ),
     )
     parser.add_argument("--once", action="store_true", help="stop when the expected pages have arrived")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")

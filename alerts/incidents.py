@@ -84,18 +84,6 @@ def storm_of(episode: Episode, episodes: Iterable[Episode]) -> Episode | None:
     return None
 
 
-def notified(begun: Iterable[Episode], episodes: Sequence[Episode]) -> dict[tuple[str, str], list[Episode]]:
-    """Who is notified at once of alerts that have just begun: alerts by channel and incident key.
-
-    `episodes` are all that fire. Of those that a storm speaks for nobody is notified.
-    """
-    found: dict[tuple[str, str], list[Episode]] = {}
-    for episode in begun:
-        for channel in episode.rule.channels if storm_of(episode, episodes) is None else ():
-            found.setdefault((channel, key_of(episode)), []).append(episode)
-    return found
-
-
 def _incidents(episodes: Sequence[Episode], spec: Spec) -> Iterator[Incident]:
     storms: dict[str, list[Span]] = {}
     for episode in episodes:

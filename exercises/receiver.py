@@ -6,21 +6,18 @@ It answers as Alertmanager's webhooks, Slack's incoming webhooks (below /slack/)
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-_LOOPBACK = "127.0.0.1"
+from exercises.loopback import Answer, LoopbackServer
+
 _WEBHOOK_VERSION = "4"
 """Of the body of Alertmanager's webhooks, from 0.8 until today."""
 
@@ -89,24 +86,16 @@ def _alert(body: Mapping[str, Any]) -> PagedAlert:
     )
 
 
-class CaptureReceiver:
-    """An HTTP server on loopback that accepts every JSON POST and remembers it, as a pager would.
+class CaptureReceiver(LoopbackServer):
+    """Accepts every JSON POST and remembers it, as a pager would: add the path of a channel to its URL.
 
-    As a context manager it listens from entry to exit, on `port`, or on a free one if that is 0.
+    What arrived can still be read after it was closed.
     """
-
-    MAX_BODY_BYTES = 16 * 1024 * 1024
 
     def __init__(self, port: int = 0) -> None:
         self._deliveries: list[Delivery] = []
         self._arrived = threading.Condition()
-        self._server = _HttpServer((_LOOPBACK, port), functools.partial(_Handler, self._accept))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Its base URL, without a slash at the end; add the path of a channel."""
-        return f"http://{_LOOPBACK}:{self._server.server_port}"
+        super().__init__(port)
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -140,69 +129,16 @@ class CaptureReceiver:
                 raise TimeoutError(f"no such delivery within {timeout:g} s; what came: {came}")
             return found
 
-    def close(self) -> None:
-        """Stop listening. What arrived can still be read."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _accept(self, path: str, body: Any) -> None:
+    def post(self, address: str, body: bytes) -> Answer:
+        """Remember a notification, and answer as its channel would."""
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            return Answer(HTTPStatus.BAD_REQUEST)
         with self._arrived:
-            self._deliveries.append(Delivery(path=path, body=body, at=time.time()))
+            self._deliveries.append(Delivery(path=address, body=said, at=time.time()))
             self._arrived.notify_all()
-
-
-class _HttpServer(http.server.ThreadingHTTPServer):
-    request_queue_size = 128  # Alertmanager opens many connections at once in a storm
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a sender that was killed in the middle, as exercises do on purpose."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 10.0  # seconds for a slow sender
-
-    def __init__(self, accept: Callable[[str, Any], None], *arguments: Any) -> None:
-        self._accept = accept
-        super().__init__(*arguments)  # handles the request, so everything has to be in place before
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
-            self._answer(HTTPStatus.LENGTH_REQUIRED)
-        elif int(length) > CaptureReceiver.MAX_BODY_BYTES:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        else:
-            try:
-                body = json.loads(self.rfile.read(int(length)))
-            except (ValueError, RecursionError):
-                self._answer(HTTPStatus.BAD_REQUEST)
-                return
-            self._accept(self.path, body)
-            self._answer(*_content(self.path, body))
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Keep quiet: what arrives is looked at by its receiver."""
-
-    def _answer(self, status: HTTPStatus, kind: str = "text/plain", text: str = "") -> None:
-        content = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        return _answer(address, said)
 
 
 def _said(delivery: Delivery) -> str:
@@ -214,12 +150,12 @@ def _said(delivery: Delivery) -> str:
     return " ".join((delivery.path, *about))
 
 
-def _content(path: str, body: Any) -> tuple[HTTPStatus, str, str]:
-    """What a channel answers when it has taken a notification: status, media type and text."""
+def _answer(path: str, body: Any) -> Answer:
+    """What a channel answers when it has taken a notification."""
     if path.startswith("/slack/"):
-        return HTTPStatus.OK, "text/plain", "ok"
+        return Answer(HTTPStatus.OK, text="ok")
     if path.startswith("/pagerduty/"):
         key = body.get("dedup_key", "") if isinstance(body, dict) else ""
         taken = {"status": "success", "message": "Event processed", "dedup_key": key}
-        return HTTPStatus.ACCEPTED, "application/json", json.dumps(taken)
-    return HTTPStatus.OK, "text/plain", ""
+        return Answer(HTTPStatus.ACCEPTED, "application/json", json.dumps(taken))
+    return Answer(HTTPStatus.OK)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from exercises.servers import Prometheus
 
@@ -99,29 +99,8 @@ class Firing:
     runbook_url: str
 
 
-class Numbers(Protocol):
-    """Where the live page reads."""
-
-    source: str
-    """What answers, in words."""
-
-    def firing(self) -> list[Firing]:
-        """What fires, the gravest first."""
-        ...
-
-    def value(self, figure: Figure) -> float | None:
-        """A figure now; nothing when it is not known yet."""
-        ...
-
-    def lines(self, panel: Panel) -> dict[str, Points]:
-        """The lines of a chart by the value of its label, the greatest first, at most `MOST_LINES`."""
-        ...
-
-
-class PrometheusNumbers:
+class Numbers:
     """Reads from a running Prometheus. Every method raises `ServerFailedError` when it does not answer."""
-
-    source = "Prometheus"
 
     def __init__(self, prometheus: Prometheus, since: float) -> None:
         """Show nothing from before `since` (Unix seconds)."""
@@ -129,16 +108,16 @@ class PrometheusNumbers:
         self._since = since
 
     def firing(self) -> list[Firing]:
-        """As in `Numbers`."""
-        return gravest_first(_firing(self._prometheus.get("/api/v1/alerts")["data"]["alerts"]))
+        """What fires, the gravest first."""
+        return _gravest_first(_firing(self._prometheus.get("/api/v1/alerts")["data"]["alerts"]))
 
     def value(self, figure: Figure) -> float | None:
-        """As in `Numbers`."""
+        """A figure now; nothing when it is not known yet."""
         found = self._prometheus.query(figure.promql)
         return found[0].value if found else None
 
     def lines(self, panel: Panel) -> dict[str, Points]:
-        """As in `Numbers`."""
+        """The lines of a chart by the value of its label, the greatest first, at most `MOST_LINES`."""
         now = time.time()
         answer = self._prometheus.get(
             "/api/v1/query_range",
@@ -174,7 +153,7 @@ def _firing(alerts: Sequence[Mapping[str, object]]) -> Iterator[Firing]:
 _ORDER: Final = ("critical", "high", "medium", "low")
 
 
-def gravest_first(firing: Iterator[Firing]) -> list[Firing]:
+def _gravest_first(firing: Iterator[Firing]) -> list[Firing]:
     """Sorted by severity, then by time."""
     return sorted(
         firing, key=lambda one: (_ORDER.index(one.severity) if one.severity in _ORDER else len(_ORDER), one.since)

@@ -7,24 +7,21 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import requests
 
-from exercises.demo import configs, pages, show, traffic
-from exercises.demo.configs import INTERVAL
+from exercises.demo import configs, pages, serverless, show, traffic
 from exercises.demo.exporter import Exporter
-from exercises.demo.numbers import PrometheusNumbers
+from exercises.demo.numbers import Numbers
 from exercises.demo.pages import Page
 from exercises.demo.screen import Screen
 from exercises.demo.site import Site
-from exercises.demo.standin import StandIn
 from exercises.demo.stop import Stop, Stopped
 from exercises.demo.traffic import Traffic
 from exercises.patience import TELL_EVERY
 from exercises.programs import find
 from exercises.receiver import CaptureReceiver
-from exercises.recording import Recordings
 from exercises.servers import Alertmanager, Prometheus, ServerFailedError, ServerMissingError
 from runtime.errors import TocsinError
 
@@ -39,37 +36,19 @@ _TELL_FIRST: Final = 60.0
 _TOGETHER: Final = 1.0
 """Seconds to go on after the last expected page, for what belongs to it in other channels."""
 
-_REPLAY: Final = "Tocsin's replay evaluator, on the scrapes of the real exporter"
-_REAL: Final = "the real Prometheus and Alertmanager"
-
 
 class DemoFailedError(TocsinError):
     """The demo cannot go on, or the pages did not come. The message explains."""
 
 
-class Pager(Protocol):
-    """Turns what the exporter shows into pages."""
-
-    def ready(self) -> bool:
-        """Whether an attack that begins now is seen from its start."""
-        ...
-
-    def new(self) -> list[Page]:
-        """The pages since the last call."""
-        ...
-
-    def explain(self) -> str:
-        """What is known about pages that did not come."""
-        ...
+class NoServersError(TocsinError):
+    """Prometheus and Alertmanager are not here and cannot be fetched. The message says how to get them."""
 
 
 @dataclass(slots=True)
 class Outcome:
     """What the demo has found out so far."""
 
-    evaluator: str
-    why: str = ""
-    """Why it is not the real servers."""
     expected: dict[str, str] = field(default_factory=dict)
     """Alerts that have to page, with whom they are about."""
     pages: list[Page] = field(default_factory=list)
@@ -87,8 +66,7 @@ class Outcome:
     def as_data(self) -> dict[str, Any]:
         """As plain data for JSON."""
         return {
-            "evaluator": self.evaluator,
-            "why": self.why or None,
+            "evaluator": "prometheus",
             "seconds": round(self.seconds, 1),
             "expected": list(self.expected),
             "missing": self.missing,
@@ -104,6 +82,7 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
     Everything that it started has ended, and everything that it wrote is gone, when this returns or raises.
 
     Raises:
+        NoServersError: there is nothing to evaluate alerts with.
         DemoFailedError: something did not start or broke, or the pages did not come within `limit` seconds.
         RecordingsMissingError: there is nothing to play.
         Stopped: before the pages were there; afterwards it is the ordinary end.
@@ -129,7 +108,7 @@ class _Demo:
     def __init__(self, screen: Screen, stop: Stop, stack: contextlib.ExitStack, folder: Path, begun: float) -> None:
         self._screen, self._stop, self._stack, self._folder, self._begun = screen, stop, stack, folder, begun
         self._seen: dict[tuple[str, str, str], set[str]] = {}
-        self.outcome = Outcome("")
+        self.outcome = Outcome()
 
     # ---------------------------------------------------------------------------------------------------------- start
     def start(self, folder: Path) -> None:
@@ -140,9 +119,9 @@ class _Demo:
             self._site = self._stack.enter_context(Site())
             self._configs = configs.write(self._folder, recordings, self._site.url)
         self._site.runbooks = self._configs.runbooks
-        self._expect(recordings)
+        self.outcome.expected = serverless.expected(recordings, self._configs.spec)
         self._step(2, "Looking for Prometheus and Alertmanager")
-        why = self._missing_servers()
+        self._find_servers()
         self._step(3, "Starting the exporter: tocsin export --config tocsin.yaml")
         self._exporter = Exporter(self._configs.exporter, self._say)
         self._stack.callback(self._exporter.stop)
@@ -151,21 +130,12 @@ class _Demo:
         self._traffic = Traffic(recordings, time.time())
         self._log = self._stack.enter_context(self._configs.log.open("ab"))
         self._up("Metrics", f"{self._exporter.url}/metrics")
-        self._pager: Pager = self._stand_in(why) if why else self._servers()
+        self._pager = self._servers()
         self._up("Live page", f"{self._site.url}{self._site.dashboard}")
         self._up("Runbooks", f"{self._site.url}/runbooks/README.md")
         self._site.addresses = {name: url for name, url in self.outcome.addresses.items() if self._site.url not in url}
 
-    def _expect(self, recordings: Recordings) -> None:
-        spec = self._configs.spec
-        for attack in traffic.attacks(recordings):
-            for name in sorted(attack.alerts):
-                # What goes to chat or tickets alone wakes nobody, so no page can be expected of it.
-                if name in spec.alerts and spec.severities[spec.alerts[name].severity].page == "always":
-                    self.outcome.expected[name] = attack.group[1]
-
-    def _missing_servers(self) -> str:
-        """Find the servers, or fetch them; why that is not possible, or nothing."""
+    def _find_servers(self) -> None:
         try:
             with self._stop.armed():
                 for name in ("prometheus", "alertmanager"):
@@ -178,20 +148,10 @@ class _Demo:
                         path = find(name)
                     self._say(f"{name}: {_short(path)}")
         except ServerMissingError as error:
-            return str(error)
-        return ""
+            raise NoServersError(str(error)) from error
 
-    def _stand_in(self, why: str) -> Pager:
-        self.outcome.evaluator, self.outcome.why = "replay", why
-        self._step(4, f"The alerts are evaluated by {_REPLAY}")
-        self._say(why)
-        evaluator = StandIn(self._configs.spec)
-        self._site.numbers = evaluator
-        return _StandInPager(evaluator, self._exporter)
-
-    def _servers(self) -> Pager:
-        self.outcome.evaluator = "prometheus"
-        self._step(4, f"Starting {_REAL}")
+    def _servers(self) -> _Pager:
+        self._step(4, "Starting Prometheus and Alertmanager")
         receiver = self._stack.enter_context(CaptureReceiver())
         alertmanager = Alertmanager(
             self._folder / "alertmanager", configs.alertmanager_config(self._configs, receiver.url), tell=self._say
@@ -211,8 +171,8 @@ class _Demo:
             prometheus.start()
         self._up("Prometheus", f"{prometheus.url}/alerts")
         self._up("Alertmanager", f"{alertmanager.url}/#/alerts")
-        self._site.numbers = PrometheusNumbers(prometheus, time.time())
-        return _RealPager(prometheus, alertmanager, receiver)
+        self._site.numbers = Numbers(prometheus, time.time())
+        return _Pager(prometheus, alertmanager, receiver)
 
     # ----------------------------------------------------------------------------------------------------------- play
     def play(self, limit: float) -> None:
@@ -250,18 +210,14 @@ class _Demo:
 
     def stay(self) -> None:
         """Say what can be looked at, and go on until somebody stops it."""
-        seconds, by = self.outcome.seconds, _REAL if self.outcome.evaluator == "prometheus" else _REPLAY
         self._screen.line()
-        self._screen.line(f"All expected pages came, {seconds:.0f} s after the start, by {by}.", "good")
+        self._screen.line(f"All expected pages came, {self.outcome.seconds:.0f} s after the start.", "good")
         show.addresses(self._screen, self.outcome.addresses)
         self._screen.line()
         self._screen.line(
             "Look next at the runbook of a page, at the live page, and in the metrics for llm_jailbreak_hits."
         )
-        if self.outcome.evaluator == "prometheus":
-            self._screen.line(
-                "Nobody acknowledges here, so after five minutes the critical page goes to the next tier."
-            )
+        self._screen.line("Nobody acknowledges here, so after five minutes the critical page goes to the next tier.")
         self._screen.line("Ctrl-C ends everything and leaves nothing behind.", "bold")
         with contextlib.suppress(Stopped), self._stop.armed():
             while True:
@@ -328,7 +284,7 @@ class _Demo:
         self._say(f"{name}: {url}")
 
 
-class _RealPager:
+class _Pager:
     """What the real Alertmanager delivered to the channels."""
 
     def __init__(self, prometheus: Prometheus, alertmanager: Alertmanager, receiver: CaptureReceiver) -> None:
@@ -355,30 +311,6 @@ class _RealPager:
         alerts = self._prometheus.get("/api/v1/alerts")["data"]["alerts"]
         states = ", ".join(f"{alert['labels']['alertname']} {alert['state']}" for alert in alerts) or "none"
         return f"Prometheus says of the exporter: {health}; of alerts: {states}."
-
-
-class _StandInPager:
-    """What the replay evaluator makes of a scrape a second."""
-
-    def __init__(self, evaluator: StandIn, exporter: Exporter) -> None:
-        self._evaluator, self._exporter = evaluator, exporter
-        self._next = 0.0
-
-    def ready(self) -> bool:
-        """At once: every scrape is evaluated."""
-        return True
-
-    def new(self) -> list[Page]:
-        """Scrape and evaluate, when it is time."""
-        now = time.time()
-        if now < self._next:
-            return []
-        self._next = now + INTERVAL
-        return self._evaluator.step(now, self._exporter.metrics())
-
-    def explain(self) -> str:
-        """What fires."""
-        return f"What fires: {', '.join(one.name for one in self._evaluator.firing()) or 'nothing'}."
 
 
 def _short(path: Path) -> str:

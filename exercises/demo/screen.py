@@ -34,7 +34,7 @@ class Screen:
     """A stream that people read. Colours and boxes only on a terminal; NO_COLOR switches the colours off."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str] = os.environ) -> None:
-        self._stream = stream
+        self.stream = stream
         terminal = stream.isatty() and environment.get("TERM") != "dumb"
         self.colour = terminal and not environment.get("NO_COLOR")
         self.boxes = terminal
@@ -44,7 +44,7 @@ class Screen:
     def width(self) -> int:
         """Characters in a line, as the window is now."""
         try:
-            columns = os.get_terminal_size(self._stream.fileno()).columns
+            columns = os.get_terminal_size(self.stream.fileno()).columns
         except (OSError, ValueError):
             columns = _WITHOUT_TERMINAL
         return max(_LEAST, min(columns or _WITHOUT_TERMINAL, _MOST))
@@ -95,9 +95,9 @@ class Screen:
         return f"\x1b[{STYLES[style]}m{text}{_RESET}" if self.colour and style and text else text
 
     def _write(self, text: str) -> None:
-        encoding = self._stream.encoding or "utf-8"
-        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        self._stream.flush()
+        encoding = self.stream.encoding or "utf-8"
+        self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        self.stream.flush()
 
 
 def cells(text: str) -> int:

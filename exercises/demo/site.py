@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import logging
 import re
-import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.resources import files
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import jinja2
@@ -22,24 +16,29 @@ from markdown_it import MarkdownIt
 
 from exercises.demo.chart import chart, number
 from exercises.demo.numbers import FIGURES, PANELS, Numbers
+from exercises.loopback import LOOPBACK, Answer, LoopbackServer
 from exercises.servers import ServerFailedError
 from generators.links import DASHBOARD_UID
 
-_LOOPBACK: Final = "127.0.0.1"
 _WEB: Final = files("exercises.demo") / "web"
 _FIXED: Final = {"/style.css": "text/css", "/live.js": "text/javascript"}
 _HTML: Final = "text/html"
-_POLICY: Final = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 _COMMENT: Final = re.compile(r"\A\s*<!--.*?-->\s*", re.DOTALL)
 _HEADING: Final = re.compile(r"^# (.*)$", re.MULTILINE)
 
-log = logging.getLogger("tocsin")
 
-
-class Site:
+class Site(LoopbackServer):
     """Serves from entry to exit. What is not known yet can be set while it runs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.runbooks: Mapping[str, str] = {}
         """Markdown by the name of the file."""
         self.addresses: Mapping[str, str] = {}
@@ -50,36 +49,24 @@ class Site:
         self._templates = jinja2.Environment(loader=templates, autoescape=True, undefined=jinja2.StrictUndefined)
         # Raw HTML stays text: the pages are made from a spec, and an overlay can be anybody's.
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-        self._server = _Server((_LOOPBACK, 0), functools.partial(_Handler, self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Its base URL, without a slash at the end."""
-        return f"http://{_LOOPBACK}:{self._server.server_port}"
 
     @property
     def dashboard(self) -> str:
         """The path of the live page."""
         return f"/d/{DASHBOARD_UID}"
 
-    def close(self) -> None:
-        """Stop serving."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     # ---------------------------------------------------------------------------------------------------------- pages
+    def get(self, address: str, host: str) -> Answer:
+        """A page, for whoever knows this server as loopback.
+
+        Another name was made to lead here: some web page wants to read what only this machine may see.
+        """
+        known = self.url.removeprefix("http://")
+        if host not in (known, known.replace(LOOPBACK, "localhost")):
+            return Answer(HTTPStatus.MISDIRECTED_REQUEST, text="not served under this name", headers=_HEADERS)
+        status, kind, text = self.page(address)
+        return Answer(status, f"{kind}; charset=utf-8", text, _HEADERS)
+
     def page(self, address: str) -> tuple[HTTPStatus, str, str]:
         """What is at a path with its query: status, media type and text."""
         split = urlsplit(address)
@@ -112,7 +99,6 @@ class Site:
         now = time.time()
         told: dict[str, Any] = {
             "at": datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC"),
-            "source": "",
             "firing": [],
             "figures": [],
             "charts": [],
@@ -121,7 +107,6 @@ class Site:
         if self.numbers is None:
             return {**told, "trouble": "Nothing is measured yet: the servers are starting."}
         numbers = self.numbers
-        told["source"] = numbers.source
         try:
             told["firing"] = [(one, _ago(now - one.since)) for one in numbers.firing()]
             values = [(figure, numbers.value(figure)) for figure in FIGURES]
@@ -138,44 +123,3 @@ class Site:
 def _ago(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that hung up."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 10.0  # seconds for a slow browser
-
-    def __init__(self, site: Site, *arguments: Any) -> None:
-        self._site = site
-        super().__init__(*arguments)  # handles the request, so everything has to be in place before
-
-    def do_GET(self) -> None:
-        self._answer(lambda content: self.wfile.write(content))
-
-    def do_HEAD(self) -> None:
-        self._answer(lambda content: None)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Keep quiet: the terminal is for pages."""
-
-    def _answer(self, send: Callable[[bytes], object]) -> None:
-        port = self._site.url.rpartition(":")[2]
-        if self.headers.get("Host") not in (f"{_LOOPBACK}:{port}", f"localhost:{port}"):
-            # Another name that was made to lead here: some web page wants to read what only this machine may see.
-            status, kind, text = HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "not served under this name"
-        else:
-            status, kind, text = self._site.page(self.path)
-        content = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Security-Policy", _POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        send(content)

@@ -96,8 +96,6 @@ def _demo() -> Iterator[tuple[str, str]]:
             print("The demo runs", flush=True)
             wait_for(lambda: told("(Ctrl-C ends everything)"), "the demo does not get to its end")
             prometheus = told(r"Prometheus +(http://[^\s/]+)")
-            if not prometheus:
-                raise CannotDraw("the demo found no Prometheus; it says where it looked: tocsin demo")
             scraped = f'count_over_time(up{{job="tocsin"}}[1h]) >= {_SCRAPES}'
             _Running(prometheus).wait_for(scraped)
             yield prometheus, told(r"Live page +(http://\S+)")

@@ -14,7 +14,7 @@ import yaml
 
 from exercises.demo import configs
 from exercises.demo.chart import chart, number
-from exercises.demo.numbers import PANELS, Figure, Firing, Panel, Points, greatest
+from exercises.demo.numbers import PANELS, Figure, Firing, Numbers, Panel, Points, greatest
 from exercises.demo.site import Site
 from exercises.servers import ServerFailedError
 from generators.docs import runbooks
@@ -23,10 +23,8 @@ from spec import load_spec
 EVIL = "<script>alert(1)</script>\"'&"
 
 
-class Made:
+class Made(Numbers):
     """Numbers made to measure."""
-
-    source = EVIL
 
     def __init__(self, trouble: str = "") -> None:
         self._trouble = trouble
