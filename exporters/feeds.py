@@ -13,7 +13,8 @@ from exporters.quarantine import fault_of
 from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
-from exporters.sources.health import DROPS, PARTS, STATES, UNREPORTED, one_line
+from exporters.sources.health import DROPS, PARTS, STATES, UNREPORTED
+from runtime.text import one_line
 from spec.model import HealthMetric
 
 log = logging.getLogger("tocsin")

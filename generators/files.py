@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final, Literal
 from generators import GENERATORS
 from generators.errors import GeneratorError
 from runtime.beneath import remove_beneath, write_beneath
+from runtime.text import wrapped
 from spec import Spec
 from spec.version import VERSION
 
@@ -50,7 +50,7 @@ def header(open_: str = "#", close: str = "") -> str:
 
 def comment(*paragraphs: str) -> str:
     """Paragraphs as comment lines of YAML."""
-    return "".join(textwrap.fill(text, 120, initial_indent="# ", subsequent_indent="# ") + "\n" for text in paragraphs)
+    return "".join(f"{line}\n" for text in paragraphs for line in wrapped(text, 120, "# "))
 
 
 def marked(path: str, text: str) -> bool:

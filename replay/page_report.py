@@ -13,9 +13,10 @@ from alerts import Episode
 from alerts.incidents import Incident, Page, incidents
 from events.gateways.timestamps import rfc3339
 from replay.propose import Proposal, honest, number, propose, words
-from replay.report import COLORS, LEAST_WIDTH, condition, filled, wrapped
+from replay.report import COLORS, LEAST_WIDTH, condition, filled
 from replay.run import Outcome
 from replay.shifts import Duties, Shift, Shifts, duties
+from runtime.text import wrapped
 from spec import Spec, names
 
 MOST_SHOWN: Final = 40
@@ -165,17 +166,16 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
     outcome = pages.outcome
     if outcome.start is None:
         yield from wrapped(
-            f"No attempt was read, {outcome.rejected:,} records rejected: is this a log of that gateway?", "", width
+            f"No attempt was read, {outcome.rejected:,} records rejected: is this a log of that gateway?", width
         )
         return
     yield from wrapped(
         f"{outcome.events:,} attempts, {outcome.rejected:,} records rejected; {at(pages.start, pages)} to "
         f"{at(pages.end, pages)}, {lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
-        "",
         width,
     )
     yield ""
-    yield from wrapped(answer(pages), "", width)
+    yield from wrapped(answer(pages), width)
     certain = [incident for incident in pages.incidents if any(page.at <= pages.end for page in incident.pages)]
     waiting = [incident for incident in pages.incidents if incident not in certain and incident.later]
     if certain:
@@ -208,7 +208,6 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
         yield from wrapped(
             "fired: how often it began to fire. pages: those that it is part of; alerts of one incident are one page. "
             "later: pages if nobody acknowledges. greatest: the worst value seen.",
-            "",
             width,
         )
     yield from _proposal(pages, width, color)
@@ -247,7 +246,7 @@ def _shifts(pages: Pages, width: int, color: bool) -> Iterator[str]:
 
 def _pages(title: str, found: Sequence[Incident], pages: Pages, width: int, color: bool) -> Iterator[str]:
     yield ""
-    yield from (_title(line, color) for line in wrapped(title, "", width))
+    yield from (_title(line, color) for line in wrapped(title, width))
     for incident in found[:MOST_SHOWN]:
         yield from _entry(incident, pages, width, color)
     if len(found) > MOST_SHOWN:
@@ -262,12 +261,12 @@ def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterato
     head = f"{at(when, pages)}  {incident.severity}  {who}"
     yield head.replace(f"  {incident.severity}  ", f"  {word}  ", 1)
     for episode in incident.episodes[:3]:
-        yield from wrapped(f"{episode.rule.name}: {filled(episode.rule.alert.summary, episode)}", _INDENT, width)
-        yield from wrapped(facts(episode), _INDENT + "  ", width)
+        yield from wrapped(f"{episode.rule.name}: {filled(episode.rule.alert.summary, episode)}", width, _INDENT)
+        yield from wrapped(facts(episode), width, _INDENT + "  ")
     if len(incident.episodes) > 3:
         yield f"{_INDENT}and {len(incident.episodes) - 3} more alerts of the same incident"
     if incident.later:
-        yield from wrapped(later_words(incident.later), _INDENT, width)
+        yield from wrapped(later_words(incident.later), width, _INDENT)
 
 
 def facts(episode: Episode) -> str:
@@ -334,19 +333,18 @@ def _proposal(pages: Pages, width: int, color: bool) -> Iterator[str]:
         return
     yield from ("", _title("To stay within the budget", color))
     for change in proposal.changes:
-        yield from wrapped(f"{change.alert}: {words(change)}", "", width)
-        yield from wrapped(f"worst values of these hits: {_spread(change.peaks)}", _INDENT, width)
+        yield from wrapped(f"{change.alert}: {words(change)}", width)
+        yield from wrapped(f"worst values of these hits: {_spread(change.peaks)}", width, _INDENT)
     if proposal.left:
         yield from wrapped(
             f"Left as they are, though they page beyond the budget: {', '.join(proposal.left)}. No "
             "program should hide these: find out whether it was an attack, a fault or a test.",
-            "",
             width,
         )
     if proposal.changes:
-        yield from wrapped(honest(), "", width)
+        yield from wrapped(honest(), width)
         yield from wrapped(
-            "--propose FILE writes this as an overlay; replay again with --spec FILE to confirm it.", "", width
+            "--propose FILE writes this as an overlay; replay again with --spec FILE to confirm it.", width
         )
 
 
@@ -379,7 +377,7 @@ def _columns(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     for row in rows[1:]:
         yield row[0]
         cells = [f"{name} {cell}".strip() for name, cell in zip(rows[0][1:], row[1:], strict=True) if cell]
-        yield from wrapped(", ".join(cells), _INDENT, width)
+        yield from wrapped(", ".join(cells), width, _INDENT)
 
 
 def _moment(seconds: float, pages: Pages) -> datetime:

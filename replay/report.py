@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from alerts.incidents import storm_of
 from events.gateways.timestamps import rfc3339
 from replay.propose import number
 from replay.run import Outcome
+from runtime.text import printable, wrapped
 from spec import Spec, names
 
 COLORS: Final = {"critical": "1;37;41", "high": "1;31", "medium": "33", "low": "36"}
@@ -53,11 +53,11 @@ def as_text(outcome: Outcome, spec: Spec, *, width: int = 0, color: bool = False
 def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str]:
     counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {outcome.rejected:,} records rejected"
     span = "" if outcome.start is None or outcome.end is None else f"; {_at(outcome.start)} to {_at(outcome.end)}"
-    yield from wrapped(counts + span, "", width)
+    yield from wrapped(counts + span, width)
     if outcome.faults:
         first = outcome.faults[0]
         what = f"{len(outcome.faults):,} faults while reading, first in step {first.step} with {first.error}"
-        yield from wrapped(f"{what} at {first.place}. Such records are left out; please report this.", "", width)
+        yield from wrapped(f"{what} at {first.place}. Such records are left out; please report this.", width)
     if not outcome.episodes:
         yield "No alert fires."
         return
@@ -77,12 +77,12 @@ def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int
     fits = not width or len(head) + len(who) <= width
     yield head.replace(severity, word, 1) + (who if fits else "")
     if not fits:
-        yield from wrapped(who.strip(), _INDENT, width)
-    yield from wrapped(filled(rule.alert.summary, episode), _INDENT, width)
+        yield from wrapped(who.strip(), width, _INDENT)
+    yield from wrapped(filled(rule.alert.summary, episode), width, _INDENT)
     end = "still firing at the end" if episode.resolved_at is None else f"until {_at(episode.resolved_at)}"
     facts = [f"worst value {number(episode.value)}, alert at {condition(rule)}"]
     facts += [_answered(episode)] if episode.answered is not None else []
-    yield from wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), _INDENT, width)
+    yield from wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), width, _INDENT)
     yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
 
 
@@ -123,7 +123,7 @@ def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
             yield "  ".join(cells).rstrip()
         else:
             yield "  ".join(cells[:3])
-            yield from wrapped(f"{row[3]} to {row[4]}; to {row[5]}", _INDENT, width)
+            yield from wrapped(f"{row[3]} to {row[4]}; to {row[5]}", width, _INDENT)
 
 
 def _rank(episode: Episode) -> tuple[int, float]:
@@ -134,21 +134,6 @@ def _rank(episode: Episode) -> tuple[int, float]:
 def filled(pattern: str, episode: Episode) -> str:
     """A summary with its labels filled in, in one pass: a label that looks like a placeholder is none."""
     return re.sub(r"\{([^{}]*)\}", lambda match: printable(episode.labels.get(match[1], "")), pattern)
-
-
-def printable(text: str) -> str:
-    """Text from a log with everything escaped that could steer a terminal or turn the direction of reading."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for letter in text
-    )
-
-
-def wrapped(text: str, indent: str, width: int) -> list[str]:
-    """Lines of at most `width` characters, 0: one line."""
-    if not width:
-        return [indent + text]
-    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _at(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""What every room stands on, and what knows nothing about LLMs: errors, safe files, state, HTTP, locks, the process."""
+"""What every room stands on, and what knows nothing about LLMs: errors, texts, safe files, state, HTTP, locks."""

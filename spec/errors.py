@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.errors import TocsinError
+from runtime.text import printable
 
 Path = tuple[str | int, ...]
 """Where a value is in a document: map keys and list positions from the top."""
@@ -35,16 +36,7 @@ class Problem:
     place: Place | None = None
 
     def __str__(self) -> str:
-        return _one_line(": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part))
-
-
-def _one_line(text: str) -> str:
-    """`text` with what would steer a terminal or begin a line as escapes: keys and parsers' messages hold anything."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+        return printable(": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part))
 
 
 class SpecError(TocsinError):

@@ -6,11 +6,10 @@ Everything that is shown may come from a log, so whatever could steer a terminal
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TextIO
 
-from replay.report import printable
+from runtime.text import printable, width_of, wrapped
 
 _LEAST: Final = 40
 _MOST: Final = 110
@@ -51,7 +50,7 @@ class Screen:
 
     def line(self, text: str = "", style: str = "", indent: str = "") -> None:
         """A paragraph, wrapped."""
-        for part in wrap(printable(text), self.width - len(indent)) or [""]:
+        for part in wrapped(printable(text), self.width - len(indent)) or [""]:
             self._write(indent + self._styled(part, style))
 
     def box(self, title: str, rows: Iterable[tuple[str, str, str]], style: str = "") -> None:
@@ -60,21 +59,21 @@ class Screen:
         A text without a name takes the whole line. Without a terminal there is no frame.
         """
         given = [(printable(name), printable(text), look) for name, text, look in rows]
-        column = max((cells(name) for name, _, _ in given), default=0) + 2
+        column = max((width_of(name) for name, _, _ in given), default=0) + 2
         width = self.width
         inner = width - 4 if self.boxes else width - 2
         left, line, right, side, low_left, low_right = self._corners
-        head = next(iter(wrap(printable(title), inner - 2)), "")
+        head = next(iter(wrapped(printable(title), inner - 2)), "")
         if self.boxes:
-            filled = line * (width - 5 - cells(head))
+            filled = line * (width - 5 - width_of(head))
             self._write(f"{left}{line} {self._styled(head, style)} {filled}{right}")
         else:
             self._write(self._styled(head, style))
         for name, text, look in given:
             for part, lead in self._row(name, text, column if name else 0, inner):
-                rest = " " * (inner - cells(lead) - cells(part))
+                rest = " " * (inner - width_of(lead) - width_of(part))
                 shown = self._styled(lead, "dim") + self._styled(part, look)
-                fits = cells(lead) + cells(part) <= inner
+                fits = width_of(lead) + width_of(part) <= inner
                 self._write(
                     f"{side} {shown}{rest} {side if fits else ''}".rstrip() if self.boxes else f"  {shown}".rstrip()
                 )
@@ -83,12 +82,12 @@ class Screen:
 
     def _row(self, name: str, text: str, column: int, inner: int) -> Iterator[tuple[str, str]]:
         link = text.startswith(("http://", "https://"))
-        if link and column + cells(text) > inner:
+        if link and column + width_of(text) > inner:
             # An address is of use only in one piece, so it gets a line of its own, and may stick out.
             yield "", name
             yield text, ""
             return
-        for number, part in enumerate(wrap(text, inner - column) or [""]):
+        for number, part in enumerate(wrapped(text, inner - column) or [""]):
             yield part, (name if not number else "").ljust(column)
 
     def _styled(self, text: str, style: str) -> str:
@@ -98,40 +97,6 @@ class Screen:
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         self.stream.flush()
-
-
-def cells(text: str) -> int:
-    """How many columns a text takes on a terminal: two for a wide character, none for a mark on the one before."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces; a longer word is broken too, unless it is an address."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
-        if cells(joined) <= width:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        *whole, line = [word] if word.startswith(("http://", "https://")) else _pieces(word, width)
-        lines += whole
-    return [*lines, line] if line else lines
-
-
-def _pieces(word: str, width: int) -> Sequence[str]:
-    pieces, piece = [], ""
-    for letter in word:
-        if piece and cells(piece + letter) > max(width, 2):
-            pieces.append(piece)
-            piece = ""
-        piece += letter
-    return [*pieces, piece]
 
 
 def _can_encode(stream: TextIO, text: str) -> bool:

@@ -34,6 +34,7 @@ import msgspec
 from events.bounds import Count, Instant
 from exporters.sources.walk import Walk
 from runtime.beneath import open_beneath, stat_beneath
+from runtime.text import one_line
 
 log = logging.getLogger("tocsin")
 
@@ -352,9 +353,3 @@ def _locked(file: int) -> bool:
         return False
     fcntl.flock(file, fcntl.LOCK_UN)
     return False
-
-
-def one_line(text: str, most: int) -> str:
-    """At most `most` characters of a text that others chose, and dots if there are more, plain and on one line."""
-    shown = text[:most].encode("unicode_escape").decode("ascii")
-    return shown if len(shown) <= most else shown[:most] + "..."

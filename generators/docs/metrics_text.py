@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from generators.docs.metrics_page import limit, readers
+from runtime.text import wrapped
 from spec import MetricInfo, Spec, catalogue
 
 _INDENT: Final = "    "
@@ -78,20 +78,12 @@ def _text(spec: Spec, metrics: Sequence[MetricInfo], width: int, color: bool) ->
             place = f"from {_exporter(spec, metric)}"
         name = f"\x1b[1m{metric.name}\x1b[0m" if color else metric.name
         yield "  ".join(filter(None, [name, kind, place]))
-        yield from _wrapped(metric.help, width)
+        yield from wrapped(metric.help, width, _INDENT)
         for label in metric.labels:
             cap = "" if metric.source == "external" else f": {limit(spec.fields.get(label)).replace('`', '')}"
-            yield from _wrapped(f"{{{label}}}{cap}", width)
+            yield from wrapped(f"{{{label}}}{cap}", width, _INDENT)
         if alerts := read_by.get(metric.name):
-            yield from _wrapped(f"read by {', '.join(alerts)}", width)
+            yield from wrapped(f"read by {', '.join(alerts)}", width, _INDENT)
     published = sum(metric.source != "external" for metric in metrics)
     others = len(metrics) - published
     yield f"{len(metrics)} metrics: {published} of Tocsin, {others} of other exporters"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    if not width:
-        return [_INDENT + text]
-    return textwrap.wrap(
-        text, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False, break_long_words=False
-    )

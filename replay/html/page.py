@@ -18,7 +18,8 @@ from replay.html.evidence import Evidence, Line
 from replay.html.history import History
 from replay.page_report import Pages, answer, at, facts, lasted, later_words
 from replay.propose import honest, number, words
-from replay.report import filled, printable
+from replay.report import filled
+from runtime.text import printable
 from spec import names
 from spec.lookup import own_stream
 from spec.model import Signal

@@ -8,7 +8,7 @@ from typing import Final
 
 from exporters.detect import Rule
 from exporters.detect.normal import normal
-from replay.report import printable
+from runtime.text import printable
 
 SHORT: Final = 280
 """Characters of a text that are shown."""

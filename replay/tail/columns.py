@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from alerts import Episode
-from replay.report import filled, printable
+from replay.report import filled
 from replay.tail.watch import Attempt
+from runtime.text import cut, printable, width_of
 from spec import Spec, names
 
 _GAP: Final = "  "
@@ -181,30 +181,6 @@ def outcome_of(attempt: Attempt) -> str:
         return "ok"
     error = attempt.words["error_class"]
     return "failed" if error in (None, "none", "other") else str(error)
-
-
-def width_of(text: str) -> int:
-    """How many columns a text takes on a terminal: two for a wide character, none for a mark on the one before."""
-    return sum(_letter_width(letter) for letter in text)
-
-
-def cut(text: str, width: int) -> str:
-    """The text in at most `width` columns, and so many letters and marks; what is missing is an ellipsis."""
-    if width_of(text) <= width and len(text) <= 2 * width:
-        return text
-    kept, used = "", 0
-    for letter in text[: 2 * width]:
-        used += _letter_width(letter)
-        if used > width - 1:
-            break
-        kept += letter
-    return kept + "…"
-
-
-def _letter_width(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def _fitted(text: str, size: int, *, right: bool, limited: bool = False) -> str:

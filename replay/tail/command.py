@@ -18,10 +18,10 @@ from typing import Final, TextIO
 from alerts import Episode
 from events.gateways.timestamps import rfc3339
 from exporters.config import ExporterConfig, SourceConfig, gateway_name, load_config
-from replay.report import printable
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, Watch, namer
 from runtime.errors import TocsinError, report
+from runtime.text import printable
 from spec import Spec, load_spec
 from spec.duration import Duration
 

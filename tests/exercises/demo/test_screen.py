@@ -15,7 +15,8 @@ from typing import TextIO
 import pytest
 
 from exercises.demo import pages, show
-from exercises.demo.screen import Screen, cells, wrap
+from exercises.demo.screen import Screen
+from runtime.text import width_of
 from tests.exercises.demo.deliveries import pagerduty, slack
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -64,7 +65,7 @@ def test_a_box_has_the_width_of_the_terminal(terminal: Terminal) -> None:
     plain = _STYLE.sub("", terminal.text())
     framed = [line for line in plain.splitlines() if line and "http" not in line]
     assert len(framed) > 10
-    assert {cells(line) for line in framed} == {screen.width}
+    assert {width_of(line) for line in framed} == {screen.width}
     assert screen.width == min(os.get_terminal_size(terminal.stream.fileno()).columns, 110)
 
 
@@ -128,21 +129,6 @@ def test_labels_steer_no_terminal(evil: str) -> None:
     terminal.close()
     assert all(letter == "\n" or letter.isprintable() for letter in text)
     assert evil not in text
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "lines"),
-    [
-        ("", 10, []),
-        ("one two three", 7, ["one two", "three"]),
-        ("abcdefghij", 4, ["abcd", "efgh", "ij"]),
-        ("see http://a.example/long-one now", 8, ["see", "http://a.example/long-one", "now"]),
-        ("日本語日本語", 4, ["日本", "語日", "本語"]),
-        ("e\u0301e\u0301e\u0301", 2, ["e\u0301e\u0301", "e\u0301"]),
-    ],
-)
-def test_wrap(text: str, width: int, lines: list[str]) -> None:
-    assert wrap(text, width) == lines
 
 
 def test_an_update_tells_only_what_is_new() -> None:

@@ -259,6 +259,15 @@ def test_hours_of_a_tier_hold_for_all_of_its_channels(tmp_path: Path) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- receivers
+def test_the_head_names_each_secret_file_whole(shipped: Spec) -> None:
+    """A name that a line break cuts in two cannot be searched for, nor copied."""
+    secrets = {channel.secret for channel in shipped.channels.values() if channel.secret}
+    assert any("-" in name for name in secrets)
+    for text in configuration.generate(shipped).values():
+        head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+        assert secrets <= set(head.replace(",", " ").replace(". ", " ").replace(".\n", " ").split())
+
+
 def test_secrets_are_only_ever_in_files(shipped: Spec) -> None:
     document = alertmanager_of(shipped)
     folder = shipped.settings.secrets_folder

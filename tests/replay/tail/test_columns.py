@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from alerts import Episode, compile_alerts
 from events.batch import Detection
-from replay.tail.columns import COLUMNS, Layout, Lines, cut, kind_of, width_of
+from replay.tail.columns import COLUMNS, Layout, Lines, kind_of
 from replay.tail.watch import Attempt
+from runtime.text import cut, width_of
 from spec import load_spec
 
 SPEC = load_spec()
