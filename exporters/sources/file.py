@@ -86,6 +86,19 @@ class FileTail:
         if not 0 < chunk_bytes <= max_line:
             raise ValueError(f"chunk_bytes ({chunk_bytes}) must be positive and at most max_line ({max_line})")
         self.source = source
+        self._again = partial(
+            FileTail,
+            source,
+            patterns,
+            follow_symlinks=follow_symlinks,
+            max_line=max_line,
+            chunk_bytes=chunk_bytes,
+            rescan_every=rescan_every,
+            grace=grace,
+            expire_after=expire_after,
+            max_gone=max_gone,
+            max_open=max_open,
+        )
         self._watch_from = partial(
             Watch,
             patterns,
@@ -141,6 +154,15 @@ class FileTail:
         self.close()
         self._watch = self._watch_from(kept or self._first or {}, skip_existing=False)
         self._watch.counters = deepcopy(self._counted)
+
+    @property
+    def crowded(self) -> bool:
+        """Files wait for everybody: nothing is kept here."""
+        return False
+
+    def reader(self, positions: Mapping[str, object]) -> FileTail:
+        """Another reader of the same files, from these positions on."""
+        return self._again(positions={key: at for key, at in positions.items() if isinstance(at, Position)})
 
     def status(self) -> Status:
         """How things were at the last look."""

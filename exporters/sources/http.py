@@ -26,7 +26,7 @@ import msgspec
 from exporters.sources.chunk import Chunk
 from exporters.sources.readers import buffer_of
 from exporters.sources.records import BodyError, lines_of, unpack
-from exporters.sources.spool import Spool, SpoolFullError, SpoolPosition, SpoolSlowError
+from exporters.sources.spool import Cursor, Spool, SpoolFullError, SpoolPosition, SpoolSlowError
 from exporters.sources.status import Status
 from runtime.bounded_http import BoundedHandler, BoundedServer
 from runtime.errors import ConfigError
@@ -107,6 +107,36 @@ def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
 
 
+class SpoolReader:
+    """Reads the spool of a source beside it, for a sink that is behind; see `exporters.sources.Source`."""
+
+    def __init__(self, source: str, spool: Spool, position: SpoolPosition, max_line: int) -> None:
+        self.source = source
+        self._spool = spool
+        self._cursor = Cursor(position)
+        self._buffer = buffer_of(max_line)
+        self._sequence = 0
+
+    def read(self, budget_bytes: int, *, now: float, piece_bytes: int | None = None) -> Iterator[Chunk]:
+        """Hand over what was posted. Raises OSError."""
+        chunk = min(piece_bytes or _CHUNK, _CHUNK)
+        for start, end, data in self._spool.read(budget_bytes, self._buffer, chunk, self._cursor):
+            self._sequence += 1
+            yield Chunk(self.source, str(start.segment), start.offset, end, data, self._sequence - 1)
+
+    def positions(self) -> dict[str, object]:
+        """How far it has read."""
+        return {"spool": self._cursor.at}
+
+    def status(self) -> Status:
+        """What waits for it, and what it could not read."""
+        unread = self._spool.unread_of(self._cursor)
+        return Status(self.source, up=True, unread_bytes=unread, bytes_lost=self._cursor.lost)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class HttpSource:
     """Listens on `address` until `close`; whoever posts has to know one of `tokens`. Sizes are bytes.
 
@@ -174,6 +204,18 @@ class HttpSource:
         """Read the spool on from there again; None: from where it was read first."""
         position = (positions or {}).get("spool")
         self.spool.rewind(position if isinstance(position, SpoolPosition) else None)
+
+    @property
+    def crowded(self) -> bool:
+        """The spool is more than half full, so it can wait for no sink any more: new posts come first."""
+        return self.spool.size > self.spool.limit // 2
+
+    def reader(self, positions: Mapping[str, object]) -> SpoolReader:
+        """Another reader of what was posted, from these positions on."""
+        position = positions.get("spool")
+        return SpoolReader(
+            self.source, self.spool, position if isinstance(position, SpoolPosition) else SpoolPosition(), self.max_line
+        )
 
     def status(self) -> Status:
         """How it is doing."""

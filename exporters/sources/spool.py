@@ -27,6 +27,7 @@ from runtime.beneath import make_private
 SEGMENT: Final = 16 * 1024 * 1024
 """Bytes after which a new segment is begun."""
 _SUFFIX: Final = ".jsonl"
+_REMEMBERED: Final = 1_000  # segments
 _STEP: Final = 64 * 1024  # bytes, looking for a segment's last line end
 
 
@@ -48,6 +49,14 @@ class SpoolPosition(msgspec.Struct, frozen=True):
     offset: _Whole = 0
 
 
+class Cursor:
+    """Somebody who reads a spool: `at` is how far, `lost` are bytes that were gone before they could be read."""
+
+    def __init__(self, at: SpoolPosition) -> None:
+        self.at = at
+        self.lost = 0
+
+
 class _Batch:
     """Lines that are synced together."""
 
@@ -60,8 +69,6 @@ class _Batch:
 class Spool:
     """The spool in `folder`, of at most `limit` bytes, read on from `position`. One process at a time may use it.
 
-    `lost` are bytes that were damaged or removed by somebody else before they could be read.
-
     Raises:
         OSError: the folder cannot be made or read.
     """
@@ -70,15 +77,16 @@ class Spool:
         self, folder: Path, *, limit: int, position: SpoolPosition | None = None, segment_bytes: int = SEGMENT
     ) -> None:
         self.limit = limit
-        self.lost = 0
         self._folder = folder
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
         make_private(folder)
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._sizes = {number: _size(path) for number, path in segments(folder).items()}
         self._taken = sum(self._sizes.values())
-        self._at = self._saved = self._first = position or SpoolPosition()
-        self._newest = max([*self._sizes, self._at.segment])
+        self._saved = self._first = position or SpoolPosition()
+        self._own = Cursor(self._first)
+        self._removed: dict[int, int] = {}  # sizes of segments that were removed while somebody may read them
+        self._newest = max([*self._sizes, self._first.segment])
         self._file: int | None = None  # the newest segment, while it may grow
         self._pending = _Batch()
         self._gate = threading.Lock()  # over the numbers
@@ -181,31 +189,38 @@ class Spool:
             self._path(self._newest).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------------ reading
-    def read(self, budget: int, buffer: Buffer, chunk: int) -> Iterator[tuple[SpoolPosition, int, memoryview]]:
+    def read(
+        self, budget: int, buffer: Buffer, chunk: int, cursor: Cursor | None = None
+    ) -> Iterator[tuple[SpoolPosition, int, memoryview]]:
         """New lines, about `budget` bytes of them: where they begin, the offset behind them, and the bytes.
 
-        At most `chunk` bytes at once, or a line as long as `buffer`. They are taken when they are given out, and valid
+        They are new to `cursor`, or to the spool's own reader. At most `chunk` bytes at once, or a line as long as
+        `buffer`. They are taken when they are given out, and valid
         until the next step.
 
         Raises:
             OSError: a segment cannot be read.
         """
+        reader = cursor or self._own
         while budget > 0:
-            at = self._at
+            at = reader.at
             with self._gate:
                 end = self._sizes.get(at.segment, 0)
                 later = min((number for number in self._sizes if number > at.segment), default=None)
             if at.offset >= end:
                 if later is None:
                     return
-                self._at = SpoolPosition(later)
+                with self._gate:
+                    for number in range(at.segment, later):
+                        reader.lost += max(0, self._removed.get(number, 0) - (at.offset if number == at.segment else 0))
+                reader.at = SpoolPosition(later)
                 continue
             length = self._fill(at, end, buffer, chunk)
             if not length:
-                self.lost += end - at.offset
-                self._at = SpoolPosition(at.segment, end)
+                reader.lost += end - at.offset
+                reader.at = SpoolPosition(at.segment, end)
                 continue
-            self._at = SpoolPosition(at.segment, at.offset + length)
+            reader.at = SpoolPosition(at.segment, at.offset + length)
             budget -= length
             yield at, at.offset + length, memoryview(buffer)[:length].toreadonly()
 
@@ -228,11 +243,16 @@ class Spool:
     @property
     def position(self) -> SpoolPosition:
         """How far it was read."""
-        return self._at
+        return self._own.at
+
+    @property
+    def lost(self) -> int:
+        """Bytes that were damaged or removed by somebody else before they could be read."""
+        return self._own.lost
 
     def rewind(self, position: SpoolPosition | None) -> None:
         """Read on from a saved position again; None: from where it was read first."""
-        self._at = position or self._first
+        self._own.at = position or self._first
 
     @property
     def size(self) -> int:
@@ -242,9 +262,14 @@ class Spool:
     @property
     def unread(self) -> int:
         """Bytes that wait to be read."""
+        return self.unread_of(self._own)
+
+    def unread_of(self, cursor: Cursor) -> int:
+        """Bytes that wait to be read by somebody."""
+        at = cursor.at
         with self._gate:
-            later = sum(size for number, size in self._sizes.items() if number > self._at.segment)
-            return later + max(0, self._sizes.get(self._at.segment, 0) - self._at.offset)
+            later = sum(size for number, size in self._sizes.items() if number > at.segment)
+            return later + max(0, self._sizes.get(at.segment, 0) - at.offset)
 
     def saved(self, position: SpoolPosition) -> None:
         """A state with this position is on the disk now: remove what also the one before it had counted."""
@@ -263,7 +288,11 @@ class Spool:
             except OSError:
                 continue  # tried again after the next save
             with self._gate:
-                self._taken -= self._sizes.pop(number)
+                size = self._sizes.pop(number)
+                self._taken -= size
+                self._removed[number] = size
+                while len(self._removed) > _REMEMBERED:
+                    del self._removed[next(iter(self._removed))]
 
     def _is_over(self, number: int, size: int, position: SpoolPosition) -> bool:
         sealed = number < self._newest or self._file is None
