@@ -274,9 +274,14 @@ class RawLines(Sequence[bytes]):
         starts = bounds[lines] + 1
         return starts, bounds[lines + 1] - starts
 
-    def kept(self) -> RawLines:
-        """The same, of a copy of the chunk, which stays valid."""
-        return RawLines(bytes(self._data), self._size, self._lines)
+    @property
+    def size_of_data(self) -> int:
+        """Bytes of the whole chunk."""
+        return len(self._data)
+
+    def on(self, data: Raw) -> RawLines:
+        """The same lines, of a copy of the chunk."""
+        return RawLines(data, self._size, self._lines)
 
 
 @dataclass(slots=True)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from events.gateways import GATEWAYS
 from events.gateways.mapped import load_mapping
 from exporters.signals.state import ACCOUNTS
+from exporters.sinks import Content
 from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
 from spec.source import placed, read_document, read_text, typed
+
+ROTATE: Final = 64 * 1024 * 1024
+"""Bytes of a file of a sink, about."""
+KEEP: Final = 10
+"""Files of a sink."""
+LEAST: Final = 4_096
+"""Bytes of the smallest file of a sink that can be asked for."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -52,18 +61,35 @@ class SourceConfig(Entry, frozen=True):
         return _address(self.listen)
 
 
+class SinkConfig(Entry, frozen=True):
+    """Where events are kept: JSON lines in a folder of their own.
+
+    Each attempt becomes a line. A file is followed by a new one at about `rotate_bytes`, and the last `keep` files are
+    kept. `content` says what is written of prompts and answers: ``full``, ``redacted`` (without what looks like a
+    secret) or ``off``.
+    """
+
+    type: Literal["jsonl"]
+    folder: Path
+    rotate_bytes: int = ROTATE
+    keep: int = KEEP
+    content: Content = "off"
+
+
 class ExporterConfig(Entry, frozen=True):
     """Everything that ``tocsin export`` has to know.
 
-    `sources` are the feeds, by names of yours; with `scan_content` detectors look at prompts and answers; `listen` is
-    address and port of /metrics; `state_folder` where the state is kept; `spec` are overlays over the severity spec,
-    `rules` over the content rules; `canaries_file` has one planted string a line; with `pseudonyms` the label of an
-    account is not its id; `accounts` is how many people and addresses are remembered at most (about a kilobyte each).
+    `sources` are the feeds, `sinks` keep each event that is read, both by names of yours; with `scan_content` detectors
+    look at prompts and answers; `listen` is address and port of /metrics; `state_folder` where the state is kept;
+    `spec` are overlays over the severity spec, `rules` over the content rules; `canaries_file` has one planted string a
+    line; with `pseudonyms` the label of an account is not its id; `accounts` is how many people and addresses are
+    remembered at most (about a kilobyte each).
     Relative paths start at the file's own folder.
     """
 
     state_folder: Path
     sources: dict[str, SourceConfig]
+    sinks: dict[str, SinkConfig] = msgspec.field(default_factory=dict)
     listen: str = "127.0.0.1:9877"
     spec: tuple[Path, ...] = ()
     rules: tuple[Path, ...] = ()
@@ -103,6 +129,10 @@ def load_config(path: Path) -> ExporterConfig:
         config,
         state_folder=folder / config.state_folder,
         sources=sources,
+        sinks={
+            name: msgspec.structs.replace(sink, folder=folder.resolve() / sink.folder)
+            for name, sink in config.sinks.items()
+        },
         spec=tuple(folder / overlay for overlay in config.spec),
         rules=tuple(folder / overlay for overlay in config.rules),
         canaries_file=folder / config.canaries_file if config.canaries_file else None,
@@ -120,6 +150,7 @@ def _problems(config: ExporterConfig) -> Iterator[Problem]:
             )
             yield Problem(text, ("sources", name, "gateway"))
         yield from _file_problems(name, source) if source.type == "file" else _http_problems(name, source)
+    yield from _sink_problems(config)
     yield from _address_problems(config.listen, ("listen",))
     if config.accounts < 1:
         yield Problem(f"found {config.accounts}, expected a number of accounts above 0", ("accounts",))
@@ -147,6 +178,24 @@ def _file_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
         if found:
             text = f"found `{word}` at a source of files, expected it with `type: http` alone"
             yield Problem(text, ("sources", name, word))
+
+
+def _sink_problems(config: ExporterConfig) -> Iterator[Problem]:
+    folders: dict[Path, str] = {}
+    for name, sink in config.sinks.items():
+        path = ("sinks", name)
+        if not _NAME.fullmatch(name):
+            yield Problem(f"found {name!r}, expected letters, digits, '_' and '-' alone", path)
+        if sink.rotate_bytes < LEAST:
+            yield Problem(f"found {sink.rotate_bytes}, expected at least {LEAST} bytes", (*path, "rotate_bytes"))
+        if sink.keep < 2:
+            yield Problem(f"found {sink.keep}, expected at least 2 files", (*path, "keep"))
+        if sink.content != "off" and not config.scan_content:
+            text = f"found {sink.content!r}, expected `off`, as `scan_content: false` leaves content unread"
+            yield Problem(text, (*path, "content"))
+        other = folders.setdefault(Path(os.path.normpath(sink.folder)), name)
+        if other != name:
+            yield Problem(f"found the folder of sink {other!r}, expected one of its own", (*path, "folder"))
 
 
 def _http_problems(name: str, source: SourceConfig) -> Iterator[Problem]:

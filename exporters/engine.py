@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -23,6 +23,18 @@ class CountingError(Exception):
     """Counting a batch failed on the way, so the state is not to be trusted any more; the cause says why."""
 
 
+class Tap(Protocol):
+    """Is handed everything that the engine reads, and never raises."""
+
+    def raw(self, chunk: Chunk) -> None:
+        """Lines that nobody has decoded yet. They live until the next chunk is asked for."""
+        ...
+
+    def events(self, batch: EventBatch, detections: Sequence[Detection]) -> None:
+        """The attempts of these lines, duplicates too, and what was detected in them."""
+        ...
+
+
 class Engine:
     """Decodes, removes duplicates, looks for attacks, counts. A record that fails on the way does not stop the others.
 
@@ -38,6 +50,8 @@ class Engine:
         self.state = state
         self._adapters = adapters
         self._detectors = tuple(detectors)
+        self.tap: Tap | None = None
+        """Who is handed everything that `feed` reads."""
 
     def decode(self, chunk: Chunk) -> EventBatch:
         """The attempts in a chunk, with their provenance. A line that raises becomes a reject and a fault."""
@@ -160,6 +174,30 @@ class Engine:
         """The content rules that are looked for."""
         return tuple(rule for detector in self._detectors for rule in detector.rules)
 
+    def observe(self, chunk: Chunk, tap: Tap) -> None:
+        """Hand a chunk to `tap` alone, as `feed` does; nothing is counted."""
+        tap.raw(chunk)
+        batch = self.decode(chunk)
+        tap.events(batch, self.detect(batch))
+        for detector in self._detectors:
+            detector.take_skipped()
+
+    def _seen(self, chunk: Chunk) -> tuple[EventBatch, Sequence[Detection]]:
+        """The attempts of a chunk that are new, and what was detected in them."""
+        if self.tap is None:
+            fresh = self._fresh(self.decode(chunk))
+            return fresh, self._look_at(fresh, chunk.data)
+        self.tap.raw(chunk)
+        batch = self.decode(chunk)
+        detections = self._look_at(batch, chunk.data)
+        self.tap.events(batch, detections)
+        fresh = self._fresh(batch)
+        if fresh.size < batch.size and batch.provenance is not None and fresh.provenance is not None:
+            places = {offset: row for row, offset in enumerate(fresh.provenance.offset.tolist())}
+            rows = [places.get(offset) for offset in batch.provenance.offset.tolist()]
+            detections = [replace(one, row=row) for one in detections if (row := rows[one.row]) is not None]
+        return fresh, detections
+
     def feed(
         self,
         chunks: Iterable[Chunk],
@@ -182,8 +220,8 @@ class Engine:
         detections: list[Detection] = []
         try:
             for chunk in chunks:
-                batch = self._fresh(self.decode(chunk))
-                detections += [replace(found, row=rows + found.row) for found in self._look_at(batch, chunk.data)]
+                batch, found = self._seen(chunk)
+                detections += [replace(one, row=rows + one.row) for one in found]
                 if batch.faults:
                     faults(batch.faults)
                 batch.detach()

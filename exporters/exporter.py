@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
 from exporters.samples import Table
 from exporters.signals.saved import check, parts
 from exporters.signals.state import SignalState
+from exporters.sinks import Acknowledged
+from exporters.sinks.lanes import Lanes, from_plain, to_plain
+from exporters.sinks.lanes import tables as sink_tables
 from exporters.sources import Chunk, Source
 from exporters.sources.http import position_of
 from exporters.sources.identity import load_positions
@@ -38,6 +42,8 @@ BUDGET: Final = 16 * 1024 * 1024
 """Bytes read of a source between two moments at which a scrape may come in, at most."""
 TOGETHER: Final = 8_192
 """Attempts counted between them, about: as many as make what a batch costs by itself small beside them."""
+DRAIN: Final = 2.0
+"""Seconds that a sink gets at the end to write what it was handed; what it has not written is read again."""
 SAVE_EVERY: Final = 10.0
 """Seconds between two saves when nobody scrapes."""
 
@@ -70,7 +76,8 @@ class ClosedError(Exception):
 class Exporter:
     """Ties sources, engine and state folder together. `close` saves what was not saved yet.
 
-    `clock` measures how long reading takes, in seconds; it never goes back.
+    `clock` measures how long reading takes, in seconds; it never goes back. `lanes` are the sinks of everything that is
+    read; they write once a state that knows of them is saved.
     """
 
     def __init__(
@@ -81,8 +88,11 @@ class Exporter:
         *,
         now: float,
         clock: Callable[[], float] = time.monotonic,
+        lanes: Lanes | None = None,
     ) -> None:
         self._engine = engine
+        self._lanes = lanes
+        engine.tap = lanes
         self._sources = sources
         self._folder = folder
         self._feeds = Feeds(sources, engine.state)
@@ -103,6 +113,9 @@ class Exporter:
         self._said = -SAY_EVERY
         self._chunk: Chunk  # what is read right now
         self.progress = Progress(clock())
+        if lanes is not None:
+            lanes.start()
+            self.save()
 
     @property
     def _state(self) -> SignalState:
@@ -116,9 +129,13 @@ class Exporter:
             with self._lock:
                 self.progress.begins(name, self._clock())
                 size += self._read(name, time.time())
+        for sink, name in self._lanes.missing() if self._lanes else ():
+            with self._lock:
+                self.progress.begins(name, self._clock())
+                size += self._catch_up(sink, name, time.time())
         with self._lock:
             now = time.time()
-            self._feeds.count(now)
+            self._count(now)
             if now - self._saved >= SAVE_EVERY or now < self._saved or self._careful.found:
                 self._careful.found = False
                 self._save(now)
@@ -128,6 +145,9 @@ class Exporter:
     def _read(self, name: str, now: float) -> int:
         """Read a slice of a source; how many bytes that was. Nothing that is read ends the exporter."""
         pace, self._unsaved, before = self._paces[name], True, self._unkept[name]
+        lanes = self._lanes
+        if lanes is not None:
+            lanes.begin(name)
         try:
             chunks = self._noted(name, self._sources[name].read(BUDGET, now=now, piece_bytes=pace.piece))
             if self._careful.left(name) > 0:
@@ -140,13 +160,29 @@ class Exporter:
             self._go_back(error)
             return 1  # there is something to read
         except Exception as error:
+            if lanes is not None:
+                lanes.abandon()
             self._feeds.failed(name, "read", error)
         else:
+            if lanes is not None:
+                lanes.end(name)
             self._feeds.worked(name, "read")
         fed = self._unkept[name] - before
         if fed:
             self._state.health.add("tocsin_bytes_read_total", (name,), fed)
         return fed
+
+    def _catch_up(self, sink: str, name: str, now: float) -> int:
+        """Read a slice of what a sink has missed in a source; how many bytes that was."""
+        if self._lanes is None:
+            return 0
+        try:
+            size = self._lanes.catch_up(self._engine, sink, name, now=now)
+        except Exception as error:
+            self._feeds.failed(name, "read", error)
+            return 0
+        self._unsaved = True
+        return size
 
     def _noted(self, name: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -180,6 +216,8 @@ class Exporter:
             state.load(loaded.data["state"])
         self._engine.state = state
         self._feeds.go_back(state)
+        if self._lanes is not None:
+            self._lanes.go_back()
         for name, source in self._sources.items():
             source.rewind(self._positions.get(name))
         self._careful.begin(self._unkept)
@@ -198,7 +236,7 @@ class Exporter:
             if self._closed:
                 raise ClosedError
             now = time.time()
-            self._feeds.count(now)
+            self._count(now)
             try:
                 tables = self._state.show(now)
             except Exception as error:
@@ -211,8 +249,14 @@ class Exporter:
             self._scrape_seconds = time.perf_counter() - begun
         return tables
 
+    def _count(self, now: float) -> None:
+        self._feeds.count(now)
+        if self._lanes is not None:
+            self._lanes.count(self._state)
+
     def _own(self, now: float) -> Iterator[Table]:
         health = self._state.spec.health
+        yield from sink_tables(self._lanes, {name: metric.help for name, metric in health.items()})
         gauges = {
             "tocsin_series": float(self._state.families.series),
             "tocsin_accounts": float(self._state.accounts),
@@ -238,9 +282,10 @@ class Exporter:
         """Save; False: the state could not be, so the one before was taken up."""
         begun = time.perf_counter()
         positions = {name: source.positions() for name, source in self._sources.items()}
+        kept = self._lanes.acknowledged() if self._lanes else {}
         try:
             state = self._state.save()
-            self._size = self._folder.save({"state": state, "positions": positions})
+            self._size = self._folder.save({"state": state, "positions": positions, "sinks": to_plain(kept)})
         except OSError as error:
             self._state.health.add("tocsin_snapshot_failures_total")
             if not self._failing:
@@ -258,25 +303,44 @@ class Exporter:
         self._positions, self._unkept = positions, dict.fromkeys(self._sources, 0)
         self._feeds.kept()
         for name, source in self._sources.items():
-            source.saved(positions[name])
+            source.saved(self._lanes.committed(name, positions[name], kept) if self._lanes else positions[name])
+        if self._lanes is not None:
+            self._lanes.saved(kept)
         trim()  # of what a backlog, a scrape or this save took
         self._duration = time.perf_counter() - begun
         return True
 
     def close(self) -> None:
         """Save what was not saved yet, and give back sources and folder. Whoever scrapes now is refused."""
+        if self._lanes is not None and not self._closed and self._lanes.settle(DRAIN):
+            self._unsaved = True  # what the sinks have written to the end
         self.save()
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+            if self._lanes is not None:
+                self._lanes.close()
             for source in self._sources.values():
                 source.close()
             self._folder.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was saved beside the state: the positions of sources, None on a first start, and what sinks have kept."""
+
+    positions: dict[str, Any] | None
+    sinks: Mapping[str, Acknowledged]
+
+
 def restore(engine: Engine, folder: StateFolder) -> dict[str, Any] | None:
-    """Take the saved state into the engine; the saved positions of each source, None on a first start.
+    """As `restore_all`; only the positions."""
+    return restore_all(engine, folder).positions
+
+
+def restore_all(engine: Engine, folder: StateFolder) -> Restored:
+    """Take the saved state into the engine; what else was saved.
 
     A state of any other shape than was saved gives way to the one before, and that to an empty one.
 
@@ -289,14 +353,13 @@ def restore(engine: Engine, folder: StateFolder) -> dict[str, Any] | None:
         if loaded.damaged:
             log.error("the state was damaged (%s), and so is the one before; starting with none", loaded.damaged)
             health.add("tocsin_state_resets_total", ("damaged",))
-        return None
+        return Restored(None, {})
     if loaded.damaged:
         log.error("the state was damaged (%s); going on from the one before, counters start at 0", loaded.damaged)
     for reason in engine.state.load(loaded.data["state"], reset_counters=bool(loaded.damaged)):
         log.warning("part of the saved state does not fit the present spec and starts anew: %s", reason)
         health.add("tocsin_state_resets_total", (reason,))
-    positions: dict[str, Any] = loaded.data["positions"]
-    return positions
+    return Restored(loaded.data["positions"], from_plain(loaded.data.get("sinks", {})))
 
 
 def _try(engine: Engine, data: dict[str, Any]) -> None:
@@ -312,6 +375,7 @@ def _try(engine: Engine, data: dict[str, Any]) -> None:
             position_of(found)
         else:
             load_positions(found)
+    from_plain(data.get("sinks", {}))
     for reset in (False, True):
         trial = engine.state.anew()
         try:

@@ -13,12 +13,14 @@ from typing import Any, Final
 from events.gateways import gateway
 from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
 from exporters.detect import Detector, Scanner, load_rules
+from exporters.detect.redaction import Hider
 from exporters.engine import Engine
-from exporters.exporter import Exporter, restore
+from exporters.exporter import Exporter, restore_all
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
-from exporters.sources import Source
+from exporters.sinks import JsonLines, Sink
+from exporters.sinks.lanes import Lanes
 from exporters.sources.file import FileTail
 from exporters.sources.health import HookHealth
 from exporters.sources.http import HttpSource, position_of, read_tokens
@@ -95,11 +97,12 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     try:
         name_of = Pseudonyms(load_key(config.state_folder)) if config.pseudonyms else str
         engine = engine_of(config, spec, cache=config.state_folder / "rules", name_of=name_of)
-        saved = restore(engine, folder)
+        kept = restore_all(engine, folder)
+        saved = kept.positions
     except BaseException:
         folder.close()
         raise
-    sources: dict[str, Source] = {}
+    sources: dict[str, FileTail | HttpSource] = {}
     try:
         for name, source in config.sources.items():
             sources[name] = open_source(name, source, saved, folder=config.state_folder)
@@ -108,7 +111,8 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
             opened.close()
         folder.close()
         raise
-    exporter = Exporter(engine, sources, folder, now=time.time())
+    lanes = Lanes(sinks_of(config, engine), sources, kept.sinks, now=time.time()) if config.sinks else None
+    exporter = Exporter(engine, sources, folder, now=time.time(), lanes=lanes)
     try:
         server = MetricsServer(config.address, exporter)
     except BaseException:
@@ -126,7 +130,18 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
         exporter.close()
 
 
-def open_source(name: str, config: SourceConfig, saved: Mapping[str, Any] | None, *, folder: Path) -> Source:
+def sinks_of(config: ExporterConfig, engine: Engine) -> dict[str, Sink]:
+    """The sinks as configured, which open their folders later."""
+    hide = Hider(engine.rules).hide
+    return {
+        name: JsonLines(sink.folder, rotate_bytes=sink.rotate_bytes, keep=sink.keep, content=sink.content, hide=hide)
+        for name, sink in config.sinks.items()
+    }
+
+
+def open_source(
+    name: str, config: SourceConfig, saved: Mapping[str, Any] | None, *, folder: Path
+) -> FileTail | HttpSource:
     """A source as configured, which goes on where `saved` says; posts are kept below `folder`.
 
     Raises:

@@ -16,6 +16,11 @@ sources:
     paths: [logs/*.jsonl, /var/log/litellm.jsonl]
 spec: [overlay.yaml]
 canaries_file: canaries.txt
+sinks:
+  events:
+    type: jsonl
+    folder: out
+    content: full
 """
 
 
@@ -30,6 +35,7 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert config.sources["web"].paths == (str(tmp_path / "logs/*.jsonl"), "/var/log/litellm.jsonl")
     assert (config.state_folder, config.spec) == (tmp_path / "state", (tmp_path / "overlay.yaml",))
     assert config.canaries_file == tmp_path / "canaries.txt"
+    assert config.sinks["events"].folder == tmp_path / "out"
     assert config.address == ("::1", 0)
 
 
@@ -43,6 +49,14 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
         ('listen: "[::1]:0"', "listen: localhost", 2, "an address and a port"),
         ("gateway: litellm", "gateway: litellm\n    start_at: beginnning", 7, "did you mean 'beginning'?"),
         ("gateway: litellm", "gateway: [litellm", 6, "expected"),
+        ("type: jsonl", "type: jsonnl", 12, "did you mean 'jsonl'?"),
+        ("folder: out", "foldr: out", 13, "did you mean 'folder'?"),
+        ("content: full", "content: fulll", 14, "did you mean 'full'?"),
+        ("content: full", "rotate_bytes: 10", 14, "expected at least 4096 bytes"),
+        ("content: full", "keep: 1", 14, "expected at least 2 files"),
+        ("  events:", "  a b:", 11, "expected letters"),
+        ("content: full", "content: full\n  other: {type: jsonl, folder: ./out/}", 15, "the folder of sink 'events'"),
+        ("content: full", "content: full\nscan_content: false", 14, "leaves content unread"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_was_expected(

@@ -169,6 +169,20 @@ UNREPORTED: Final = Stat(
     steps=_NONE_IS_WELL,
     no_value="no hook",
 )
+SINKS: Final = Stat(
+    "Sinks",
+    "Sinks that cannot write now, log bytes that wait for a sink, and log bytes that disappeared before a sink read "
+    "them, over the time range. A sink that is behind does not affect metrics.",
+    {
+        "down": promql("count(%s < 1) or vector(0)", series("tocsin_sink_up")),
+        "waiting": promql("sum(%s) or vector(0)", series("tocsin_sink_waiting_bytes")),
+        "lost": increase("tocsin_sink_lost_bytes_total"),
+    },
+    width=12,
+    unit="bytes",
+    each={"down": ((None, WELL), (1, HARM)), "waiting": ((None, PLAIN),), "lost": _NONE_IS_WELL},
+    no_value="no sink",
+)
 
 
 def memory(q: QueryBuilder) -> Panel:
@@ -190,4 +204,5 @@ PANELS: Final = (
     *(memory, REJECTED, HIDDEN, SAVED, NEWEST, GAPS, LOST),
     *(FOLDED, UNREADABLE, HOOKS_IN_TROUBLE, WRITERS),
     *(SHED, UNREPORTED),
+    SINKS,
 )
