@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import dataclasses
 import errno
-import json
-import logging
 import os
-import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from alerts import compile_alerts
-from alerts.checks import run_checks
 from runtime.errors import TocsinError, report
-from spec.load import load_sourced
 from spec.version import VERSION
 
+if TYPE_CHECKING:
+    from replay.log_options import LogOptions
+
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_ROOT = Path(__file__).resolve().parent
 _EXTRAS = {
     "grafanalib": "generate",
     "jinja2": "generate",
@@ -36,105 +32,60 @@ _PIPE_CLOSED = 128 + 13
 
 
 def _check(options: argparse.Namespace) -> int:
-    from generators.backends import BACKENDS
+    from generators import command
 
-    sourced = load_sourced(*options.overlay)
-    spec = sourced.spec
-    today = datetime.datetime.now(datetime.UTC).date()
-    issues = run_checks(spec, today=today, places=sourced.places, backends=BACKENDS)
-    if options.format == "json":
-        fields = ("check", "severity", "path", "text")
-        print(json.dumps({"issues": [{name: getattr(issue, name) for name in fields} for issue in issues]}, indent=2))
-    else:
-        for issue in issues:
-            print(issue)
-        errors = sum(issue.severity == "error" for issue in issues)
-        print(f"{len(spec.signals)} signals, {len(compile_alerts(spec))} alert rules: ", end="")
-        print(f"{errors} errors, {len(issues) - errors} warnings")
-    return int(any(issue.severity == "error" for issue in issues))
+    return command.check(options.overlay, form=options.format)
 
 
 def _generate(options: argparse.Namespace) -> int:
     from exporters import schema
-    from generators import files
-    from generators.backends import BACKENDS
+    from generators import command
 
-    root = options.output or _ROOT
-    if options.output is None and (options.overlay or not (_ROOT / "pyproject.toml").is_file()):
-        print(
-            "tocsin: the files beside the program are those of the shipped spec; name a folder of your own with "
-            "--output DIR",
-            file=sys.stderr,
-        )
-        return 2
-    sourced = load_sourced(*options.overlay)
-    today = datetime.datetime.now(datetime.UTC).date()
-    issues = run_checks(sourced.spec, today=today, places=sourced.places, backends=BACKENDS)
-    if errors := [issue for issue in issues if issue.severity == "error"]:
-        print(*errors, sep="\n", file=sys.stderr)
-        return 1
-    made = {**files.render_all(sourced.spec), **schema.generate()}
-    found = files.stale(root, made)
-    changed = [] if options.check else files.write(root, made)
-    left = [stale for stale in found if stale.path not in changed]
-    if options.format == "json":
-        stale = [{"path": file.path, "kind": file.kind} for file in left]
-        print(json.dumps({"folder": str(root), "files": len(made), "changed": changed, "stale": stale}, indent=2))
-    else:
-        print(files.report(root, made, changed, left))
-    return int(bool(left))
+    return command.generate(
+        options.overlay,
+        output=options.output,
+        check_only=options.check,
+        form=options.format,
+        more=schema.generate(),
+    )
 
 
 def _export(options: argparse.Namespace) -> int:
-    from exporters.run import export
+    from exporters import command
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
-
-    def ready(address: tuple[str, int]) -> None:
-        logging.getLogger("tocsin").info("metrics are at http://%s:%d/metrics", *address)
-
-    export(options.config, ready=ready)
-    return 0
+    return command.run(options.config)
 
 
 def _who(options: argparse.Namespace) -> int:
-    from exporters.who import who
+    from exporters import command
 
-    found = who(options.config, options.pseudonym)
-    if options.format == "json":
-        print(json.dumps({"pseudonym": options.pseudonym, "accounts": found}))
-    elif found:
-        print("\n".join(found))
-    else:
-        print(
-            "tocsin: nobody in memory has this pseudonym; it was forgotten, or is another exporter's",
-            file=sys.stderr,
-        )
-    return int(not found)
+    return command.who(options.config, options.pseudonym, form=options.format)
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from generators import command
+
+    return command.metrics(options.overlay, options.pattern, form=options.format)
+
+
+def _log_options(options: argparse.Namespace) -> LogOptions:
+    from replay.log_options import LogOptions
+
+    return LogOptions(**{field.name: getattr(options, field.name) for field in dataclasses.fields(LogOptions)})
 
 
 def _tail(options: argparse.Namespace) -> int:
     from replay.tail import command
 
-    told = [name for name in _LOG_OPTIONS if getattr(options, name) != _LOG_OPTIONS[name]]
-    if options.config is not None and (options.log or told):
-        found = "LOG" if options.log else f"--{told[0].replace('_', '-')}"
+    about = _log_options(options)
+    if options.config is not None and (options.log or about.given):
+        found = "LOG" if options.log else _OPTION_OF.get(about.given[0], f"--{about.given[0].replace('_', '-')}")
         print(f"tocsin tail: found --config and {found}, expected one of them: the file says it all", file=sys.stderr)
         return 2
     if options.config is None and not options.log:
         print("tocsin tail: found no log, expected log files or --config FILE", file=sys.stderr)
         return 2
-    config = options.config or command.config_of_logs(
-        options.log,
-        gateway=options.gateway,
-        mapping=options.mapping,
-        overlays=options.spec,
-        rules=options.rules,
-        canaries=options.canaries,
-        shared_keys=options.shared_key,
-        trust_client_address=options.trust_client_address,
-        scan_content=not options.no_content,
-    )
+    config = options.config or command.config_of_logs(options.log, about)
     chosen = command.Filter(options.actor, options.tenant, frozenset(options.only))
     return command.run(config, chosen=chosen, since=options.since, as_json=options.json, accounts=options.accounts)
 
@@ -148,40 +99,13 @@ def _since(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _metrics(options: argparse.Namespace) -> int:
-    from generators.docs import metrics_text
-
-    spec = load_sourced(*options.overlay).spec
-    metrics = metrics_text.matching(spec, options.pattern)
-    if not metrics:
-        near = metrics_text.nearest_name(spec, options.pattern)
-        hint = f"; did you mean {near}?" if near else "; without a pattern, all are listed"
-        print(f"tocsin metrics: found no metric with {options.pattern!r} in its name{hint}", file=sys.stderr)
-        return 1
-    if options.format == "json":
-        print(metrics_text.as_json(spec, metrics))
-    else:
-        screen = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if screen else 0
-        color = screen and not os.environ.get("NO_COLOR")
-        print(metrics_text.as_text(spec, metrics, width=width, color=bool(color)))
-    return 0
-
-
 def _replay(options: argparse.Namespace) -> int:
     from replay import command
 
     return command.run(
         options.log,
+        _log_options(options),
         form=options.format,
-        gateway=options.gateway,
-        mapping=options.mapping,
-        overlays=options.spec,
-        rules=options.rules,
-        canaries=options.canaries,
-        shared_keys=options.shared_key,
-        trust_client_address=options.trust_client_address,
-        scan_content=not options.no_content,
         until_quiet=options.until_quiet,
         pages=options.pages or options.propose is not None,
         proposal=options.propose,
@@ -198,17 +122,8 @@ def _demo(options: argparse.Namespace) -> int:
     return command.demo(once=options.once, form=options.format, limit=options.limit, recordings=options.recordings)
 
 
-_LOG_OPTIONS: Mapping[str, object] = {
-    "gateway": "litellm",
-    "mapping": None,
-    "spec": [],
-    "rules": [],
-    "canaries": None,
-    "shared_key": [],
-    "trust_client_address": False,
-    "no_content": False,
-}
-"""What `_add_log_options` adds, when nothing is given."""
+_OPTION_OF = {"overlays": "--spec", "shared_keys": "--shared-key", "scan_content": "--no-content"}
+"""The option that a field of `LogOptions` is given with, where it has another name."""
 
 
 def _add_overlay(parser: argparse.ArgumentParser, more: str = "") -> None:
@@ -225,20 +140,30 @@ def _add_overlay(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
-    """What an exporter's configuration would say of the logs."""
+    """What an exporter's configuration would say of the logs: one option for each field of `LogOptions`."""
     parser.add_argument(
         "--gateway", default="litellm", metavar="NAME", help="the gateway that wrote the logs (default: litellm)"
     )
     parser.add_argument(
         "--mapping", type=Path, metavar="FILE", help="where the fields are in the log of a gateway of your own, YAML"
     )
-    for name, what in (("--spec", "overlay over the shipped spec"), ("--rules", "more content rules")):
+    for name, field, what in (
+        ("--spec", "overlays", "overlay over the shipped spec"),
+        ("--rules", "rules", "more content rules"),
+    ):
         parser.add_argument(
-            name, action="append", default=[], type=Path, metavar="FILE", help=f"{what}; repeatable, in this order"
+            name,
+            dest=field,
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            help=f"{what}; repeatable, in this order",
         )
     parser.add_argument("--canaries", type=Path, metavar="FILE", help="your canary strings, one per line")
     parser.add_argument(
         "--shared-key",
+        dest="shared_keys",
         action="append",
         default=[],
         metavar="KEY",
@@ -247,7 +172,12 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust-client-address", action="store_true", help="set this only if clients cannot choose the logged address"
     )
-    parser.add_argument("--no-content", action="store_true", help="do not scan prompts and answers; faster")
+    parser.add_argument(
+        "--no-content",
+        dest="scan_content",
+        action="store_false",
+        help="do not scan prompts and answers; faster",
+    )
 
 
 def _add_check(commands: _Commands) -> None:

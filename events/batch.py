@@ -7,7 +7,6 @@ attempt (OpenTelemetry GenAI and ECS names) where a sink or a person needs it.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -411,7 +410,3 @@ class EventBatch:
         if self.describe is None:
             raise LookupError("this batch was made without raw bytes")
         return self.describe(self.raw[row])
-
-    def raw_sha256(self, row: int) -> str:
-        """Hexadecimal SHA-256 of the raw bytes of attempt `row`: ties the event to the archive."""
-        return hashlib.sha256(self.raw[row]).hexdigest()

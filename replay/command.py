@@ -17,6 +17,7 @@ from replay.html.history import History
 from replay.html.page import described
 from replay.html.page import page as html_page
 from replay.html.redact import Redactor
+from replay.log_options import LogOptions
 from replay.propose import overlay
 from replay.read import LogError
 from replay.report import as_json, as_text
@@ -33,16 +34,9 @@ _TELLING: Final = 0.02
 
 def run(
     logs: Sequence[Path],
+    about: LogOptions,
     *,
     form: Literal["text", "json"],
-    gateway: str,
-    mapping: Path | None = None,
-    overlays: Sequence[Path],
-    rules: Sequence[Path],
-    canaries: Path | None,
-    shared_keys: Sequence[str],
-    trust_client_address: bool,
-    scan_content: bool,
     until_quiet: bool,
     pages: bool = False,
     proposal: Path | None = None,
@@ -60,17 +54,8 @@ def run(
     try:
         if page is not None:
             _check_twice_readable(logs)
-        spec = load_spec(*overlays)
-        engine = replay_engine(
-            spec,
-            gateway=gateway,
-            mapping=mapping,
-            rules=rules,
-            canaries=canaries,
-            shared_keys=shared_keys,
-            trust_client_address=trust_client_address,
-            scan_content=scan_content,
-        )
+        spec = load_spec(*about.overlays)
+        engine = replay_engine(spec, about)
         history = History(spec) if page is not None else None
         outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show, watcher=history)
         html = _html(engine, outcome, spec, history, logs, progress) if history is not None else ""

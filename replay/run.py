@@ -17,12 +17,12 @@ import numpy as np
 
 from alerts import AlertRule, Episode, Evaluator, compile_alerts
 from events.batch import EventBatch, Fault
-from exporters.config import ExporterConfig, SourceConfig, gateway_name
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.samples import Table
+from replay.log_options import PLAIN, LogOptions
 from replay.read import SOURCE, Feed, Log
 from spec import Spec
 
@@ -64,39 +64,15 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
 
 
-def replay_engine(
-    spec: Spec,
-    *,
-    gateway: str = "litellm",
-    mapping: Path | None = None,
-    rules: Sequence[Path] = (),
-    canaries: Path | None = None,
-    shared_keys: Sequence[str] = (),
-    trust_client_address: bool = False,
-    scan_content: bool = True,
-) -> Engine:
-    """The engine that an exporter with this configuration would run; see `exporters.config`.
+def replay_engine(spec: Spec, about: LogOptions = PLAIN) -> Engine:
+    """The engine that an exporter of such logs would run.
 
     Raises:
         UnknownGatewayError: there is no such gateway.
         SpecError: the mapping or the content rules cannot be used.
         OSError: the file of canaries cannot be read.
     """
-    source = SourceConfig(
-        gateway=gateway_name(gateway, mapping),
-        mapping=mapping,
-        paths=(),
-        shared_keys=tuple(shared_keys),
-        trust_client_address=trust_client_address,
-    )
-    config = ExporterConfig(
-        state_folder=Path(),
-        sources={SOURCE: source},
-        rules=tuple(rules),
-        canaries_file=canaries,
-        scan_content=scan_content,
-    )
-    return engine_of(config, spec, cache=user_cache() / "rules")
+    return engine_of(about.config(SOURCE), spec, cache=user_cache() / "rules")
 
 
 def replay(

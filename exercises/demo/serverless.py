@@ -11,6 +11,7 @@ from typing import Any
 from exercises.demo import traffic
 from exercises.recording import Recordings
 from replay import page_report
+from replay.log_options import LogOptions
 from replay.page_report import Pages
 from replay.run import Progress, replay, replay_engine
 from spec import Spec, load_spec
@@ -57,7 +58,7 @@ def run(recordings: Recordings, why: str, progress: Progress) -> Replayed:
     with tempfile.TemporaryDirectory(prefix="tocsin-demo-", ignore_cleanup_errors=True) as folder:
         canaries = Path(folder) / "canaries.txt"
         canaries.write_text("".join(f"{text}\n" for text in recordings.canaries), encoding="utf-8")
-        engine = replay_engine(spec, canaries=canaries, shared_keys=recordings.shared_keys)
+        engine = replay_engine(spec, LogOptions(canaries=canaries, shared_keys=recordings.shared_keys))
     logs = [recordings.benign, *(attack.path for attack in traffic.attacks(recordings))]
     outcome = replay(engine, logs, progress=progress)
     return Replayed(why, expected(recordings, spec), page_report.pages_of(outcome, spec))

@@ -70,7 +70,6 @@ class CellTable:
         self._raw: dict[tuple[object, ...], int] = {}
         self._others: set[tuple[object, ...]] = set()  # of these, those that may get a place of their own some day
         self._edges = {histogram: np.array(histogram.edges) for histogram in self.histograms}
-        self.folded = 0
 
     @property
     def size(self) -> int:
@@ -84,7 +83,6 @@ class CellTable:
         if found is not None:
             return found
         if not self._admit_series(labels):
-            self.folded += 1
             folded = tuple(
                 value if label_set.closed else OTHER for value, label_set in zip(labels, self._label_sets, strict=True)
             )
@@ -159,10 +157,6 @@ class CellTable:
             block[:, first : first + buckets] = np.bincount(flat, minlength=width * buckets).reshape(width, buckets)
             block[:, first + buckets] = np.bincount(where, x, width)
         self.values[unique] += block
-
-    def add_one(self, cell: int, measure: str, amount: float = 1.0) -> None:
-        """Add to one column of one cell."""
-        self.values[cell, self.column[measure]] += amount
 
     # ------------------------------------------------------------------------------------------------ snapshot
     def save(self) -> dict[str, object]:

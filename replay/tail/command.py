@@ -17,7 +17,8 @@ from typing import Final, TextIO
 
 from alerts import Episode
 from events.gateways.timestamps import rfc3339
-from exporters.config import ExporterConfig, SourceConfig, gateway_name, load_config
+from exporters.config import ExporterConfig, load_config
+from replay.log_options import LogOptions
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, Watch, namer
 from runtime.errors import TocsinError, report
@@ -55,40 +56,13 @@ class Filter:
         )
 
 
-def config_of_logs(
-    logs: Sequence[Path],
-    *,
-    gateway: str,
-    mapping: Path | None,
-    overlays: Sequence[Path],
-    rules: Sequence[Path],
-    canaries: Path | None,
-    shared_keys: Sequence[str],
-    trust_client_address: bool,
-    scan_content: bool,
-) -> ExporterConfig:
+def config_of_logs(logs: Sequence[Path], about: LogOptions) -> ExporterConfig:
     """The configuration of an exporter that follows these files.
 
     Raises:
         SpecError: the mapping cannot be used.
     """
-    source = SourceConfig(
-        gateway=gateway_name(gateway, mapping),
-        mapping=mapping,
-        paths=tuple(glob.escape(str(log.absolute())) for log in logs),
-        follow_symlinks=True,  # the person who names a file means what it leads to
-        shared_keys=tuple(shared_keys),
-        trust_client_address=trust_client_address,
-    )
-    return ExporterConfig(
-        state_folder=Path(),
-        sources={"log": source},
-        spec=tuple(overlays),
-        rules=tuple(rules),
-        canaries_file=canaries,
-        scan_content=scan_content,
-        pseudonyms=False,
-    )
+    return about.config("log", [glob.escape(str(log.absolute())) for log in logs])
 
 
 def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, as_json: bool, accounts: bool) -> int:

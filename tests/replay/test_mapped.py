@@ -11,6 +11,7 @@ import pytest
 import tocsin
 from events.gateways import shipped_mapping
 from exporters.config import load_config
+from replay.log_options import LogOptions
 from replay.run import replay, replay_engine
 from spec import load_spec
 from spec.errors import SpecError
@@ -43,7 +44,7 @@ def own_mapping(folder: Path) -> Path:
 
 
 def test_blocks_in_a_captured_format_fire_an_alert(tmp_path: Path) -> None:
-    outcome = replay(replay_engine(load_spec(), gateway="ferrogw", scan_content=False), [probing(tmp_path)])
+    outcome = replay(replay_engine(load_spec(), LogOptions(gateway="ferrogw", scan_content=False)), [probing(tmp_path)])
     assert (outcome.events, outcome.rejected, outcome.blocked) == (60, 0, 60)
     assert _ALERT in {episode.rule.name for episode in outcome.episodes}
 

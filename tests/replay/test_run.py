@@ -19,6 +19,7 @@ from exporters.samples import Table
 from replay import LogError, Outcome, replay, replay_engine
 from replay.command import Progress
 from replay.html.history import History
+from replay.log_options import LogOptions
 from replay.run import read_by
 from spec import load_spec
 from spec.lookup import own_stream
@@ -36,7 +37,7 @@ def write(folder: Path, lines: Iterable[bytes], name: str = "gateway.jsonl") -> 
 
 
 def run(*logs: Path, leap: bool = True, until_quiet: bool = False, **options: Any) -> Outcome:
-    engine = replay_engine(SPEC, scan_content=False, **options)
+    engine = replay_engine(SPEC, LogOptions(scan_content=False, **options))
     return replay(engine, logs, leap=leap, until_quiet=until_quiet)
 
 
@@ -182,14 +183,14 @@ def test_counters_are_not_held_back_after_a_quiet_stretch(tmp_path: Path) -> Non
     old, new = quiet(START, 3, 1), quiet(START + 7201, 9, 1)
     log = write(tmp_path, [*old, *new[:1], *old, *new[1:]])
     for leap in (False, True):
-        outcome = replay(replay_engine(spec, scan_content=False), [log], leap=leap)
+        outcome = replay(replay_engine(spec, LogOptions(scan_content=False)), [log], leap=leap)
         assert [episode.rule.name for episode in outcome.episodes] == ["LLMRequestFlood"], leap
 
 
 def test_a_canary_and_a_content_rule_are_seen(tmp_path: Path) -> None:
     (tmp_path / "canaries").write_text("# planted\nCANARY-7f3a9c51d2\n")
     log = write(tmp_path, [line(record(START, "leak", answer="It says CANARY-7f3a9c51d2 there."))])
-    outcome = replay(replay_engine(SPEC, canaries=tmp_path / "canaries"), [log])
+    outcome = replay(replay_engine(SPEC, LogOptions(canaries=tmp_path / "canaries")), [log])
     (episode,) = outcome.episodes
     assert (episode.rule.name, episode.labels) == ("LLMCanaryLeaked", {"actor": "alice", "tenant": "research"})
     assert episode.answered == 1
@@ -249,7 +250,7 @@ def test_stepping_over_stretches_without_change_changes_nothing(
     log = write(tmp_path, rows)
     histories = [History(spec), History(spec)]
     plain, leaping, watched = (
-        replay(replay_engine(spec, scan_content=False), [log], leap=leap, until_quiet=True, watcher=watcher)
+        replay(replay_engine(spec, LogOptions(scan_content=False)), [log], leap=leap, until_quiet=True, watcher=watcher)
         for leap, watcher in ((False, histories[0]), (True, None), (True, histories[1]))
     )
     assert plain == leaping == watched
@@ -262,7 +263,7 @@ def test_a_log_with_few_records_takes_few_steps(tmp_path: Path) -> None:
     # Each record stands in windows of up to an hour, of which a baseline takes twelve samples.
     count = Steps()
     log = write(tmp_path, quiet(START, 48, 7200))
-    outcome = replay(replay_engine(SPEC, scan_content=False), [log], watcher=count)
+    outcome = replay(replay_engine(SPEC, LogOptions(scan_content=False)), [log], watcher=count)
     assert (outcome.events, outcome.end) == (48, START + 47 * 7200)
     assert count.steps < 48 * (2 * 5 + 12 + 2)
 
@@ -270,7 +271,7 @@ def test_a_log_with_few_records_takes_few_steps(tmp_path: Path) -> None:
 def test_a_watcher_sees_how_it_ended(tmp_path: Path) -> None:
     count = Steps()
     log = write(tmp_path, guesses(START + 1, 10, 3))  # the alert ends by the clock, long after the last value
-    outcome = replay(replay_engine(SPEC, scan_content=False), [log], until_quiet=True, watcher=count)
+    outcome = replay(replay_engine(SPEC, LogOptions(scan_content=False)), [log], until_quiet=True, watcher=count)
     assert count.last == outcome.end == outcome.episodes[1].resolved_at
 
 
@@ -373,7 +374,7 @@ def test_progress_is_shown_to_a_person_and_wiped_out(watched: bool) -> None:
 def test_progress_runs_to_the_end_of_the_logs(tmp_path: Path) -> None:
     logs = [write(tmp_path, quiet(START, 2000, 5), "a.jsonl"), write(tmp_path, quiet(START, 900, 5), "b.jsonl.gz")]
     parts: list[float] = []
-    replay(replay_engine(SPEC, scan_content=False), logs, progress=parts.append)
+    replay(replay_engine(SPEC, LogOptions(scan_content=False)), logs, progress=parts.append)
     assert parts == sorted(parts) and parts[0] < 0.5 and parts[-1] == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from exercises.servers import Prometheus, scrape_config
 from generators.prometheus import rule_file as rules
 from replay import replay, replay_engine
+from replay.log_options import LogOptions
 from spec import load_spec, names
 from tests.conftest import RealServer
 from tests.stack.exporter_process import ExporterProcess
@@ -94,7 +95,7 @@ def fired_in_prometheus(prometheus: Prometheus) -> Fired:
 
 def fired_in_replay(overlay: Path, log: Path) -> Fired:
     found: Fired = {}
-    for episode in replay(replay_engine(load_spec(overlay), scan_content=False), [log]).episodes:
+    for episode in replay(replay_engine(load_spec(overlay), LogOptions(scan_content=False)), [log]).episodes:
         found.setdefault((episode.rule.name, tuple(sorted(episode.labels.items()))), episode.fired_at)
     return found
 

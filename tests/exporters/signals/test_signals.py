@@ -75,7 +75,6 @@ def test_beyond_the_series_budget_a_cell_is_folded_and_nothing_is_lost() -> None
     feed(cells, "b", 1.0, 1.0)
     assert cells.labels == [("a", "success"), (OTHER, "success")]
     assert cells.values[:2, 0].tolist() == [1, 2]
-    assert cells.folded == 1
 
 
 def test_cells_survive_a_snapshot() -> None:

@@ -20,6 +20,7 @@ import yaml
 
 import tocsin
 from alerts import Episode, compile_alerts
+from replay.log_options import LogOptions
 from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import Watch
 from spec import load_spec
@@ -144,17 +145,7 @@ def test_without_since_only_what_is_new_is_shown(tmp_path: Path, log: Path) -> N
 
 
 def watch_of(log: Path) -> Watch:
-    config = config_of_logs(
-        [log],
-        gateway="litellm",
-        mapping=None,
-        overlays=[],
-        rules=[],
-        canaries=None,
-        shared_keys=[],
-        trust_client_address=False,
-        scan_content=True,
-    )
+    config = config_of_logs([log], LogOptions())
     now = time.time()
     return Watch(config, SPEC, since=now - 600, name_of=lambda actor: f"a-{actor}", now=now)
 
