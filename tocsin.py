@@ -113,6 +113,12 @@ def _replay(options: argparse.Namespace) -> int:
     )
 
 
+def _source_check(options: argparse.Namespace) -> int:
+    from replay.source import command
+
+    return command.run(options.log, name=options.gateway, mapping=options.mapping, form=options.format)
+
+
 def _demo(options: argparse.Namespace) -> int:
     from exercises.demo import command
 
@@ -323,6 +329,27 @@ def _add_metrics(commands: _Commands) -> None:
     parser.set_defaults(run=_metrics)
 
 
+def _add_source(commands: _Commands) -> None:
+    inner = commands.add_parser(
+        "source", help="check what a gateway's log has, and which alerts can work with it"
+    ).add_subparsers(title="commands", required=True)
+    parser = inner.add_parser(
+        "check",
+        help="find the gateway or mapping that fits a log, and what the log lacks",
+        description=(
+            "Reads a log, plain or gzip, as every gateway that Tocsin knows, or as the one that you name. Shows which "
+            "one fits, which share of the lines has each field, which alerts can never fire on such a log and why, "
+            "and what to change in the gateway."
+        ),
+        epilog="Exit status: 0 something was read, 1 nothing was, 2 wrong usage.",
+    )
+    parser.add_argument("log", type=Path, metavar="FILE", help="a log file; a rotated one may be compressed")
+    parser.add_argument("--gateway", metavar="NAME", help="the gateway that wrote it (default: try all)")
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="the mapping of a gateway of your own, YAML")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    parser.set_defaults(run=_source_check)
+
+
 def _add_demo(commands: _Commands) -> None:
     parser = commands.add_parser(
         "demo",
@@ -355,8 +382,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"tocsin {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True)
-    for add in (_add_check, _add_generate, _add_export, _add_who, _add_replay, _add_tail, _add_metrics, _add_demo):
+    for add in (_add_check, _add_generate, _add_export, _add_who, _add_replay, _add_tail, _add_source, _add_metrics):
         add(commands)
+    _add_demo(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
