@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from events.gateways.timestamps import rfc3339
-from replay.report import printable
 from replay.source.check import Blind, Reading, blind_alerts, blind_signals, odd_times, readings, ungrouped
 from replay.source.fields import BY_COLUMN, FIELDS
+from runtime.text import printable
 from spec import Spec, load_spec
 
 _WIDEST: Final = 110

@@ -29,6 +29,7 @@ FIELDS: Final = (
     LogField("call_id", "request id", "log an id of the request, so that retries count once"),
     LogField("actor", "account", "log the user that the gateway has authenticated, or a hash of the key"),
     LogField("key", "key", "log a hash of the presented key, also of a refused one", core=False),
+    LogField("session", "session", "log the id of the conversation that the client sends", core=False),
     LogField("tenant", "tenant", "log the team or organisation of the key", core=False),
     LogField("source_range", "client address", "log the client's address as your own proxy sees it"),
     LogField("model", "model", "log the model that was asked for"),

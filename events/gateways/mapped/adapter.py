@@ -21,11 +21,12 @@ from events.gateways.mapped.failures import BLOCKED, OTHER, endings
 from events.gateways.mapped.model import PATHS, WITH_PATHS, Mapping, Paths, each_of
 from events.gateways.mapped.paths import Path, parse_path, walk
 from events.gateways.mapped.values import WordTable, boolean_of, number_of, seconds_of, text_of, times_of
-from events.gateways.names import account, short
+from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
 
 _NUMBERS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd")
 _TEXTS: Final = ("id", "call_id", "user", "key", "key_name", "tenant", "model", "provider", "client_address")
+_CLIENT_CHOSEN: Final = ("session", "end_user")
 _Texts = dict[str, list[str | None]]
 _REFUSED: Final = frozenset(("auth", "permission", "rate_limit_caller", "quota", "guardrail_block", "invalid_request"))
 """What ends a request also when its attempts are logged one by one: the gateway asks no other provider."""
@@ -123,7 +124,7 @@ class MappedGateway:
     def _named(self, decoded: Decoded[Any]) -> _Texts:
         """The columns that are names, as the log has them."""
         texts: _Texts = {}
-        for name in _TEXTS:
+        for name in (*_TEXTS, *_CLIENT_CHOSEN):
             paths = getattr(self.mapping, name)
             values = self._column(paths, decoded) if paths else [None] * len(decoded.records)
             texts[name] = [text_of(value, name, decoded.dropped) for value in values]
@@ -250,9 +251,21 @@ class MappedGateway:
             columns["source_range"] = [self._ranges[text] for text in texts["client_address"]]
         if "actor" in want:
             users = [self._accounts[user] for user in texts["user"]]
-            columns["actor"] = actors_of(
-                users, batch.objects("key"), texts["key_name"], batch.objects("error_class"), self._shared
-            )
+            keys, classes = batch.objects("key"), batch.objects("error_class")
+            columns["actor"] = actors_of(users, keys, texts["key_name"], classes, self._shared)
+        for column in want.intersection(_CLIENT_CHOSEN):
+            columns[column] = self._client_chosen(column, batch, texts)
+
+    def _client_chosen(self, column: str, batch: EventBatch, texts: _Texts) -> list[str | None]:
+        """Sessions that clients name, and the people that an application with a shared key names; else None."""
+        shared, sessions = self._shared, column == "session"
+        names, keys, classes = texts["key_name"], batch.objects("key"), batch.objects("error_class")
+        return [
+            of_key(short(chosen), key)
+            if error != "auth" and (chosen if sessions else key in shared or name in shared)
+            else None
+            for chosen, key, name, error in zip(texts[column], keys, names, classes, strict=True)
+        ]
 
     def _guardrails(self, batch: EventBatch, decoded: Decoded[Any], answers: list[Any]) -> None:
         """The worst of what guardrails did, and each of their results. What blocked the request is a block."""

@@ -20,7 +20,7 @@ SCHEMA_VERSION: Final = 1
 def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], status: int | None) -> dict[str, object]:
     """The record of the only attempt in `batch`, which has all columns and content.
 
-    `texts` are those of ``user``, ``key_name``, ``call_id`` and ``client_address``; `status` is that of HTTP.
+    `texts` are the names as the log has them, by the mapping's keys; `status` is that of HTTP.
     """
 
     def number(name: str) -> float | None:
@@ -61,6 +61,8 @@ def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], st
         "group.id": word("tenant"),
         "llm.key.hash": key,
         "llm.key.alias": texts["key_name"],
+        "gen_ai.conversation.id": texts["session"],
+        "llm.end_user.id": texts["end_user"],
         "llm.key.known": None if key is None else error != "auth",
         "source.ip": None if address is None else str(address),
         "llm.source_range": word("source_range"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from events.gateways.mapped.failures import BLOCKED, OTHER, STATUS_CLASSES
 from events.gateways.mapped.model import Mapping, Words
 
+_NAMES = ("tenant", "model", "provider", "stream", "key", "session", "end_user")
+
 
 def known_columns(mapping: Mapping) -> frozenset[str]:
     """The columns and side tables of a batch that the mapping fills, and ``content``."""
@@ -27,7 +29,7 @@ def known_columns(mapping: Mapping) -> frozenset[str]:
         "content": bool(mapping.prompt or mapping.answer or mapping.system),
     }
     plain = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd")
-    has |= {name: bool(getattr(mapping, name)) for name in (*plain, "tenant", "model", "provider", "stream", "key")}
+    has |= {name: bool(getattr(mapping, name)) for name in (*plain, *_NAMES)}
     return frozenset(name for name, known in has.items() if known)
 
 

@@ -73,7 +73,8 @@ class Mapping(Entry, frozen=True):
 
     `only`: lines whose value at a path is another word are no attempts. `records`: a line is a whole request, or one
     attempt of it; attempts of a request share `call_id`. `user` and `key` are what the gateway has checked, never what
-    a client merely says of itself. `status` is the HTTP status; `error_by_status` says what one means here.
+    a client merely says of itself; that is `session` (the conversation) and `end_user` (whom an application with a
+    shared key names). `status` is the HTTP status; `error_by_status` says what one means here.
     """
 
     gateway: str
@@ -89,6 +90,8 @@ class Mapping(Entry, frozen=True):
     user: Paths = ()
     key: Paths = ()
     key_name: Paths = ()
+    session: Paths = ()
+    end_user: Paths = ()
     tenant: Paths = ()
     model: Paths = ()
     provider: Paths = ()
@@ -122,7 +125,8 @@ WORDS: Final = {
 }
 """The words that a table of a mapping may lead to."""
 PATHS: Final = (
-    *("id", "call_id", "user", "key", "key_name", "tenant", "model", "provider", "stream", "client_address", "status"),
+    *("id", "call_id", "user", "key", "key_name", "session", "end_user", "tenant", "model"),
+    *("provider", "stream", "client_address", "status"),
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "prompt", "system", "answer"),
 )
 """The keys of a mapping that are paths."""

@@ -193,6 +193,17 @@ def test_a_refused_credential_and_a_shared_key_are_nobody() -> None:
     assert row(who={"key": "k"})["actor"].startswith("key:")
 
 
+def test_a_session_belongs_to_its_key_and_an_end_user_to_a_shared_key() -> None:
+    text = WHOLE + "session: chat\nend_user: for\n"
+    said = RECORD | {"chat": "s1", "for": "zoe", "who": {"key": "k", "key_name": "app"}}
+    alone = decode(said, said | {"code": 401}, said | {"who": {"key": "other"}}, text=text)
+    first, refused, other = alone.objects("session")
+    assert first.startswith("s1@key:") and refused is None and other != first
+    assert alone.objects("end_user") == [None, None, None]
+    shared = decode(said, text=text, shared_keys=frozenset(("app",)))
+    assert shared.objects("end_user")[0].startswith("zoe@key:") and shared.objects("actor") == [None]
+
+
 def test_broken_records_are_counted_by_reason() -> None:
     batch = decode(
         b"no json", b"[1]", b'{"id": "x"}', RECORD | {"t": "soon"}, RECORD | {"t": 1e30}, b'{"t": 1795000002000', RECORD

@@ -92,6 +92,6 @@ def test_what_a_mapping_says_it_can_tell_is_what_its_sample_shows(name: str) -> 
     for column, possible in words.items():
         assert set(batch.objects(column)) <= possible
     assert set().union(*(words["error_class"],)) <= set(ERROR_CLASSES)
-    for column in ("tenant", "model", "actor", "source_range"):
+    for column in ("tenant", "model", "actor", "source_range", "session", "end_user"):
         seen = any(value is not None for value in batch.objects(column))
         assert seen <= (column in known_columns(mapping))
