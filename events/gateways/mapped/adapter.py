@@ -200,22 +200,25 @@ class MappedGateway:
             columns[name] = without_impossible(column, name, LIMITS[name], decoded.dropped, decoded.out_of_range)
 
     def _identities(self, batch: EventBatch, texts: _Texts, began: Floats, seed: int) -> None:
-        """The attempt is (outcome, key, model, id, call id, start), or its very bytes if it has neither id.
+        """The attempt is (outcome, key, user, model, id, call id, start), or its very bytes if it has neither id.
 
-        A client may choose its call id: with the key, it can only meet its own requests.
+        A client may choose its call id: with key and user, it can only meet its own requests.
         """
         columns = batch.columns
         keys = columns["key"] = [self._keys[key] for key in texts["key"]]
         if not self._columns & {"event_id", "call_id"}:
             return
-        own, calls, models = texts["id"], texts["call_id"], texts["model"]
-        parts = zip(batch.objects("outcome"), keys, models, own, calls, strict=True)
+        own, calls = texts["id"], texts["call_id"]
+        owners = [f"{key}\n{user}" for key, user in zip(keys, texts["user"], strict=True)]
+        parts = zip(batch.objects("outcome"), owners, texts["model"], own, calls, strict=True)
         names = [
-            f"{outcome}\n{key}\n{model}\n{mine}\n{call}".encode("utf-8", "replace") if mine or call else batch.raw[row]
-            for row, (outcome, key, model, mine, call) in enumerate(parts)
+            f"{outcome}\n{owner}\n{model}\n{mine}\n{call}".encode("utf-8", "replace")
+            if mine or call
+            else batch.raw[row]
+            for row, (outcome, owner, model, mine, call) in enumerate(parts)
         ]
         event_ids = columns["event_id"] = attempt_ids(names, began, seed)
-        requests = [f"{key}\n{call}".encode("utf-8", "replace") for key, call in zip(keys, calls, strict=True)]
+        requests = [f"{owner}\n{call}".encode("utf-8", "replace") for owner, call in zip(owners, calls, strict=True)]
         call_ids = hashed(requests, seed)
         nameless = [row for row, call in enumerate(calls) if not call]
         call_ids[nameless] = event_ids[nameless]  # each attempt is a request of its own

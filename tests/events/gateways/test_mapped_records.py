@@ -251,6 +251,12 @@ def test_the_same_record_twice_has_one_identity_and_others_have_their_own() -> N
     assert ids[0] == ids[1] and len(set(ids)) == 2
 
 
+def test_a_call_id_that_somebody_else_chose_too_is_another_request() -> None:
+    batch = decode(RECORD, RECORD | {"who": {"user": "bob", "key": "sk-secret"}}, RECORD | {"who": {"user": "ann"}})
+    for column in ("event_id", "call_id"):
+        assert len(set(batch.ids(column).tolist())) == 3
+
+
 def test_attempts_of_a_request_share_it_and_the_first_failure_is_not_its_end() -> None:
     text = WHOLE + "records: attempts\n"
     batch = decode(RECORD | {"code": 503}, RECORD, text=text)
