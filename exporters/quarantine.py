@@ -102,7 +102,7 @@ class Quarantine:
             return
         count, self._unsaid, self._said = self._unsaid, 0, now
         log.error(
-            "%d record(s) set aside, as reading failed: last in step %s with %s at %s%s",
+            "%d record(s) quarantined because reading failed, the last one in step %s with %s at %s%s",
             count,
             fault.step,
             fault.error,

@@ -278,7 +278,7 @@ def facts(episode: Episode) -> str:
 
 
 def later_words(later: Sequence[Page]) -> str:
-    """Who hears next, and on which condition."""
+    """Who is notified next, and on which condition."""
     tiers: dict[int, list[Page]] = {}
     for page in later:
         tiers.setdefault(page.tier, []).append(page)

@@ -265,7 +265,7 @@ def _group(episode: Episode) -> tuple[tuple[str, str], ...]:
 def words(change: Change) -> str:
     """What a change means, in a sentence or two."""
     hits = f"{change.hidden:,} of {_counted(change.hits, 'hit')} (a hit is a group on a day)"
-    never = f"and never again for {change.groups:,} of {_counted(change.all_groups, 'group')}"
+    never = f"and for {change.groups:,} of {_counted(change.all_groups, 'group')} it would never page"
     if change.value is None:
         what = f"to chat instead of paging (maturity: incubating). It would no longer page for {hits}, {never}"
     else:
@@ -286,8 +286,8 @@ def number(value: float) -> str:
 
 
 _HONEST: Final = (
-    "A log cannot tell an attack from a false alarm. Look at the hits that this would hide before you use it; "
-    "what is hidden here is hidden from now on."
+    "A log cannot tell an attack from a false alarm. Check the hits that this would hide before you use it: "
+    "similar ones will stay hidden."
 )
 
 
@@ -298,9 +298,9 @@ def overlay(proposal: Proposal, spec: Spec) -> str:
     if proposal.changes:
         lines.append(f"# {_HONEST}")
     elif not proposal.left:
-        lines.append("# It does as it is.")
+        lines.append("# Already within budget; no changes needed.")
     if proposal.left:
-        lines += [f"# Still over the budget because of {', '.join(proposal.left)}, which are left as they are."]
+        lines += [f"# Still over the budget, and left unchanged: {', '.join(proposal.left)}."]
     if not proposal.changes:
         return "\n".join([*lines, "# So nothing is proposed.", "alerts: {}", ""])
     lines.append("alerts:")
@@ -315,5 +315,5 @@ def overlay(proposal: Proposal, spec: Spec) -> str:
 
 
 def honest() -> str:
-    """What has to be said with every proposal."""
+    """The warning of every proposal."""
     return _HONEST

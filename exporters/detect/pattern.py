@@ -128,9 +128,9 @@ class _Translator:
 
     def translation(self, pattern: str) -> Translation:
         if len(pattern) > LONGEST_PATTERN:
-            raise PatternError(f"{len(pattern)} characters; {LONGEST_PATTERN} may be")
+            raise PatternError(f"{len(pattern)} characters, expected at most {LONGEST_PATTERN}")
         if any("\ud800" <= letter <= "\udfff" for letter in pattern):
-            raise PatternError("half of a surrogate pair, which no text has")
+            raise PatternError("half of a surrogate pair, which cannot occur in a text")
         given, pattern = pattern, plain(pattern)
         if _ascii(given) != _ascii(pattern):
             raise PatternError("letters that become ASCII, or take an ASCII letter, when a text is made plain (NFKC)")
@@ -155,7 +155,7 @@ class _Translator:
                 if kind == "open":
                     opened.append(self._gaps)
                 if len(opened) > DEEPEST:
-                    raise PatternError(f"groups inside each other; {DEEPEST} may be")
+                    raise PatternError(f"groups nested too deeply, expected at most {DEEPEST} levels")
                 out.append(self._written(kind, text))
                 size += len(out[-1])
                 if size > LONGEST:
@@ -193,7 +193,7 @@ class _Translator:
             if not 0 < int(text[2:], 16) < 0x80:
                 raise PatternError(r"\x is for 01 to 7f; write other letters plainly")
         elif text not in _PLAIN_ESCAPES and (text[1].isalnum() or not text.isascii()):
-            raise PatternError(f"the escape {text} is not known")
+            raise PatternError(f"unknown escape {text}")
         return text
 
     def _set(self, text: str) -> str:
@@ -201,7 +201,7 @@ class _Translator:
         members = re.findall(r"\\x[0-9a-fA-F]{2}|\\.|.", text[2 if negated else 1 : -1], re.DOTALL)
         for member in members:
             if member in _NEGATED_ESCAPES or member == r"\b":
-                raise PatternError(f"{member} cannot stand in a class")
+                raise PatternError(f"{member} is not allowed in a class")
             if member.startswith("\\"):
                 self._escape(member)
         beyond = [member for member in members if not member.isascii()]
@@ -219,7 +219,7 @@ class _Translator:
         if name in self._within:
             raise PatternError(f"the word list {name!r} contains itself")
         if len(self._within) == DEEPEST:
-            raise PatternError(f"word lists inside each other; {DEEPEST} may be")
+            raise PatternError(f"word lists nested too deeply, expected at most {DEEPEST} levels")
         options: list[str] = []
         most = size = 0
         for item in self._words[name]:
@@ -262,15 +262,17 @@ class _Translator:
             raise PatternError(f"a quantifier on {what}")
         low, high = _bounds(text)
         if previous == "white" and high != 1:
-            raise PatternError("a repeat of white space, of which there is never more than one; a space is a run of it")
+            raise PatternError("a repeat of white space; write one space, which matches any run")
         if high is None:
-            raise PatternError(f"an endless repeat; it may go up to {{0,{WIDEST_REPEAT}}}")
+            raise PatternError(f"an endless repeat, expected at most {{0,{WIDEST_REPEAT}}}")
         if high < low or high > LONGEST_REPEAT or high - low > WIDEST_REPEAT:
             raise PatternError(
                 f"a repeat of {low} to {high}; it may go up to {LONGEST_REPEAT}, and its ends differ by {WIDEST_REPEAT}"
             )
         if edge and high - low > 1:
-            raise PatternError("a repeat at the edge of a pattern only makes more matches of one: {20,40} can be {20}")
+            raise PatternError(
+                "a repeat at the edge of a pattern matches more than once; write {20} instead of {20,40}"
+            )
         if previous == "anything" and high - low >= GAP:
             self._gaps += 1
         if previous in ("close", "list") and high > 1 and inside:

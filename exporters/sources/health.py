@@ -308,11 +308,11 @@ class HookHealth:
             if state in ("stuck", "dead", "unreadable"):
                 log.warning("source %s: the hook's writer %s is %s", self._source, name, _MEANING[state])
             elif writer.state in ("stuck", "unreadable"):
-                log.info("source %s: the hook's writer %s speaks again", self._source, name)
+                log.info("source %s: the hook's writer %s reports again", self._source, name)
             elif writer.state is None and writer.said is not None and writer.said.litellm:
                 unreported = ", ".join(writer.said.unreported) or "nothing that Tocsin needs"
                 log.info(
-                    "source %s: hook %s in LiteLLM %s, which leaves out: %s",
+                    "source %s: hook %s in LiteLLM %s, which does not report: %s",
                     *(self._source, one_line(writer.said.hook, 20), one_line(writer.said.litellm, 20)),
                     one_line(unreported, _SHOWN),
                 )
@@ -337,8 +337,8 @@ def _known(counts: Iterable[tuple[str, int]], names: Sequence[str]) -> Counter[s
 
 
 _MEANING: Final = {
-    "stuck": f"stuck: its process lives, but it has said nothing new for {STALE:g} seconds",
-    "dead": "dead: its process ended without a word; the next one in that folder tells what was lost",
+    "stuck": f"stuck: its process is alive, but it has reported nothing new for {STALE:g} seconds",
+    "dead": "dead: its process exited without a shutdown record; the next worker in that folder will report losses",
     "unreadable": "unreadable: its health file cannot be used",
 }
 

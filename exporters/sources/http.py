@@ -274,14 +274,14 @@ class HttpSource:
         try:
             self.spool.append(lines)
         except SpoolFullError:
-            return self._say("full", "the spool is full; records are refused until others have been counted and saved")
+            return self._say("full", "the spool is full; records are refused until stored ones are counted and saved")
         except SpoolSlowError:
             return self._say("disk_slow", "the disk of the spool is too slow; records are refused")
         except OSError as error:
             return self._say("disk", f"cannot write to the spool: {error.strerror}; records are refused")
         if self._trouble:
             self._trouble = ""
-            log.info("source %s: records are taken again", self.source)
+            log.info("source %s: records are accepted again", self.source)
         return ""
 
     def _say(self, reason: str, text: str) -> str:

@@ -116,7 +116,7 @@ def test_what_the_gateway_does_not_tell_is_in_the_log_once(rig: Rig, caplog: pyt
     rig.one()
     rig.one()
     (line,) = (entry.message for entry in caplog.records if "LiteLLM" in entry.message)
-    assert line == r"source gw: hook 0.2.0 in LiteLLM 1.74.3\n, which leaves out: client_address"
+    assert line == r"source gw: hook 0.2.0 in LiteLLM 1.74.3\n, which does not report: client_address"
 
 
 def test_files_are_looked_at_now_and_then_and_not_at_every_poll(rig: Rig) -> None:
@@ -427,7 +427,7 @@ def test_who_dies_is_logged_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> 
     for _ in range(30):
         rig.one()
     assert [message.partition(";")[0] for message in caplog.messages] == [
-        "source gw: the hook's writer w is dead: its process ended without a word"
+        "source gw: the hook's writer w is dead: its process exited without a shutdown record"
     ]
 
 
