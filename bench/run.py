@@ -35,6 +35,7 @@ from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup
 from exporters.sources import Chunk
+from exporters.view.scrape_hold import ScrapeHold
 from runtime.process import settle
 from spec import load_spec
 from spec.model import Family
@@ -114,10 +115,13 @@ def scrape(_folder: Path, rounds: int) -> Iterator[Figure]:
             measure="attempts",
         )
         rollups.append(Rollup(name, family, cells, {}))
-    exposition = Exposition()
+    exposition, holds = Exposition(), [ScrapeHold() for _ in rollups]
 
     def ours() -> bytes:
-        shown = [(rollup, rollup.show(now, 1.0, again=False)) for rollup in rollups]
+        shown = [
+            (rollup, hold.show(rollup.values(), now, 1.0, again=False))
+            for rollup, hold in zip(rollups, holds, strict=True)
+        ]
         return exposition.render(
             Table(rollup.name, "counter", "bench", rollup.family.labels, rollup.keys, values[:, 0])
             for rollup, values in shown

@@ -12,8 +12,10 @@ from exporters.detect import Scanner, load_rules, user_cache
 from exporters.engine import Engine
 from exporters.exporter import BUDGET, TOGETHER
 from exporters.expose import Exposition
+from exporters.memory import Memory
 from exporters.signals.state import HORIZON, SignalState
 from exporters.sources.file import FileTail
+from exporters.view import PrometheusView
 from runtime.process import settle
 from spec import Spec, load_spec
 
@@ -24,6 +26,7 @@ NOW = 1_800_000_000.0
 def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
+    PrometheusView(state)  # somebody looks on
     scanner = Scanner(load_rules(), cache=user_cache() / "rules") if content else None
     return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, [scanner] if scanner else [])
 
@@ -61,7 +64,7 @@ def main(arguments: list[str]) -> None:
         worker = engine(load_spec(), content=False)
     settle()
     read_whole(path, worker)
-    Exposition().render(worker.state.show(NOW))
+    Exposition().render(Memory(worker).scrape(NOW))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from events.batch import Fault
-from exporters.engine import MOST_APART, CountingError, Engine
+from exporters.engine import MOST_APART, CountingError
+from exporters.memory import Memory
 from exporters.quarantine import fault_of
+from exporters.signals.saved import Saved
 from exporters.sources.chunk import Chunk
 from runtime.state_file import decode, encode
 
@@ -24,9 +26,9 @@ class Careful:
     `found` says that records were set aside since it was last made False: their positions should be saved.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.found = False
-        self._engine = engine
+        self._memory = memory
         self._left: dict[str, int] = {}
 
     def begin(self, sizes: Mapping[str, int]) -> None:
@@ -46,7 +48,7 @@ class Careful:
         """
         lines = [line + b"\n" for line in bytes(chunk.data).removesuffix(b"\n").split(b"\n")]
         try:
-            copy = encode({"state": self._engine.state.save()})
+            copy = encode(self._memory.save())
         except Exception as error:
             raise CountingError from error
         self._left[chunk.source] = self.left(chunk.source) - len(chunk.data)
@@ -67,11 +69,11 @@ class Careful:
         inside: list[Fault] = []
         step = "count"
         try:
-            self._engine.feed([chunk.part(start, start + sum(map(len, lines)))], now=now, faults=inside.extend)
+            self._memory.engine.feed([chunk.part(start, start + sum(map(len, lines)))], now=now, faults=inside.extend)
             step = "save"
-            after = encode({"state": self._engine.state.save()})
+            after = encode(self._memory.save())
         except Exception as error:
-            self._take_back(copy)
+            self._memory.go_back(Saved(**decode(copy)))
             cause = error.__cause__ if isinstance(error, CountingError) and error.__cause__ else error
         else:
             if inside:
@@ -86,12 +88,7 @@ class Careful:
         self.found = True
         length = sum(map(len, lines))
         faults([fault_of(step, cause, line=number, start=start, length=length)])
-        health = self._engine.state.health
+        health = self._memory.state.health
         health.add("tocsin_records_quarantined_total", (chunk.source, step), len(lines))
         health.add("tocsin_records_rejected_total", (chunk.source, "quarantined"), len(lines))
-        return encode({"state": self._engine.state.save()})
-
-    def _take_back(self, copy: bytes) -> None:
-        state = self._engine.state.anew()
-        state.load(decode(copy)["state"])
-        self._engine.state = state
+        return encode(self._memory.save())

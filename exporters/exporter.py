@@ -20,12 +20,13 @@ import numpy as np
 
 from events.batch import Fault
 from exporters.careful import Careful
-from exporters.engine import CountingError, Engine
+from exporters.engine import CountingError
 from exporters.feeds import Feeds
+from exporters.memory import Memory
 from exporters.pace import Pace
 from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
 from exporters.samples import Table
-from exporters.signals.saved import check, parts
+from exporters.signals.saved import parts
 from exporters.signals.state import SignalState
 from exporters.sinks import Acknowledged
 from exporters.sinks.lanes import Lanes, from_plain, to_plain
@@ -74,7 +75,7 @@ class ClosedError(Exception):
 
 
 class Exporter:
-    """Ties sources, engine and state folder together. `close` saves what was not saved yet.
+    """Ties sources, engine, its memory and state folder together. `close` saves what was not saved yet.
 
     `clock` measures how long reading takes, in seconds; it never goes back. `lanes` are the sinks of everything that is
     read; they write once a state that knows of them is saved.
@@ -82,7 +83,7 @@ class Exporter:
 
     def __init__(
         self,
-        engine: Engine,
+        memory: Memory,
         sources: Mapping[str, Source],
         folder: StateFolder,
         *,
@@ -90,14 +91,14 @@ class Exporter:
         clock: Callable[[], float] = time.monotonic,
         lanes: Lanes | None = None,
     ) -> None:
-        self._engine = engine
+        self._memory = memory
         self._lanes = lanes
-        engine.tap = lanes
+        memory.engine.tap = lanes
         self._sources = sources
         self._folder = folder
-        self._feeds = Feeds(sources, engine.state)
+        self._feeds = Feeds(sources, memory.state)
         self._paces = {name: Pace(clock) for name in sources}
-        self._careful = Careful(engine)
+        self._careful = Careful(memory)
         self._quarantine = Quarantine(folder.path.parent)
         self._positions: dict[str, Mapping[str, object]] = {}  # those saved last
         self._unkept = dict.fromkeys(sources, 0)  # bytes read since then
@@ -119,7 +120,7 @@ class Exporter:
 
     @property
     def _state(self) -> SignalState:
-        return self._engine.state
+        return self._memory.state
 
     # ------------------------------------------------------------------------------------------------ reading
     def poll(self) -> int:
@@ -155,7 +156,7 @@ class Exporter:
                     self._careful.feed(chunk, now=now, faults=self._set_aside)
                     self._feeds.count_into(self._state)
             else:
-                self._engine.feed(pace.slice(chunks), now=now, most=TOGETHER, faults=self._set_aside)
+                self._memory.engine.feed(pace.slice(chunks), now=now, most=TOGETHER, faults=self._set_aside)
         except CountingError as error:
             self._go_back(error)
             return 1  # there is something to read
@@ -177,7 +178,7 @@ class Exporter:
         if self._lanes is None:
             return 0
         try:
-            size = self._lanes.catch_up(self._engine, sink, name, now=now)
+            size = self._lanes.catch_up(self._memory.engine, sink, name, now=now)
         except Exception as error:
             self._feeds.failed(name, "read", error)
             return 0
@@ -211,18 +212,15 @@ class Exporter:
         loaded = self._folder.load()
         if loaded.damaged:
             raise StateError(f"the state is damaged ({loaded.damaged})") from error
-        state = self._state.anew()
-        if loaded.data is not None:
-            state.load(loaded.data["state"])
-        self._engine.state = state
-        self._feeds.go_back(state)
+        self._memory.go_back(None if loaded.data is None else parts(loaded.data))
+        self._feeds.go_back(self._state)
         if self._lanes is not None:
             self._lanes.go_back()
         for name, source in self._sources.items():
             source.rewind(self._positions.get(name))
         self._careful.begin(self._unkept)
         self._unkept = dict.fromkeys(self._sources, 0)
-        state.health.add("tocsin_state_reloads_total")
+        self._state.health.add("tocsin_state_reloads_total")
 
     # ------------------------------------------------------------------------------------------------ scraping
     def scrape(self) -> list[Table]:
@@ -238,12 +236,12 @@ class Exporter:
             now = time.time()
             self._count(now)
             try:
-                tables = self._state.show(now)
+                tables = self._memory.scrape(now)
             except Exception as error:
                 self._go_back(error)
-                tables = self._state.show(now)
+                tables = self._memory.scrape(now)
             if not self._save(now):
-                tables = self._state.show(now)
+                tables = self._memory.scrape(now)
             tables += self._feeds.tables(now)
             tables += self._own(now)
             self._scrape_seconds = time.perf_counter() - begun
@@ -284,8 +282,8 @@ class Exporter:
         positions = {name: source.positions() for name, source in self._sources.items()}
         kept = self._lanes.acknowledged() if self._lanes else {}
         try:
-            state = self._state.save()
-            self._size = self._folder.save({"state": state, "positions": positions, "sinks": to_plain(kept)})
+            plain = {**self._memory.save(), "positions": positions, "sinks": to_plain(kept)}
+            self._size = self._folder.save(plain)
         except OSError as error:
             self._state.health.add("tocsin_snapshot_failures_total")
             if not self._failing:
@@ -334,21 +332,21 @@ class Restored:
     sinks: Mapping[str, Acknowledged]
 
 
-def restore(engine: Engine, folder: StateFolder) -> dict[str, Any] | None:
+def restore(memory: Memory, folder: StateFolder) -> dict[str, Any] | None:
     """As `restore_all`; only the positions."""
-    return restore_all(engine, folder).positions
+    return restore_all(memory, folder).positions
 
 
-def restore_all(engine: Engine, folder: StateFolder) -> Restored:
-    """Take the saved state into the engine; what else was saved.
+def restore_all(memory: Memory, folder: StateFolder) -> Restored:
+    """Take up the saved state; what else was saved.
 
     A state of any other shape than was saved gives way to the one before, and that to an empty one.
 
     Raises:
         StateError: it was written by a newer version, or cannot be read.
     """
-    loaded = folder.load(lambda data: _try(engine, data))
-    health = engine.state.health
+    loaded = folder.load(lambda data: _try(memory, data))
+    health = memory.state.health
     if loaded.data is None:
         if loaded.damaged:
             log.error("the state was damaged (%s), and so is the one before; starting with none", loaded.damaged)
@@ -356,31 +354,24 @@ def restore_all(engine: Engine, folder: StateFolder) -> Restored:
         return Restored(None, {})
     if loaded.damaged:
         log.error("the state was damaged (%s); going on from the one before, counters start at 0", loaded.damaged)
-    for reason in engine.state.load(loaded.data["state"], reset_counters=bool(loaded.damaged)):
+    saved = parts(loaded.data)
+    for reason in memory.load(saved, reset_counters=bool(loaded.damaged)):
         log.warning("part of the saved state does not fit the present spec and starts anew: %s", reason)
         health.add("tocsin_state_resets_total", (reason,))
-    return Restored(loaded.data["positions"], from_plain(loaded.data.get("sinks", {})))
+    return Restored(saved.positions, from_plain(loaded.data.get("sinks", {})))
 
 
-def _try(engine: Engine, data: dict[str, Any]) -> None:
-    """See whether a state can be taken, shown and saved again; what is left of it is thrown away.
+def _try(memory: Memory, data: dict[str, Any]) -> None:
+    """See whether what a state file holds can be used.
 
     Raises:
         ValueError: it cannot.
     """
-    state, positions = parts(data)
-    check(state)
-    for found in positions.values():
+    saved = parts(data)
+    for found in saved.positions.values():
         if "spool" in found:
             position_of(found)
         else:
             load_positions(found)
     from_plain(data.get("sinks", {}))
-    for reset in (False, True):
-        trial = engine.state.anew()
-        try:
-            trial.load(data["state"], reset_counters=reset)
-            trial.show(time.time())
-            trial.save()
-        except Exception as error:
-            raise ValueError(f"it cannot be taken up: {fault_of('load', error).place}") from error
+    memory.test(saved)

@@ -1,7 +1,7 @@
 """The text that Prometheus reads: its own text format 0.0.4, and OpenMetrics 1.0.
 
 The text of a metric's lines is made once and kept as long as the table keeps its list of keys, which the families do;
-so a scrape puts numbers into a text that exists.
+so a scrape puts numbers into a text that exists. That list may have grown since the table was made.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Exposition:
         return b"".join(parts)
 
     def _lines(self, table: Table) -> str:
-        if not len(table.keys):
+        if not len(table.values):
             return ""
         values = table.values
         if table.type == "histogram":
@@ -53,10 +53,11 @@ class Exposition:
         keys, met, template = self._known.get(table.name, (None, 0, ""))
         if keys is not table.keys:
             met, template = 0, ""
-        if met < len(table.keys):
+        size = len(table.values)
+        if met < size:
             lines = _histogram_lines if table.type == "histogram" else _lines
-            template += "".join(line for key in table.keys[met:] for line in lines(table, key))
-            self._known[table.name] = (table.keys, len(table.keys), template)
+            template += "".join(line for key in table.keys[met:size] for line in lines(table, key))
+            self._known[table.name] = (table.keys, size, template)
         return template
 
 

@@ -16,6 +16,7 @@ from exporters.detect import Detector, Scanner, load_rules
 from exporters.detect.redaction import Hider
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore_all
+from exporters.memory import Memory
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
 from exporters.signals.state import SignalState
@@ -96,8 +97,8 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     folder = StateFolder(config.state_folder)
     try:
         name_of = Pseudonyms(load_key(config.state_folder)) if config.pseudonyms else str
-        engine = engine_of(config, spec, cache=config.state_folder / "rules", name_of=name_of)
-        kept = restore_all(engine, folder)
+        memory = Memory(engine_of(config, spec, cache=config.state_folder / "rules", name_of=name_of))
+        kept = restore_all(memory, folder)
         saved = kept.positions
     except BaseException:
         folder.close()
@@ -111,8 +112,8 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
             opened.close()
         folder.close()
         raise
-    lanes = Lanes(sinks_of(config, engine), sources, kept.sinks, now=time.time()) if config.sinks else None
-    exporter = Exporter(engine, sources, folder, now=time.time(), lanes=lanes)
+    lanes = Lanes(sinks_of(config, memory.engine), sources, kept.sinks, now=time.time()) if config.sinks else None
+    exporter = Exporter(memory, sources, folder, now=time.time(), lanes=lanes)
     try:
         server = MetricsServer(config.address, exporter)
     except BaseException:

@@ -22,6 +22,7 @@ from exporters.engine import CountingError, Engine
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.samples import Table
+from exporters.view import PrometheusView
 from replay.log_options import PLAIN, LogOptions
 from replay.read import SOURCE, Feed, Log
 from spec import Spec
@@ -101,6 +102,7 @@ class _Replay:
         self, engine: Engine, logs: Sequence[Path], progress: Progress | None, watcher: Watcher | None
     ) -> None:
         self._engine = engine
+        self._view = PrometheusView(engine.state)
         self._interval = float(engine.state.spec.settings.scrape_interval)
         rules = compile_alerts(engine.state.spec)
         self._evaluator = Evaluator(rules)
@@ -154,7 +156,8 @@ class _Replay:
         )
 
     def _scrape(self, now: float) -> list[Table]:
-        tables = [*self._engine.state.watch(now, self._counters), *self._healthy]
+        self._engine.state.advance(now)
+        tables = [*self._view.scrape_alerts(now, self._counters), *self._healthy]
         if self._watcher is not None:
             self._watcher(now, tables)
         return tables

@@ -23,8 +23,8 @@ _MOST_KEYS: Final = 4096  # of published groups, that are kept made
 class Entity:
     """The groups of one field. `top` is how many of them are published, 0 for all; `labels` are their label names.
 
-    There may be any number of groups of an unbounded field, so the table is bounded by `capacity`. Those of a bounded
-    label are never forgotten.
+    There may be any number of groups of an unbounded field, so the table is bounded by `capacity`; who was over a limit
+    within `protect` seconds goes last. Those of a bounded label are never forgotten.
     """
 
     def __init__(
@@ -34,16 +34,14 @@ class Entity:
         labels: tuple[str, ...],
         *,
         capacity: int,
-        forget: Callable[[int], None],
-        protected: Callable[[], Collection[int]],
+        protect: float,
     ) -> None:
         self.by = by
         self.labels = labels
         self.top = field.top if field else 0
         self.unbounded = field is not None and field.unbounded
-        self.groups = Groups(capacity if self.unbounded else 1 << 30, forget, protected)
+        self.groups = Groups(capacity if self.unbounded else 1 << 30, protect=protect)
         self._pseudonym = field is not None and field.pseudonym
-        self.published: set[int] = set()  # rows that have a place, so that nobody noisier takes it
         self._keys: dict[int, tuple[str, ...]] = {}
 
     def key(self, row: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
@@ -57,13 +55,11 @@ class Entity:
 
     def forget(self, row: int) -> None:
         """A group was evicted; its row may be somebody else's next."""
-        self.published.discard(row)
         self._keys.pop(row, None)
 
-    def load(self, saved: Mapping[str, Any], published: Collection[int]) -> None:
-        """Take back the groups of a snapshot, and those that had a place."""
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Take back the groups of a snapshot."""
         self.groups.load(**saved)
-        self.published = set(published)
         self._keys.clear()
 
     def _key(self, row: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
@@ -74,14 +70,16 @@ class Entity:
             name = label_text(name)
         return (name, self.groups.extra[row])[: len(self.labels)]
 
-    def choose(self, rows: Ints, values: Floats, violating: Collection[int]) -> tuple[Ints, set[int]]:
+    def choose(
+        self, rows: Ints, values: Floats, violating: Collection[int], published: Collection[int]
+    ) -> tuple[Ints, set[int]]:
         """Places in `rows` of those that are published, and which violating rows had no room.
 
-        Violators come before others; among them those that have a place already, then the greater values.
+        Violators come before others; among them those that are `published` already, then the greater values.
         """
         if not self.top or len(rows) <= self.top:
             return np.arange(len(rows)), set()
-        bad, kept = self._among(rows, violating), self._among(rows, self.published)
+        bad, kept = self._among(rows, violating), self._among(rows, published)
         # The greatest can only be among these: so only these are put in order.
         likely = bad.copy()
         likely[np.argpartition(-values, self.top)[: self.top]] = True

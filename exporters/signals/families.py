@@ -104,10 +104,10 @@ class Families:
         for name, total in totals.items():
             yield (name,), total
 
-    def show(self, now: float, hold: float, *, again: bool) -> Iterator[Table]:
-        """What a scrape sees; it is remembered as served."""
+    def snapshot(self) -> Iterator[Table]:
+        """What has been counted up to now."""
         for rollup in self.rollups:
-            values = rollup.show(now, hold, again=again)
+            values = rollup.values()
             edges = rollup.histogram.edges if rollup.histogram else ()
             yield Table(
                 rollup.name,
@@ -124,7 +124,6 @@ class Families:
         """Plain data that `load` takes back."""
         return {
             "tables": {name: {"layout": self._layout(table), **table.save()} for name, table in self.tables.items()},
-            "rollups": {rollup.name: rollup.save() for rollup in self.rollups},
         }
 
     def load(self, data: Mapping[str, Any], *, reset: bool) -> bool:
@@ -141,9 +140,7 @@ class Families:
                 table.load(saved["labels"], saved["values"])
         if whole:
             for rollup in self.rollups:
-                if rollup.name in data["rollups"]:
-                    rollup.sync()
-                    rollup.load(data["rollups"][rollup.name])
+                rollup.sync()
         else:
             for table in self.tables.values():
                 table.values[:] = 0

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.signals.cells import CellTable, Floats, Histogram
-from exporters.signals.scrape_hold import ScrapeHold
 from spec.model import Family
 
 _FEW = 8  # closed combinations that are worth a series at 0 before they happen
@@ -43,7 +42,6 @@ class Rollup:
                 self._closed[label] = tuple(words)
         # Closed labels that combine in few ways are worth a series at 0 for each way, before it happens.
         self._siblings = math.prod(len(words) for words in self._closed.values()) <= _FEW
-        self.held = ScrapeHold(self.width)
         if len(self._closed) == len(self._own):
             for values in product(*(self._closed[label] for label in self._own)):
                 for key in self._keys(values):
@@ -127,19 +125,3 @@ class Rollup:
             for place, column in enumerate(columns):
                 out[:, place] += np.bincount(places[chosen], self.table.values[chosen, column], len(self.keys))
         return out
-
-    def show(self, now: float, hold: float, *, again: bool) -> Floats:
-        """The values for a scrape at `now`, which is remembered as served. `again`: show what was shown last."""
-        return self.held.show(self.values(), now, hold, again=again)
-
-    def save(self) -> dict[str, object]:
-        """Plain data that `load` takes back."""
-        return {"keys": self.keys[: len(self.held)], **self.held.save()}
-
-    def load(self, data: dict[str, object]) -> None:
-        """Take back a snapshot; series that no longer exist in this layout are left out."""
-        places: list[int | None] = []
-        for key in data["keys"]:  # type: ignore[attr-defined]
-            fits = len(key) == len(self.family.labels)
-            places.append(self._series(tuple(key)) if fits else None)
-        self.held.load(data, places, len(self.keys))

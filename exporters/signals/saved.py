@@ -8,6 +8,7 @@ are left alone, and so are parts of signals that the spec has no more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -24,20 +25,13 @@ class _Table(msgspec.Struct):
     values: Any
 
 
-class _Held(msgspec.Struct):
+class _Counter(msgspec.Struct):
     keys: list[list[str]]
-    first_shown: Any
-    shows: Any
-    shown: Any
-
-
-class _Health(_Held):
     values: list[_Number]
 
 
 class _Families(msgspec.Struct):
     tables: dict[str, _Table]
-    rollups: dict[str, _Held]
 
 
 class _Groups(msgspec.Struct):
@@ -45,6 +39,7 @@ class _Groups(msgspec.Struct):
     extra: list[str]
     touched: Any
     free: list[_Row]
+    violated: list[tuple[_Row, float]]
 
 
 class _Flow(msgspec.Struct):
@@ -55,16 +50,8 @@ class _Flow(msgspec.Struct):
     sum: Any
 
 
-class _Peaks(msgspec.Struct):
-    rows: Any
-    value: Any
-    part: Any
-    served: Any
-
-
 class _Tracker(msgspec.Struct):
     print: str
-    peaks: _Peaks | None
     crossed: list[tuple[str, _Row, float]]
     hits: list[tuple[_Row, float, list[float], list[bool]]] = []
     seen: list[tuple[_Row, float, list[float], list[str]]] = []
@@ -73,8 +60,6 @@ class _Tracker(msgspec.Struct):
 
 class _Signals(msgspec.Struct):
     entities: dict[str, _Groups]
-    published: dict[str, list[_Row]]
-    violating: dict[str, list[_Row]]
     flows: list[_Flow]
     trackers: dict[str, _Tracker]
 
@@ -104,8 +89,7 @@ class _Writers(msgspec.Struct):
 class _State(msgspec.Struct):
     families: _Families
     signals: _Signals
-    health: dict[str, _Health]
-    scrapes: tuple[float, float]
+    health: dict[str, _Counter]
     seen: _Ids
     requests: _Requests
     newest: dict[str, float]
@@ -113,36 +97,80 @@ class _State(msgspec.Struct):
     writers: _Writers | None = None
 
 
-def check(data: object) -> None:
-    """See whether this is what `SignalState.save` gave, as far as can be known without its spec.
+class _Series(msgspec.Struct):
+    keys: list[list[str]]
+    first_shown: Any
+    shows: Any
+    shown: Any
+
+
+class _Peaks(msgspec.Struct):
+    print: str
+    rows: Any
+    value: Any
+    part: Any
+    served: Any
+
+
+class _View(msgspec.Struct):
+    scrapes: tuple[float, float]
+    series: dict[str, _Series]
+    published: dict[str, list[_Row]]
+    peaks: dict[str, _Peaks]
+
+
+def check(saved_state: object, saved_view: object) -> None:
+    """See whether these are what `SignalState.save` and `PrometheusView.save` gave, as far as the spec is not needed.
 
     Raises:
-        ValueError: it is not; the text says where.
+        ValueError: they are not; the text says where.
     """
-    state = msgspec.convert(data, _State)
+    state, view = msgspec.convert(saved_state, _State), msgspec.convert(saved_view, _View)
+    _check_state(state)
+    _check_view(view, {by: len(groups.names) for by, groups in state.signals.entities.items()})
+
+
+def _check_state(state: _State) -> None:
     for name, table in state.families.tables.items():
         values = _array(table.values, "f", 2, f"table {name}")
         _require(len(values) == len(table.labels), f"table {name} has another number of labels than of rows")
         _require(_counts(values), f"table {name} has a number that is none, or is below 0")
-    for name, held in [*state.families.rollups.items(), *state.health.items()]:
-        _check_held(held, name)
-    for name, health in state.health.items():
-        _require(len(health.values) == len(health.keys), f"{name} has another number of values than of series")
-        _require(all(map(np.isfinite, health.values)), f"{name} has a number that is none")
+    for name, counter in state.health.items():
+        _require(len(counter.values) == len(counter.keys), f"{name} has another number of values than of series")
+        _require(all(map(np.isfinite, counter.values)), f"{name} has a number that is none")
     _check_signals(state.signals)
     for ids in (state.seen, state.requests.settled):
         for part in (ids.young, ids.old):
             _array(part, "u", 1, "ids")
-    times = [*state.scrapes, state.requests.newest, *state.newest.values()]
+    times = [state.requests.newest, *state.newest.values()]
     _require(not any(map(np.isnan, times)), "a time is none")
 
 
-def _check_held(held: _Held, name: str) -> None:
-    shown = _array(held.shown, "f", 2, name)
-    sizes = {len(_array(held.first_shown, "f", 1, name)), len(_array(held.shows, "i", 1, name)), len(shown)}
-    _require(len(sizes) == 1 and max(sizes) <= len(held.keys), f"{name} has another number of values than of series")
-    _require(_counts(shown) and not np.isnan(held.first_shown).any(), f"{name} has a number that is none, or below 0")
-    _require(not (held.shows < 0).any(), f"{name} was shown less than never")
+def _check_view(view: _View, sizes: Mapping[str, int]) -> None:
+    _require(not any(map(np.isnan, view.scrapes)), "a time is none")
+    for name, series in view.series.items():
+        _check_series(series, name)
+    for by, rows in view.published.items():
+        _rows(rows, sizes.get(by, 0), f"groups of {by}")
+    most = max(sizes.values(), default=0)
+    for name, peaks in view.peaks.items():
+        _check_peaks(peaks, most, f"signal {name}")
+
+
+def _check_series(series: _Series, name: str) -> None:
+    shown = _array(series.shown, "f", 2, name)
+    sizes = {len(_array(series.first_shown, "f", 1, name)), len(_array(series.shows, "i", 1, name)), len(shown)}
+    _require(len(sizes) == 1 and max(sizes) <= len(series.keys), f"{name} has another number of values than of series")
+    _require(_counts(shown) and not np.isnan(series.first_shown).any(), f"{name} has a number that is none, or below 0")
+    _require(not (series.shows < 0).any(), f"{name} was shown less than never")
+
+
+def _check_peaks(peaks: _Peaks, size: int, where: str) -> None:
+    peaking = _array(peaks.rows, "i", 1, where)
+    _rows(peaking, size, where)
+    for part in (peaks.value, peaks.part, peaks.served):
+        _require(len(_array(part, "f", 1, where)) == len(peaking), f"{where} has parts of different lengths")
+        _require(not np.isnan(part).any(), f"{where} has a number that is none")
 
 
 def _check_signals(signals: _Signals) -> None:
@@ -153,6 +181,8 @@ def _check_signals(signals: _Signals) -> None:
         _require(len(groups.extra) == len(touched) == size, f"groups of {by} have parts of different lengths")
         _require(not np.isnan(touched).any(), f"groups of {by} have a time that is none")
         _rows(groups.free, size, f"groups of {by}")
+        _rows([row for row, _ in groups.violated], size, f"groups of {by}")
+        _require(not any(np.isnan(time) for _, time in groups.violated), f"groups of {by} have a time that is none")
         free = set(groups.free)
         _require(len(free) == len(groups.free), f"groups of {by} have a free row twice")
         names = [name for name in groups.names if name is not None]
@@ -161,9 +191,6 @@ def _check_signals(signals: _Signals) -> None:
             all((name is None) == (row in free) for row, name in enumerate(groups.names)),
             f"groups of {by} have a free row with a name, or one without that is not free",
         )
-    for part in (signals.published, signals.violating):
-        for by, rows in part.items():
-            _rows(rows, sizes.get(by, 0), f"groups of {by}")
     for flow in signals.flows:
         _check_flow(flow, sizes.get(flow.by, 0))
     most = max(sizes.values(), default=0)
@@ -185,12 +212,6 @@ def _check_flow(flow: _Flow, size: int) -> None:
 
 
 def _check_tracker(tracker: _Tracker, size: int, where: str) -> None:
-    if (peaks := tracker.peaks) is not None:
-        peaking = _array(peaks.rows, "i", 1, where)
-        _rows(peaking, size, where)
-        for part in (peaks.value, peaks.part, peaks.served):
-            _require(len(_array(part, "f", 1, where)) == len(peaking), f"{where} has parts of different lengths")
-            _require(not np.isnan(part).any(), f"{where} has a number that is none")
     rows = [row for _, row, _ in tracker.crossed] + [hit[0] for hit in tracker.hits] + [one[0] for one in tracker.seen]
     _rows([*rows, *tracker.sole[0]], size, where)
     lists = [(hit[1], hit[2], len(hit[3])) for hit in tracker.hits]
@@ -226,12 +247,52 @@ def _require(fact: object, text: str) -> None:
         raise ValueError(text)
 
 
-def parts(data: Mapping[str, Any]) -> tuple[object, Mapping[str, Mapping[str, Any]]]:
-    """The state and the positions in what a state file holds.
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a state file holds: the signal state, the view of Prometheus on it, and positions by source and file."""
+
+    state: Mapping[str, Any]
+    view: Mapping[str, Any]
+    positions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def parts(data: Mapping[str, Any]) -> Saved:
+    """The parts of what a state file of any version holds; they are not checked any further.
 
     Raises:
         ValueError: it holds something else.
     """
     if "state" not in data or "positions" not in data:
         raise ValueError("the state file holds no state")
-    return data["state"], msgspec.convert(data["positions"], dict[str, dict[str, Any]])
+    positions = msgspec.convert(data["positions"], dict[str, dict[str, Any]])
+    if "view" in data:
+        return Saved(data["state"], data["view"], positions)
+    try:
+        state, view = _of_version_1(data["state"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("the state file holds no state of an earlier version") from error
+    return Saved(state, view, positions)
+
+
+def _of_version_1(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """State and view of a state of version 1, in which they were one."""
+    families, signals, health = state["families"], state["signals"], state["health"]
+    shown = ("keys", "first_shown", "shows", "shown")
+    view = {
+        "scrapes": state["scrapes"],
+        "series": {
+            name: {part: series[part] for part in shown} for name, series in (families["rollups"] | health).items()
+        },
+        "published": signals["published"],
+        "peaks": {
+            name: {"print": tracker["print"], **tracker["peaks"]}
+            for name, tracker in signals["trackers"].items()
+            if tracker["peaks"] is not None
+        },
+    }
+    last = state["scrapes"][0]
+    entities = {
+        by: {**groups, "violated": [[row, last] for row in signals["violating"].get(by, ())]}
+        for by, groups in signals["entities"].items()
+    }
+    return {**state, "signals": {**signals, "entities": entities}}, view

@@ -14,7 +14,7 @@ import xxhash
 from exporters.samples import Table
 from exporters.signals.entities import NOBODY, Entity
 from exporters.signals.sliding_sums import SlidingSums
-from exporters.signals.trackers import DistinctTracker, HitTracker, Limit, Reading, SumTracker, Tracker
+from exporters.signals.trackers import DistinctTracker, HitTracker, Limit, PeakObserver, Reading, SumTracker, Tracker
 from exporters.signals.unique import unique_places
 from spec import catalogue, names
 from spec.lookup import own_stream, signals_of
@@ -51,59 +51,87 @@ class Rows:
 
 
 class Signals:
-    """The signals' state. `keep` is how long peaks are shown, `accounts` how many groups of people are remembered."""
+    """The signals' state. `accounts` is how many groups of people are remembered.
+
+    `slack` is by how much, in seconds, the end of windows may lag behind the wall clock. `crossed` is called with an
+    alert when a group goes over its limit, `evicted` with how many groups made room.
+    """
 
     def __init__(
-        self, spec: Spec, *, accounts: int, keep: float, crossed: Callable[[str], None], name_of: Callable[[str], str]
+        self,
+        spec: Spec,
+        *,
+        accounts: int,
+        slack: float,
+        crossed: Callable[[str], None],
+        evicted: Callable[[int], None],
+        name_of: Callable[[str], str],
     ) -> None:
         self.signals = {name: signal for name, signal in spec.signals.items() if own_stream(signal)}
         self._crossed = crossed
+        self._evicted = evicted
+        self._forgetters: list[Callable[[str, int], None]] = []
         self._name_of = name_of
-        self._violating: dict[str, set[int]] = {}  # rows by entity
         self.entities: dict[str, Entity] = {}
         for signal in self.signals.values():
             if signal.by not in self.entities:
-                self.entities[signal.by] = self._entity(spec, signal, accounts)
+                self.entities[signal.by] = self._entity(spec, signal, accounts, slack)
         self._flows: dict[tuple[str, float], list[str]] = {}
         for name, signal in self.signals.items():
             if signal.measure == "sum" or self._is_every_event(signal):
                 self._flows.setdefault((signal.by, float(signal.window)), []).append(name)
         self.flows = {place: SlidingSums(place[1], len(members)) for place, members in self._flows.items()}
-        limits, together = _limits(spec)
+        limits, self.compared = _limits(spec)
         self.trackers: dict[str, Tracker] = {}
         for name, signal in self.signals.items():
-            self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), keep, peaks=name not in together)
+            self.trackers[name] = self._tracker(name, signal, limits.get(name, ()), slack)
         self._infos = {metric.name: metric for metric in catalogue(spec)}
-        self._metrics = {
+        self.metrics = {
             name: (names.signal_metric(name, signal), names.answered_metric(name) if signal.answered else "")
             for name, signal in self.signals.items()
         }
         self._selections = {name: Selection(signal) for name, signal in self.signals.items()}
-        self._nobody: dict[str, list[Table]] = {}  # the tables of a signal when there is nothing
 
     @staticmethod
     def _is_every_event(signal: Signal) -> bool:
         return signal.stream == EVENTS and signal.measure == "count" and not signal.where and not signal.at_least
 
-    def _entity(self, spec: Spec, signal: Signal, accounts: int) -> Entity:
-        by = signal.by
-        self._violating[by] = set()
+    def _entity(self, spec: Spec, signal: Signal, accounts: int, slack: float) -> Entity:
+        longest = max(float(other.window) for other in self.signals.values() if other.by == signal.by)
         return Entity(
-            by,
-            spec.fields.get(by),
+            signal.by,
+            spec.fields.get(signal.by),
             names.signal_labels(signal, spec.fields),
             capacity=accounts,
-            forget=lambda row: self._forget(by, row),
-            protected=lambda: self._violating[by],
+            protect=longest + slack,
         )
 
-    def _tracker(self, name: str, signal: Signal, limits: Sequence[Limit], keep: float, *, peaks: bool) -> Tracker:
-        place = (signal.by, float(signal.window))
+    def _tracker(self, name: str, signal: Signal, limits: Sequence[Limit], slack: float) -> Tracker:
+        place, violated = (signal.by, float(signal.window)), self.entities[signal.by].groups.violated
         if name in self._flows.get(place, ()):
             measure = self._flows[place].index(name)
-            return SumTracker(name, signal, limits, self.flows[place], measure, keep=keep, peaks=peaks)
+            return SumTracker(name, signal, limits, self.flows[place], measure, violated=violated, slack=slack)
         kind = DistinctTracker if signal.measure == "distinct" else HitTracker
-        return kind(name, signal, limits, keep=keep, peaks=peaks)
+        return kind(name, signal, limits, violated=violated, slack=slack)
+
+    def observe(self, peaks: Mapping[str, PeakObserver], forget: Callable[[str, int], None]) -> None:
+        """From now on, tell `peaks` of each signal how high its windows rise, and `forget` which rows were evicted.
+
+        Rows are those of `entities`; `forget` takes the entity's field, too.
+        """
+        for name, observer in peaks.items():
+            self.trackers[name].observers.append(observer)
+        self._forgetters.append(forget)
+
+    def _resolve(self, by: str, labels: Sequence[str], extra: Callable[[int], str], now: float) -> Ints:
+        """Rows of groups; those that made room for new ones are forgotten."""
+        groups = self.entities[by].groups
+        rows = groups.resolve(labels, extra, now)
+        if evicted := groups.take_evicted():
+            for row in evicted:
+                self._forget(by, row)
+            self._evicted(len(evicted))
+        return rows
 
     def _forget(self, by: str, row: int) -> None:
         for name, signal in self.signals.items():
@@ -113,6 +141,8 @@ class Signals:
             if flow_by == by:
                 flow.clear(row)
         self.entities[by].forget(row)
+        for forget in self._forgetters:
+            forget(by, row)
 
     @property
     def measures(self) -> frozenset[str]:
@@ -158,10 +188,9 @@ class Signals:
 
     def _groups(self, by: str, rows: Rows, chosen: Ints | None, now: float) -> tuple[Ints, Ints]:
         """The things among `chosen` that have a group, and the rows of these groups."""
-        groups = self.entities[by].groups
         if by == NOBODY:
             things = np.arange(len(rows.cells)) if chosen is None else chosen
-            row = groups.resolve([NOBODY], lambda _place: "", now)
+            row = self._resolve(by, [NOBODY], lambda _place: "", now)
             return things, np.repeat(row, len(things))
         if by in rows.dims:
             return self._label_groups(by, rows, chosen, now)
@@ -175,8 +204,8 @@ class Signals:
             things = np.array([place for place in chosen.tolist() if column[place] is not None], np.int64)
         extra = rows.extra.get(by)
         places = things.tolist()
-        found = groups.resolve(
-            [column[place] for place in places], (lambda i: extra(places[i])) if extra else (lambda _i: ""), now
+        found = self._resolve(
+            by, [column[place] for place in places], (lambda i: extra(places[i])) if extra else (lambda _i: ""), now
         )
         return things, found
 
@@ -185,9 +214,7 @@ class Signals:
         things = np.arange(len(rows.cells)) if chosen is None else chosen
         cells, inverse = unique_places(rows.cells[things], len(rows.labels))
         place = rows.dims.index(by)
-        found = self.entities[by].groups.resolve(
-            [rows.labels[cell][place] for cell in cells.tolist()], lambda _place: "", now
-        )
+        found = self._resolve(by, [rows.labels[cell][place] for cell in cells.tolist()], lambda _place: "", now)
         return things, found[inverse]
 
     def _all_groups(self, by: str, rows: Rows, resolved: dict[str, tuple[Ints, Ints]], now: float) -> tuple[Ints, Ints]:
@@ -213,7 +240,7 @@ class Signals:
         for name in members:
             tracker = self.trackers[name]
             if isinstance(tracker, SumTracker):
-                for alert in tracker.touched(*touched):
+                for alert in tracker.touched(*touched, now):
                     self._crossed(alert)
 
     def _weight(self, name: str, rows: Rows) -> Floats:
@@ -248,57 +275,21 @@ class Signals:
             self._crossed(alert)
 
     # ------------------------------------------------------------------------------------------------ reading
-    def show(self, reference: float, now: float) -> list[Table]:
-        """What a scrape at `now` sees: windows that end at event time `reference`, and how the alerts stand."""
-        tables: list[Table] = []
-        standing: list[tuple[str, int, int]] = []
-        readings = {name: tracker.read(reference, now) for name, tracker in self.trackers.items()}
-        for entity in self.entities.values():
-            bad: set[int] = set()
-            for name, tracker in self.trackers.items():
-                if tracker.signal.by == entity.by:
-                    over, beyond = self._publish(entity, tracker, readings[name], tables)
-                    standing += [(alert, len(rows), len(rows & beyond)) for alert, rows in over.items()]
-                    bad = bad.union(*over.values())
-            self._violating[entity.by] = bad
-            entity.published &= bad
-        alerts = [(alert,) for alert, _, _ in standing]
-        tables.append(
-            self._table("llm_violating_groups", alerts, np.array([groups for _, groups, _ in standing], float))
-        )
-        beyond_cap = np.array([beyond for _, _, beyond in standing], float)
-        tables.append(self._table("llm_violators_beyond_cap", alerts, beyond_cap))
-        return tables
+    def read(self, reference: float) -> dict[str, Reading]:
+        """Each signal, over the windows that end at event time `reference`. Nothing is changed."""
+        return {name: tracker.read(reference) for name, tracker in self.trackers.items()}
 
-    def _publish(
-        self, entity: Entity, tracker: Tracker, reading: Reading, tables: list[Table]
-    ) -> tuple[dict[str, set[int]], set[int]]:
-        """Make the signal's tables; the rows over the limit of each alert, and those that had no room."""
-        name, answered = self._metrics[tracker.name]
-        if not len(reading.rows):
-            # A signal about everything is 0 when nothing happens; one about somebody is about nobody then.
-            if tracker.name not in self._nobody:
-                nobody: list[tuple[str, ...]] = [()] if entity.by == NOBODY else []
-                self._nobody[tracker.name] = [
-                    self._table(metric, nobody, np.zeros(len(nobody))) for metric in (name, answered) if metric
-                ]
-            tables += self._nobody[tracker.name]
-            return {limit.alert: set() for limit in tracker.limits}, set()
-        over = {
-            limit.alert: set(reading.rows[np.flatnonzero(limit.exceeded(reading.values))].tolist())
-            for limit in tracker.limits
-        }
-        bad: set[int] = set().union(*over.values())
-        places, beyond = entity.choose(reading.rows, reading.values, bad)
-        chosen = reading.rows[places].tolist()
-        entity.published |= bad & set(chosen)
-        keys = [entity.key(row, self._name_of) for row in chosen]
-        tables.append(self._table(name, keys, reading.values[places]))
-        if answered and reading.parts is not None:
-            tables.append(self._table(answered, keys, reading.parts[places]))
-        return over, beyond
+    def expire(self, now: float) -> None:
+        """Forget what can be in no window any more at `now`, by the wall clock."""
+        for tracker in self.trackers.values():
+            tracker.expire(now)
 
-    def _table(self, metric: str, keys: Sequence[tuple[str, ...]], values: Floats) -> Table:
+    def key(self, entity: Entity, row: int) -> tuple[str, ...]:
+        """The label values of a group."""
+        return entity.key(row, self._name_of)
+
+    def table(self, metric: str, keys: Sequence[tuple[str, ...]], values: Floats) -> Table:
+        """The table of a metric that is made of signals."""
         info = self._infos[metric]
         return Table(metric, "gauge", info.help, info.labels, keys, values)
 
@@ -307,14 +298,12 @@ class Signals:
         """Plain data that `load` takes back."""
         return {
             "entities": {by: entity.groups.save() for by, entity in self.entities.items()},
-            "published": {by: sorted(entity.published) for by, entity in self.entities.items()},
-            "violating": {by: sorted(rows) for by, rows in self._violating.items()},
             "flows": [
                 {"members": self._prints(members), "by": place[0], **self.flows[place].save(self._size(place[0]))}
                 for place, members in self._flows.items()
             ],
             "trackers": {
-                name: {"print": self._print(name), **tracker.save()} for name, tracker in self.trackers.items()
+                name: {"print": self.print(name), **tracker.save()} for name, tracker in self.trackers.items()
             },
         }
 
@@ -322,8 +311,7 @@ class Signals:
         """Take back a snapshot; the names of signals that start anew because the spec says something else now."""
         for by, saved in data["entities"].items():
             if by in self.entities:
-                self.entities[by].load(saved, data["published"].get(by, ()))
-                self._violating[by] = set(data["violating"].get(by, ()))
+                self.entities[by].load(saved)
         anew = {name for members in self._flows.values() for name in members}
         for saved in data["flows"]:
             place = (saved["by"], float(saved["window"]))
@@ -333,7 +321,7 @@ class Signals:
                 anew -= set(members)
         for name, tracker in self.trackers.items():
             saved = data["trackers"].get(name)
-            if name in anew or saved is None or saved["print"] != self._print(name):
+            if name in anew or saved is None or saved["print"] != self.print(name):
                 anew.add(name)
             else:
                 tracker.load(saved)
@@ -342,11 +330,12 @@ class Signals:
     def _size(self, by: str) -> int:
         return self.entities[by].groups.size
 
-    def _print(self, name: str) -> str:
+    def print(self, name: str) -> str:
+        """What the spec says of a signal, in short; what was saved of it can be used while that is the same."""
         return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.signals[name], enc_hook=float))
 
     def _prints(self, members: Sequence[str]) -> list[str]:
-        return [name + " " + self._print(name) for name in members]
+        return [name + " " + self.print(name) for name in members]
 
 
 def _one_each(attempts: Ints, chosen: Ints | None) -> Ints:
@@ -383,7 +372,7 @@ class Selection:
         return self._cells
 
 
-def _limits(spec: Spec) -> tuple[dict[str, list[Limit]], set[str]]:
+def _limits(spec: Spec) -> tuple[dict[str, list[Limit]], frozenset[str]]:
     """The limits of every signal, and the signals that are compared with each other, as by a ratio.
 
     Such windows have to end at the same time; peaks of different times would make no sense there.
@@ -398,4 +387,4 @@ def _limits(spec: Spec) -> tuple[dict[str, list[Limit]], set[str]]:
             together.update(signals)
         elif alert.when.COUNTS_GROUPS:
             limits.setdefault(signals[0], []).append(Limit(name, *alert.when.comparison))
-    return limits, together
+    return limits, frozenset(together)

@@ -1,12 +1,14 @@
 """The signal state of one shard: everything that adds up, as one value that can be saved and loaded.
 
-A state takes event batches and is read by scrapes. Time is always a parameter, so that replay drives the same code.
+A state takes event batches, and time that passes; readers take snapshots, which change nothing. Time is always a
+parameter, so that replay drives the same code.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from secrets import randbits
@@ -22,10 +24,10 @@ from exporters.samples import Table
 from exporters.signals.dedup import Dedup
 from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.request_settlement import RequestSettlement
-from exporters.signals.scrape_hold import ScrapeClock
 from exporters.signals.self_metrics import SelfMetrics
 from exporters.signals.sequence_gaps import SequenceGaps
 from exporters.signals.signals import ATTEMPTS, Rows, Signals
+from exporters.signals.trackers import Reading
 from spec.model import Spec
 from spec.vocabulary import (
     IDENTITIES,
@@ -53,6 +55,17 @@ SKEW: Final = 60.0
 
 _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
 _BATCH_MEASURES = ("input_chars", "output_chars", "without_content")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state at one moment: `counters` as counted, without any hold, and the `readings` of each signal by name.
+
+    The rows of readings are those of the state's groups, so they mean something until the state takes more in.
+    """
+
+    counters: tuple[Table, ...]
+    readings: Mapping[str, Reading]
 
 
 class SignalState:
@@ -86,8 +99,9 @@ class SignalState:
         self.signals = Signals(
             spec,
             accounts=accounts,
-            keep=3 * interval,
+            slack=3 * interval,
             crossed=lambda alert: self.health.add("llm_threshold_crossings_total", (alert,)),
+            evicted=lambda groups: self.health.add("tocsin_accounts_evicted_total", (), groups),
             name_of=name_of,
         )
         self.families = Families(spec, gateways, self.signals.dims)
@@ -105,7 +119,6 @@ class SignalState:
                 **{name: each for name, metric in spec.health.items() if metric.labels == ("source",)},
             },
         )
-        self.scrapes = ScrapeClock(interval)
         self.seed = randbits(64)
         """What the ids of attempts and requests depend on, as long as the state lives. It is secret."""
         self.seen = Dedup(horizon)
@@ -294,26 +307,26 @@ class SignalState:
         newest = max(self.newest.values(), default=0.0)
         return max(min(newest, now), now - self._allowance)
 
-    def show(self, now: float) -> list[Table]:
-        """What a scrape at `now` sees; it is remembered as served."""
-        self._count_requests(self.requests.overdue(self.reference(now)))
-        for labels, total in self.families.overflows():
-            self.health.set_at_least("tocsin_label_overflows_total", labels, total)
-        evicted = sum(entity.groups.evicted for entity in self.signals.entities.values())
-        self.health.set_at_least("tocsin_accounts_evicted_total", (), evicted)
-        again = self.scrapes.begin(now)
-        return [*self.families.show(now, self.scrapes.hold, again=again), *self._watched(now, again=again)]
+    def advance(self, now: float) -> None:
+        """Time has passed: nothing follows any more for what has waited long enough, and old windows are forgotten.
 
-    def watch(self, now: float, counters: Collection[str] | None = None) -> list[Table]:
-        """The part of `show` that alerts look at: signals, how many groups are over limits, own counters.
-
-        `counters` are the only ones of the last that are wanted, always the same ones; None: all.
+        Whoever owns the state does this; a reader never does.
         """
-        return self._watched(now, again=self.scrapes.begin(now), counters=counters)
+        self._count_requests(self.requests.overdue(self.reference(now)))
+        self.signals.expire(now)
 
-    def _watched(self, now: float, *, again: bool, counters: Collection[str] | None = None) -> list[Table]:
-        signals = self.signals.show(self.reference(now), now)
-        return [*signals, *self.health.show(now, self.scrapes.hold, again=again, only=counters)]
+    def snapshot(self, now: float, *, families: bool = True, counters: Collection[str] | None = None) -> Snapshot:
+        """What the state is at `now`. Nothing is changed, so any number of readers may look.
+
+        Without `families` it has the state's own counters alone, and of these only `counters` (None: all).
+        """
+        found = self.counters() if families else self.health.snapshot(counters)
+        return Snapshot(tuple(found), self.signals.read(self.reference(now)))
+
+    def counters(self) -> Iterator[Table]:
+        """All counters and histograms up to now. The keys of a metric only ever grow, at their end."""
+        yield from self.families.snapshot()
+        yield from self.health.snapshot(at_least={"tocsin_label_overflows_total": dict(self.families.overflows())})
 
     @property
     def accounts(self) -> int:
@@ -327,7 +340,6 @@ class SignalState:
             "families": self.families.save(),
             "signals": self.signals.save(),
             "health": self.health.save(),
-            "scrapes": self.scrapes.save(),
             "seed": self.seed,
             "seen": self.seen.save(),
             "requests": self.requests.save(),
@@ -347,7 +359,6 @@ class SignalState:
         self.health.load(data["health"], reset=reset_counters)
         if self.signals.load(data["signals"]):
             resets.append("signals")
-        self.scrapes.load(data["scrapes"])
         if "seed" in data:
             self.seed = data["seed"]
             self.seen.load(data["seen"])

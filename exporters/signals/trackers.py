@@ -1,4 +1,4 @@
-"""One signal over the groups of its field: windows, peaks, and when an alert's threshold was crossed."""
+"""One signal over the groups of its field: its windows, and when an alert's threshold was crossed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from exporters.signals.peak_hold import PeakHold
 from exporters.signals.sliding_sums import SLICES, SlidingSums
 from exporters.signals.windows import Distinct, Hits
 from spec.model import Signal
@@ -44,7 +43,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A signal as it is published: values by row of its groups, and the answered part of them (None: not kept)."""
+    """A signal at one moment: values above 0 by row of its groups, and the answered part of them (None: not kept)."""
 
     rows: Ints
     values: Floats
@@ -55,69 +54,64 @@ _NOBODY: Final = Reading(np.zeros(0, np.int64), np.zeros(0))
 _NOBODY_WITH_PARTS: Final = Reading(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 
 
-class Tracker(ABC):
-    """One signal. `limits` are those of the alerts over it; `keep` is how long a peak is shown, in seconds."""
+class PeakObserver(Protocol):
+    """Is told how high the windows of a signal rise between two readings."""
 
-    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
+    def raise_one(self, row: int, value: float, part: float) -> None:
+        """A window of group `row` reached `value`, `part` of it answered."""
+        ...
+
+    def raise_many(self, rows: Ints, values: Floats) -> None:
+        """Windows of many groups; a group may stand more than once in `rows`."""
+        ...
+
+
+class Tracker(ABC):
+    """One signal. `limits` are those of the alerts over it; `violated` takes when a group was last over one.
+
+    `slack` is by how much, in seconds, what windows end at may lag behind the wall clock.
+    """
+
+    def __init__(
+        self, name: str, signal: Signal, limits: Sequence[Limit], *, violated: dict[int, float], slack: float
+    ) -> None:
         self.name = name
         self.signal = signal
         self.limits = tuple(limits)
         self.window = float(signal.window)
-        self.peaks = PeakHold(keep) if peaks else None
+        self.observers: list[PeakObserver] = []
+        self._violated = violated
+        self._idle = self.window + slack
         self._crossed: dict[tuple[str, int], float] = {}  # event time at which a group was last over a limit
 
-    def _crossings(self, row: int, value: float, time: float) -> Iterator[str]:
+    def _crossings(self, row: int, value: float, time: float, now: float) -> Iterator[str]:
         """Alerts whose limit the group has just gone over: it was not over it within the window before."""
         for limit in self.limits:
             if limit.exceeded(value):
+                self._violated[row] = now
                 before = self._crossed.get((limit.alert, row))
                 if before is None or abs(time - before) >= self.window:
                     yield limit.alert
                 self._crossed[limit.alert, row] = time if before is None else max(time, before)
 
     @abstractmethod
-    def _now(self, reference: float, now: float) -> Reading:
-        """The windows that end at `reference`."""
+    def read(self, reference: float) -> Reading:
+        """The windows that end at event time `reference`. Nothing is changed."""
 
-    def read(self, reference: float, now: float) -> Reading:
-        """What a scrape at `now` sees: the greater one of window and peak, groups at 0 left out."""
-        reading = self._now(reference, now)
-        if self.peaks is None:
-            return reading
-        self.peaks.over(now)
-        if not self.peaks.any:
-            return reading
-        high = np.flatnonzero(self.peaks.value)
-        if not len(high):
-            return reading
-        size = 1 + max(int(high.max()), int(reading.rows.max(initial=0)))
-        values, parts = np.zeros(size), np.zeros(size)
-        values[reading.rows] = reading.values
-        if reading.parts is not None:
-            parts[reading.rows] = reading.parts
-        raised = high[self.peaks.value[high] > values[high]]
-        values[raised], parts[raised] = self.peaks.value[raised], self.peaks.part[raised]
-        rows = np.flatnonzero(values)
-        return Reading(rows, values[rows], None if reading.parts is None else parts[rows])
+    def expire(self, now: float) -> None:  # noqa: B027 -- most keep nothing that has to go
+        """Forget what can be in no window any more at `now`, by the wall clock."""
 
     def forget(self, row: int) -> None:
         """A group was evicted."""
-        if self.peaks is not None:
-            self.peaks.clear(row)
         for limit in self.limits:
             self._crossed.pop((limit.alert, row), None)
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""
-        return {
-            "peaks": self.peaks.save() if self.peaks is not None else None,
-            "crossed": [[alert, row, time] for (alert, row), time in self._crossed.items()],
-        }
+        return {"crossed": [[alert, row, time] for (alert, row), time in self._crossed.items()]}
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Take back a snapshot of the same signal."""
-        if self.peaks is not None and data["peaks"] is not None:
-            self.peaks.load(data["peaks"])
         alerts = {limit.alert for limit in self.limits}
         self._crossed = {(alert, row): time for alert, row, time in data["crossed"] if alert in alerts}
 
@@ -125,25 +119,31 @@ class Tracker(ABC):
 class _Rare(Tracker):
     """Signals whose hits are rare: exact windows of single hits, only for the groups that have any."""
 
-    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
-        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+    def __init__(
+        self, name: str, signal: Signal, limits: Sequence[Limit], *, violated: dict[int, float], slack: float
+    ) -> None:
+        super().__init__(name, signal, limits, violated=violated, slack=slack)
         self.cap = max([_LEAST_CAP, *(4 * round(limit.value) for limit in limits)])
         self._touched: dict[int, float] = {}  # wall clock of the last hit
-        self._idle = self.window + keep
 
-    def _idle_groups(self, now: float) -> list[int]:
-        """Groups whose hits can be in no window any more, by the wall clock: event times may be of a backlog."""
-        idle = [row for row, touched in self._touched.items() if now - touched > self._idle]
-        for row in idle:
+    def expire(self, now: float) -> None:
+        """Forget groups whose hits can be in no window any more. Not by event time, which may be of a backlog."""
+        for row in [row for row, touched in self._touched.items() if now - touched > self._idle]:
             del self._touched[row]
-        return idle
+            self._expire(row)
+
+    @abstractmethod
+    def _expire(self, row: int) -> None:
+        """Forget the hits of a group."""
 
 
 class HitTracker(_Rare):
     """Counts hits."""
 
-    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
-        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+    def __init__(
+        self, name: str, signal: Signal, limits: Sequence[Limit], *, violated: dict[int, float], slack: float
+    ) -> None:
+        super().__init__(name, signal, limits, violated=violated, slack=slack)
         self._groups: dict[int, Hits] = {}
 
     def take(self, rows: Sequence[int], times: Sequence[float], answered: Sequence[bool], now: float) -> Iterator[str]:
@@ -152,7 +152,7 @@ class HitTracker(_Rare):
         They are taken in order of time: what comes late makes more work.
         """
         order = sorted(range(len(times)), key=times.__getitem__)
-        groups, window, cap, peaks = self._groups, self.window, self.cap, self.peaks
+        groups, window, cap, observers = self._groups, self.window, self.cap, self.observers
         for place in order:
             row, time, good = rows[place], times[place], answered[place]
             hits = groups.get(row)
@@ -160,18 +160,20 @@ class HitTracker(_Rare):
                 hits = groups[row] = Hits()
             count, when = hits.add(time, good, window, cap)
             self._touched[row] = now
-            if peaks is not None:
+            for peaks in observers:
                 peaks.raise_one(row, count, hits.count_answered(when, window) if self.signal.answered else 0.0)
             if self.limits:
-                yield from self._crossings(row, count, when)
+                yield from self._crossings(row, count, when, now)
             if len(hits.times) > _TRIM_FROM:
                 hits.forget(hits.times[-1] - 3 * window)
 
-    def _now(self, reference: float, now: float) -> Reading:
+    def _expire(self, row: int) -> None:
+        self._groups.pop(row, None)
+
+    def read(self, reference: float) -> Reading:
+        """The windows that end at event time `reference`."""
         if not self._groups:
             return _NOBODY_WITH_PARTS if self.signal.answered else _NOBODY
-        for row in self._idle_groups(now):
-            self._groups.pop(row, None)
         counted = [(row, hits.count(reference, self.window), hits) for row, hits in self._groups.items()]
         counted = [entry for entry in counted if entry[1]]
         rows = np.array([row for row, _, _ in counted], np.int64)
@@ -206,8 +208,10 @@ class DistinctTracker(_Rare):
     it is kept as a plain pair, and a window of values is made when a second one comes.
     """
 
-    def __init__(self, name: str, signal: Signal, limits: Sequence[Limit], *, keep: float, peaks: bool) -> None:
-        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+    def __init__(
+        self, name: str, signal: Signal, limits: Sequence[Limit], *, violated: dict[int, float], slack: float
+    ) -> None:
+        super().__init__(name, signal, limits, violated=violated, slack=slack)
         self._groups: dict[int, Distinct] = {}
         self._sole: dict[int, str] = {}
         self._seen: Floats = np.zeros(0)  # by row, when the sole value was seen last; means nothing without one
@@ -244,14 +248,16 @@ class DistinctTracker(_Rare):
         if last is not None and last <= time < last + self.window / SLICES:
             return
         count = distinct.add(time, value, self.window, self.cap)
-        if self.peaks is not None:
-            self.peaks.raise_one(row, count, 0.0)
+        for peaks in self.observers:
+            peaks.raise_one(row, count, 0.0)
         if self.limits:
-            yield from self._crossings(row, count, time)
+            yield from self._crossings(row, count, time, now)
 
-    def _now(self, reference: float, now: float) -> Reading:
-        for row in self._idle_groups(now):
-            self._groups.pop(row, None)
+    def _expire(self, row: int) -> None:
+        self._groups.pop(row, None)
+
+    def read(self, reference: float) -> Reading:
+        """The windows that end at event time `reference`."""
         counted = [(row, group.count(reference, self.window)) for row, group in self._groups.items()]
         rows = np.fromiter(self._sole, np.int64, len(self._sole))
         times = self._seen[rows]
@@ -294,23 +300,24 @@ class SumTracker(Tracker):
         sums: SlidingSums,
         measure: int,
         *,
-        keep: float,
-        peaks: bool,
+        violated: dict[int, float],
+        slack: float,
     ) -> None:
-        super().__init__(name, signal, limits, keep=keep, peaks=peaks)
+        super().__init__(name, signal, limits, violated=violated, slack=slack)
         self._sums = sums
         self._measure = measure
         self._floor = min((limit.value for limit in limits), default=np.inf)
 
-    def touched(self, rows: Ints, ends: Floats, values: Floats) -> Iterator[str]:
+    def touched(self, rows: Ints, ends: Floats, values: Floats, now: float) -> Iterator[str]:
         """Look at windows that have just changed; the alerts whose limit was crossed."""
         value = values[self._measure]
-        if self.peaks is not None:
-            self.peaks.raise_many(rows, value)
+        for peaks in self.observers:
+            peaks.raise_many(rows, value)
         for place in np.flatnonzero(value >= self._floor).tolist():
-            yield from self._crossings(int(rows[place]), float(value[place]), float(ends[place]))
+            yield from self._crossings(int(rows[place]), float(value[place]), float(ends[place]), now)
 
-    def _now(self, reference: float, now: float) -> Reading:
+    def read(self, reference: float) -> Reading:
+        """The windows that end at event time `reference`."""
         values = self._sums.values(reference)[self._measure]
         rows = (values > 0).nonzero()[0]
         return Reading(rows, values[rows])

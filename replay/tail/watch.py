@@ -25,6 +25,7 @@ from exporters.run import engine_of
 from exporters.sources import Source
 from exporters.sources.file import FileTail
 from exporters.sources.spool import folder_of
+from exporters.view import PrometheusView
 from replay.run import healthy, read_by
 from replay.tail.spool import SpoolTail
 from runtime.errors import TocsinError
@@ -92,6 +93,7 @@ class Watch:
         self._engine: Engine = engine_of(
             config, spec, cache=user_cache() / "rules", name_of=name_of, columns=frozenset(NUMBERS + WORDS)
         )
+        self._view = PrometheusView(self._engine.state)
         self._name_of = name_of
         self._since = since
         self._sources = {
@@ -151,7 +153,8 @@ class Watch:
             return []
         self._step = step
         at = step * self._interval
-        return self._evaluator.step(at, [*self._engine.state.watch(at, self._read), *self._healthy])
+        self._engine.state.advance(at)
+        return self._evaluator.step(at, [*self._view.scrape_alerts(at, self._read), *self._healthy])
 
     def remarks(self) -> Iterator[str]:
         """What a person should know of the sources and has not been told yet."""

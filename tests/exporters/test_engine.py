@@ -10,12 +10,10 @@ import pytest
 from bench.lines import START, fat_lines, lean_lines
 from events.batch import Detection
 from events.gateways import gateway
-from exporters.engine import Engine
 from exporters.signals.state import SignalState
-from runtime.state_file import decode, encode
 from spec import load_spec
 from spec.duration import Duration
-from tests.support.engines import SPEC, decoded, feed, make_engine, settled, shown
+from tests.support.engines import SPEC, ScrapedEngine, decoded, feed, make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
 
 NOW = 1_795_000_000.0
@@ -74,7 +72,7 @@ def test_a_duplicate_counts_once_and_is_counted_as_one() -> None:
 def test_the_hook_a_webhook_and_a_rotated_file_count_the_same_request_once() -> None:
     state = SignalState(SPEC, gateways=("litellm",), sources=("hook", "webhook", "file"))
     adapter = gateway("litellm", state.columns, content=False)
-    engine = Engine(state, dict.fromkeys(("hook", "webhook", "file"), adapter))
+    engine = ScrapedEngine(state, dict.fromkeys(("hook", "webhook", "file"), adapter))
     plain = [line(record(NOW + number, f"call-{number}")) for number in range(20)]
     numbered = [
         b'{"v":1,"writer":"w1","seq":%d,"kind":"attempt","record":%s}\n' % (number, text.strip())
@@ -103,7 +101,7 @@ def test_a_fallback_is_two_attempts_and_one_request_in_either_order() -> None:
 def test_a_failed_request_settles_although_nothing_follows() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW, "a", failed=("InternalServerError", "500_PROVIDER_INTERNAL_ERROR")))], now=NOW)
-    assert total(shown(engine.state.show(NOW + 15))["llm_requests_total"]) == 0
+    assert total(shown(engine.scrape(NOW + 15))["llm_requests_total"]) == 0
     assert total(settled(engine, NOW + 300)["llm_requests_total"]) == 1
 
 
@@ -127,7 +125,7 @@ def test_no_flood_of_names_grows_the_series_beyond_their_cap() -> None:
             for n in names
         )
         feed(engine, "gw", [text], now=NOW + 60)
-    tables = [table for _ in range(4) for table in engine.state.show(NOW + 60)]
+    tables = [table for _ in range(4) for table in engine.scrape(NOW + 60)]
     assert engine.state.families.series <= SPEC.settings.max_series
     for table in tables:
         for label, cap in (("model", 100), ("tenant", 100), ("actor", 50), ("source_range", 50)):
@@ -155,7 +153,7 @@ def test_labels_with_quotes_newlines_and_ten_kilobytes_stay_one_line_of_a_page()
     models = {model.partition("~")[0] for model in models}  # what was changed ends in a hash
     assert models == {'say "hi"', "two?Runbook: evil", "back\\slash", "right?left", "x" * 111}
     feed(engine, "gw", [line(record(NOW, "z", user="mallory\nSeverity: low"))], now=NOW)
-    actors = {key[0] for key in shown(engine.state.show(NOW))["llm_requests_by_actor"]}
+    actors = {key[0] for key in shown(engine.scrape(NOW))["llm_requests_by_actor"]}
     assert {actor.partition("~")[0] for actor in actors} == {"alice", "mallory?Severity: low"}
 
 
@@ -165,7 +163,7 @@ def test_a_violator_is_never_pushed_out_by_noisier_ones() -> None:
     feed(engine, "gw", [quiet], now=NOW + 4)
     noisy = [line(record(NOW + 4, f"{user}-{n}", user=f"user-{user}")) for user in range(200) for n in range(3)]
     feed(engine, "gw", [b"".join(noisy)], now=NOW + 5)
-    ranges = shown(engine.state.show(NOW + 6))["llm_actor_ranges"]
+    ranges = shown(engine.scrape(NOW + 6))["llm_actor_ranges"]
     assert ranges["attacker", "research"] == 4
     assert len(ranges) == 50
 
@@ -175,7 +173,7 @@ def test_violators_beyond_the_cap_are_counted() -> None:
     for user in range(70):
         hits = [line(record(NOW + n, f"{user}-{n}", user=f"user-{user}", address=f"10.{n}.{user}.1")) for n in range(4)]
         feed(engine, "gw", [b"".join(hits)], now=NOW + 5)
-    values = shown(engine.state.show(NOW + 6))
+    values = shown(engine.scrape(NOW + 6))
     assert len(values["llm_actor_ranges"]) == 50
     assert values["llm_violating_groups"]["LLMStolenKeySuspected",] == 70
     assert values["llm_violators_beyond_cap"]["LLMStolenKeySuspected",] == 20
@@ -196,7 +194,7 @@ def test_a_burst_between_two_scrapes_is_shown_at_the_next_one_and_then_ends() ->
     engine = make_engine()
     feed(engine, "gw", [b"".join(line(refused(NOW - 3000 + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW)
     feed(engine, "gw", [line(record(NOW - 10, "later"))], now=NOW)
-    seen = [shown(engine.state.show(NOW + 15 * scrape))["llm_refused_keys"] for scrape in range(6)]
+    seen = [shown(engine.scrape(NOW + 15 * scrape))["llm_refused_keys"] for scrape in range(6)]
     assert seen[:3] == [{("198.51.100.0/24", "false"): 12}] * 3
     assert seen[3:] == [{}] * 3
 
@@ -206,7 +204,7 @@ def test_who_is_behind_a_shared_key_never_becomes_an_account() -> None:
     odd = record(NOW, "a", user="portal")
     odd["end_user"] = "victim"
     feed(engine, "gw", [line(odd)], now=NOW)
-    values = shown(engine.state.show(NOW))
+    values = shown(engine.scrape(NOW))
     assert values["llm_requests_by_actor"] == {}
 
 
@@ -214,7 +212,7 @@ def test_a_record_from_the_future_counts_as_now_and_hides_nobody() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW + 1e9, "future"))], now=NOW)
     feed(engine, "gw", [b"".join(line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}")) for n in range(11))], now=NOW)
-    values = shown(engine.state.show(NOW + 1))
+    values = shown(engine.scrape(NOW + 1))
     assert values["llm_refused_keys"]["198.51.100.0/24", "false"] == 11
     assert values["llm_requests_by_actor"]["alice", "research"] == 1
     assert settled(engine, NOW)["tocsin_records_future_total"]["gw",] == 1
@@ -256,7 +254,7 @@ def test_an_answer_that_a_providers_filter_stopped_is_not_answered() -> None:
     stopped["response"]["choices"][0]["finish_reason"] = "content_filter"
     batch = decoded(engine, line(stopped) + line(record(NOW, "b")))
     engine.state.take(batch, [Detection(row, "jailbreak", "one", "high") for row in (0, 1)], now=NOW)
-    values = shown(engine.state.show(NOW))
+    values = shown(engine.scrape(NOW))
     assert values["llm_jailbreak_hits"]["alice", "research"] == 2
     assert values["llm_jailbreak_hits_answered"]["alice", "research"] == 1
 
@@ -277,26 +275,26 @@ def test_a_restored_state_shows_the_same_and_goes_on_the_same() -> None:
     whole, before = make_engine(), make_engine()
     for engine in (whole, before):
         feed(engine, "gw", [b"".join(lines[:2000])], now=START + 20)
-        engine.state.show(START + 20)
+        engine.scrape(START + 20)
     after = make_engine()
-    assert after.state.load(decode(encode(before.state.save()))) == []
+    assert after.load(before.save()) == []
     for engine in (whole, after):
         feed(engine, "gw", [b"".join(lines[1500:])], now=START + 40)
     for scrape in range(4):
         now = START + 45 + 15 * scrape
-        assert shown(after.state.show(now)) == shown(whole.state.show(now))
+        assert shown(after.scrape(now)) == shown(whole.scrape(now))
 
 
 def test_a_changed_signal_starts_anew_and_the_rest_goes_on() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
-        engine.state.show(NOW + scrape * 15)
+        engine.scrape(NOW + scrape * 15)
     signals = dict(SPEC.signals)
     signals["actor_ranges"] = msgspec.structs.replace(signals["actor_ranges"], window=Duration(60))
     other = make_engine(msgspec.structs.replace(SPEC, signals=signals))
-    assert other.state.load(decode(encode(engine.state.save()))) == ["signals"]
-    values = shown(other.state.show(NOW + 45))
+    assert other.load(engine.save()) == ["signals"]
+    values = shown(other.scrape(NOW + 45))
     assert total(values["llm_attempts_total"]) == 1
     assert values["llm_actor_ranges"] == {}
     assert values["llm_requests_by_actor"]["alice", "research"] == 1
@@ -306,14 +304,14 @@ def test_a_changed_layout_starts_counters_at_zero() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
-        engine.state.show(NOW + scrape * 15)
+        engine.scrape(NOW + scrape * 15)
     families = dict(SPEC.families)
     families["llm_request_duration_seconds"] = msgspec.structs.replace(
         families["llm_request_duration_seconds"], buckets=(1.0, 2.0)
     )
     other = make_engine(msgspec.structs.replace(SPEC, families=families))
-    assert other.state.load(decode(encode(engine.state.save()))) == ["layout"]
-    assert total(shown(other.state.show(NOW + 45))["llm_attempts_total"]) == 0
+    assert other.load(engine.save()) == ["layout"]
+    assert total(shown(other.scrape(NOW + 45))["llm_attempts_total"]) == 0
     feed(other, "gw", [line(record(NOW + 50, "b"))], now=NOW + 50)
     assert total(settled(other, NOW + 60)["llm_attempts_total"]) == 1
 
@@ -331,10 +329,10 @@ def test_off_hours_follow_the_calendar_and_its_daylight_saving() -> None:
 def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
     engine = make_engine()
     feed(engine, "gw", [b"".join(line(refused(NOW + n, f"{n}", key=f"key-{n}")) for n in range(12))], now=NOW + 15)
-    engine.state.show(NOW + 15)
+    engine.scrape(NOW + 15)
     back = NOW - 7200
     feed(engine, "gw", [line(record(back, "after"))], now=back)
-    values = [shown(engine.state.show(back + scrape * 15)) for scrape in range(60)]
+    values = [shown(engine.scrape(back + scrape * 15)) for scrape in range(60)]
     assert values[-1]["llm_refused_keys"] == {}
     assert values[-1]["llm_auth_refusals_total"]["litellm",] == 12
     assert total(values[-1]["llm_attempts_total"]) == 13
@@ -344,8 +342,8 @@ def test_a_clock_that_is_set_forward_loses_nothing() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
     for scrape in range(3):
-        engine.state.show(NOW + scrape * 15)
+        engine.scrape(NOW + scrape * 15)
     ahead = NOW + 86_400
     feed(engine, "gw", [line(record(ahead, "b"))], now=ahead)
-    values = [shown(engine.state.show(ahead + scrape * 15)) for scrape in range(4)]
+    values = [shown(engine.scrape(ahead + scrape * 15)) for scrape in range(4)]
     assert [total(value["llm_attempts_total"]) for value in values] == [1, 1, 2, 2]

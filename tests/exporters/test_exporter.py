@@ -43,9 +43,9 @@ class Rig:
 
     def start(self) -> Exporter:
         engine, folder = make_engine(), StateFolder(self.folder / "state")
-        saved = restore(engine, folder)
+        saved = restore(engine.memory, folder)
         tail = FileTail("gw", [str(self.log)], positions=positions_of(saved, "gw"), start_at="beginning")
-        self.exporter = Exporter(engine, {"gw": tail}, folder, now=time.time())
+        self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=time.time())
         return self.exporter
 
     def kill(self) -> None:

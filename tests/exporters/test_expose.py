@@ -60,3 +60,12 @@ def test_a_growing_list_of_keys_keeps_its_texts_and_another_list_does_not() -> N
     text = exposition.render([other])
     assert b'{a="5",b="6"} 3.0' in text
     assert b'a="1"' not in text
+
+
+def test_a_series_that_is_born_after_the_table_was_made_is_for_the_next_scrape() -> None:
+    exposition, keys = Exposition(), [("1", "2")]
+    first = Table("llm_x_total", "counter", "x", ("a", "b"), keys, np.array([1.0]))
+    keys.append(("3", "4"))
+    assert b"3" not in exposition.render([first])
+    second = Table("llm_x_total", "counter", "x", ("a", "b"), keys, np.array([1.0, 2.0]))
+    assert b'{a="3",b="4"} 2.0' in exposition.render([second])

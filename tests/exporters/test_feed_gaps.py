@@ -26,9 +26,9 @@ class Rig:
     def start(self) -> None:
         engine, folder = make_engine(), StateFolder(self.folder / "state")
         self.health = engine.state.health
-        saved = restore(engine, folder)
+        saved = restore(engine.memory, folder)
         tail = FileTail("gw", [str(self.log)], positions=positions_of(saved, "gw"), start_at="beginning")
-        self.exporter = Exporter(engine, {"gw": tail}, folder, now=time.time())
+        self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=time.time())
 
     def write(self, *numbers: int) -> None:
         with self.log.open("ab") as file:

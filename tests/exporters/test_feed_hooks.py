@@ -34,11 +34,11 @@ class Rig:
     def start(self, spec: Spec = SPEC) -> None:
         engine, folder = make_engine(spec), StateFolder(self.folder / "state")
         self.health = engine.state.health
-        saved = restore(engine, folder)
+        saved = restore(engine.memory, folder)
         pattern = str(self.folder / "litellm-*.jsonl*")
         hooks = HookHealth("gw", [pattern])
         tail = FileTail("gw", [pattern], positions=positions_of(saved, "gw"), start_at="beginning", hooks=hooks)
-        self.exporter = Exporter(engine, {"gw": tail}, folder, now=self.now)
+        self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=self.now)
 
     def say(self, writer: str, *, records: int, dropped: int = 0, **more: Any) -> None:
         said = {

@@ -32,7 +32,7 @@ def test_why_it_cannot_be_read_is_said_once_and_that_it_can_be_again(
 ) -> None:
     log = tmp_path / "logs" / "gw.jsonl"
     exporter = Exporter(
-        make_engine(), {"gw": FileTail("gw", [str(log)])}, StateFolder(tmp_path / "state"), now=time.time()
+        make_engine().memory, {"gw": FileTail("gw", [str(log)])}, StateFolder(tmp_path / "state"), now=time.time()
     )
     try:
         until(exporter, caplog, 1)
@@ -54,7 +54,7 @@ def test_why_it_cannot_be_read_is_said_once_and_that_it_can_be_again(
 def test_names_of_files_cannot_write_into_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pattern = tmp_path / "\x1b[2J\nINFO all is well"
     exporter = Exporter(
-        make_engine(), {"gw": FileTail("gw", [str(pattern)])}, StateFolder(tmp_path / "state"), now=time.time()
+        make_engine().memory, {"gw": FileTail("gw", [str(pattern)])}, StateFolder(tmp_path / "state"), now=time.time()
     )
     try:
         until(exporter, caplog, 1)

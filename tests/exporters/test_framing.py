@@ -47,7 +47,7 @@ def groups(by: str, *made: dict[str, Any], **options: Any) -> set[str]:
     spec = msgspec.structs.replace(SPEC, signals={**SPEC.signals, "requests_by_it": signal})
     engine = make_engine(spec, content=True, **options)
     feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
-    engine.state.show(NOW)
+    engine.scrape(NOW)
     return set(engine.state.signals.entities[by].groups.rows)
 
 
@@ -94,7 +94,7 @@ def test_an_address_is_marked_as_untrusted_and_is_no_account(written: str, seen:
     engine = make_engine()
     lines = [line(refused(NOW - 1 + n / 100, f"{n}", key=f"{n}", address=written)) for n in range(11)]
     feed(engine, "gw", [b"".join(lines)], now=NOW)
-    values = shown(engine.state.show(NOW + 1))
+    values = shown(engine.scrape(NOW + 1))
     assert set(values["llm_refused_keys"]) == {(seen, "false")}
     assert values["llm_requests_by_actor"] == {}
 
@@ -103,7 +103,7 @@ def test_an_address_is_marked_as_untrusted_and_is_no_account(written: str, seen:
 def test_what_is_no_address_is_no_range(written: str) -> None:
     engine = make_engine()
     feed(engine, "gw", [line(refused(NOW, "a", key="k", address=written))], now=NOW)
-    assert shown(engine.state.show(NOW))["llm_refused_keys"] == {}
+    assert shown(engine.scrape(NOW))["llm_refused_keys"] == {}
 
 
 def test_a_user_called_like_a_key_is_not_that_key() -> None:
@@ -125,7 +125,7 @@ def test_pseudonyms_of_one_user_id_are_one_in_all_tenants_and_two_with_two_keys(
     engine = make_engine(name_of=name_of)
     made = [record(NOW, team, user="alice", team=team) for team in ("research", "sales")]
     feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
-    assert {actor for actor, _ in shown(engine.state.show(NOW))["llm_requests_by_actor"]} == {name_of("alice")}
+    assert {actor for actor, _ in shown(engine.scrape(NOW))["llm_requests_by_actor"]} == {name_of("alice")}
     other = Pseudonyms(b"o" * 32)
     assert other("alice") != name_of("alice")
     assert not other.find(name_of("alice"), ["alice"])  # without the key a guess says nothing

@@ -126,7 +126,7 @@ class Log:
         self.engine = make_engine(content=True)
         self.folder = StateFolder(folder / "state")
         tail = FileTail("gw", [str(self.path)], start_at="beginning")
-        self.exporter = Exporter(self.engine, {"gw": tail}, self.folder, now=time.time())
+        self.exporter = Exporter(self.engine.memory, {"gw": tail}, self.folder, now=time.time())
 
     def counts(self) -> dict[str, float]:
         health = self.exporter._state.health

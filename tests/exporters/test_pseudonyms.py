@@ -37,7 +37,7 @@ def test_no_label_has_the_account_itself(tmp_path: Path) -> None:
     name_of = Pseudonyms(load_key(tmp_path))
     engine = make_engine(name_of=name_of)
     feed(engine, "gw", [line(record(NOW, "a", user="alice@example.com"))], now=NOW)
-    tables = engine.state.show(NOW)
+    tables = engine.scrape(NOW)
     assert shown(tables)["llm_requests_by_actor"] == {(name_of("alice@example.com"), "research"): 1}
     assert not any("alice" in value for table in tables for key in table.keys for value in key)
 
@@ -47,10 +47,10 @@ def test_who_finds_the_account_and_writes_the_look_up_down(tmp_path: Path, capsy
     source = {"gw": {"gateway": "litellm", "paths": ["gw.jsonl"]}}
     (tmp_path / "tocsin.yaml").write_text(yaml.safe_dump({"state_folder": "state", "sources": source}))
     engine, state = make_engine(), StateFolder(folder)
-    restore(engine, state)
+    restore(engine.memory, state)
     pseudonym = Pseudonyms(load_key(folder))("alice")
     feed(engine, "gw", [line(record(NOW, "a"))], now=NOW)
-    Exporter(engine, {}, state, now=NOW).close()
+    Exporter(engine.memory, {}, state, now=NOW).close()
     command = ["who", "--config", str(tmp_path / "tocsin.yaml")]
     assert tocsin.main([*command, pseudonym]) == 0
     assert capsys.readouterr().out == "alice\n"

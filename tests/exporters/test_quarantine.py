@@ -140,9 +140,9 @@ class Rig:
         engine, folder = make_engine(), StateFolder(self.folder / "state")
         self._monkeypatch.undo()
         self._install(engine, self._monkeypatch)
-        saved = restore(engine, folder)
+        saved = restore(engine.memory, folder)
         tail = FileTail("gw", [str(self.log)], positions=positions_of(saved, "gw"), start_at="beginning")
-        self.exporter = Exporter(engine, {"gw": tail}, folder, now=time.time())
+        self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=time.time())
 
     def kill(self) -> None:
         self.exporter._folder.close()
@@ -279,7 +279,7 @@ def test_content_that_raises_costs_the_record_only_its_detections(
     faults: list[Fault] = []
     data = attack + bad + line(record(time.time(), "c"))
     feed(engine, "gw", [data], now=time.time(), faults=faults.extend)
-    values = shown(engine.state.show(time.time()))
+    values = shown(engine.scrape(time.time()))
     assert engine.state.health.value("tocsin_records_read_total", ("gw",)) == 3
     assert engine.state.health.value("tocsin_records_quarantined_total", ("gw", "scan")) == 1
     assert engine.state.health.value("tocsin_records_rejected_total", ("gw", "quarantined")) == 0
@@ -337,9 +337,8 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path, caplog: pyt
 def test_a_replay_goes_on_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "gw.jsonl"
     log.write_bytes(b"".join([*good(0, 3), poison(), *good(3, 6)]))
-    engine = make_engine()
-    state = SignalState(SPEC, gateways=("litellm",), sources=("log",))
-    engine = Engine(state, {"log": engine._adapters["gw"], "gw": engine._adapters["gw"]})
+    adapter = make_engine()._adapters["gw"]
+    engine = Engine(SignalState(SPEC, gateways=("litellm",), sources=("log",)), {"log": adapter, "gw": adapter})
     fail_decoding(engine, monkeypatch)
     outcome = replay(engine, [log])
     assert (outcome.events, outcome.rejected, len(outcome.faults)) == (6, 1, 1)
@@ -360,7 +359,7 @@ def test_a_poison_post_in_the_spool_is_stepped_over(
     fault[1](engine, monkeypatch)
     spool = Spool(tmp_path / "state" / "spool", limit=1 << 20)
     source = HttpSource("gw", ("127.0.0.1", 0), (b"t" * 16,), spool)
-    exporter = Exporter(engine, {"gw": source}, folder, now=time.time())
+    exporter = Exporter(engine.memory, {"gw": source}, folder, now=time.time())
     try:
         posted = b"".join([*good(0, 3), poison(), *good(3, 6)])
         for _ in range(3):

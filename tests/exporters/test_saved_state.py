@@ -56,7 +56,7 @@ def busy_state() -> dict[str, Any]:
     lines = [line(record(now - n / 10, f"call-{n % 40}")) for n in range(60)]
     feed(engine, "gw", [b"".join(lines)], now=now)
     for _ in range(3):
-        engine.state.show(now)
+        engine.scrape(now)
     positions: dict[str, Any] = {
         "gw": {"1-2-0": {"identity": {"device": 1, "inode": 2, "head": {"length": 3, "hash": 4}}}}
     }
@@ -68,7 +68,7 @@ def busy_state() -> dict[str, Any]:
         "before": {"length": 1, "hash": 2},
         "size": 9,
     }
-    return decode(encode({"state": engine.state.save(), "positions": positions}))
+    return decode(encode({**engine.memory.save(), "positions": positions}))
 
 
 GOOD = busy_state()
@@ -115,7 +115,7 @@ changes = st.tuples(
 
 
 def test_what_an_exporter_saves_passes_every_check() -> None:
-    check(GOOD["state"])
+    check(GOOD["state"], GOOD["view"])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -138,11 +138,11 @@ def test_any_structure_is_taken_up_or_given_up(tmp_path_factory: pytest.TempPath
     (place / "state.previous").write_bytes(encode(GOOD))
     engine = make_engine()
     try:
-        assert restore(engine, folder) is not None
+        assert restore(engine.memory, folder) is not None
         now = time.time()
         feed(engine, "gw", [line(record(now, "new"))], now=now)
-        engine.state.show(now + 1)
-        engine.state.save()
+        engine.scrape(now + 1)
+        engine.save()
     finally:
         folder.close()
 
@@ -160,7 +160,7 @@ def test_with_no_usable_state_it_starts_with_none_and_says_so(
     if before is not None:
         (tmp_path / "state.previous").write_bytes(encode(before))
     engine = make_engine()
-    positions = restore(engine, folder)
+    positions = restore(engine.memory, folder)
     assert (positions is not None) == (before is GOOD)
     assert "damaged" in caplog.text
     assert engine.state.health.value("tocsin_state_resets_total", ("damaged",)) == 1
@@ -307,7 +307,7 @@ def test_two_exporters_may_read_one_folder_of_logs(tmp_path: Path) -> None:
     exporters = []
     for name in ("a", "b"):
         tail = FileTail("gw", [str(tmp_path / "*.log")], start_at="beginning")
-        exporters.append(Exporter(make_engine(), {"gw": tail}, StateFolder(tmp_path / name), now=time.time()))
+        exporters.append(Exporter(make_engine().memory, {"gw": tail}, StateFolder(tmp_path / name), now=time.time()))
     for number in range(5):
         with (tmp_path / "x.log").open("ab") as file:
             file.write(line(record(time.time(), f"call-{number}")))
@@ -331,7 +331,7 @@ def test_numbers_that_nobody_counts_are_refused(wrong: float, where: str) -> Non
     else:
         state["families"]["tables"]["events"]["values"][0, 0] = wrong
     with pytest.raises(ValueError, match=r"none|>= 0"):
-        check(state)
+        check(state, GOOD["view"])
 
 
 def test_a_row_far_beyond_the_groups_is_refused_before_memory_is_taken_for_it() -> None:
@@ -339,4 +339,4 @@ def test_a_row_far_beyond_the_groups_is_refused_before_memory_is_taken_for_it() 
     tracker = next(one for one in state["signals"]["trackers"].values() if "sole" in one)
     tracker["sole"] = [[1 << 50], ["x"], [1.0]]
     with pytest.raises(ValueError, match="not there"):
-        check(state)
+        check(state, GOOD["view"])

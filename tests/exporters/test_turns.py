@@ -42,13 +42,13 @@ class Clock:
 
 def exporter_of(folder: Path, clock: Clock, *paths: str) -> Exporter:
     tail = FileTail("gw", [str(folder / path) for path in paths], start_at="beginning")
-    return Exporter(make_engine(), {"gw": tail}, StateFolder(folder / "state"), now=time.time(), clock=clock)
+    return Exporter(make_engine().memory, {"gw": tail}, StateFolder(folder / "state"), now=time.time(), clock=clock)
 
 
 def slow(exporter: Exporter, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, seconds_per_mb: float) -> list[int]:
     """Let decoding take time of `clock`; the sizes of the pieces that it is given."""
     sizes: list[int] = []
-    decode = exporter._engine.decode
+    decode = exporter._memory.engine.decode
 
     def decoding(chunk: Chunk) -> object:
         data = chunk.data
@@ -56,7 +56,7 @@ def slow(exporter: Exporter, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, s
         clock.now += seconds_per_mb * len(data) / MB
         return decode(chunk)
 
-    monkeypatch.setattr(exporter._engine, "decode", decoding)
+    monkeypatch.setattr(exporter._memory.engine, "decode", decoding)
     return sizes
 
 

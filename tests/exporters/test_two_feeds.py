@@ -13,6 +13,7 @@ import pytest
 
 from exporters.config import ExporterConfig, load_config
 from exporters.exporter import Exporter, restore
+from exporters.memory import Memory
 from exporters.run import engine_of, open_source
 from exporters.signals.dedup import Dedup
 from exporters.signals.state import HORIZON
@@ -55,12 +56,13 @@ class Rig:
     def start(self) -> None:
         self.state = StateFolder(self.config.state_folder)
         self.engine = engine_of(self.config, SPEC, cache=self.folder / "rules")
-        saved = restore(self.engine, self.state)
+        memory = Memory(self.engine)
+        saved = restore(memory, self.state)
         self.sources: dict[str, Source] = {
             name: open_source(name, source, saved, folder=self.config.state_folder)
             for name, source in self.config.sources.items()
         }
-        self.exporter = Exporter(self.engine, self.sources, self.state, now=time.time())
+        self.exporter = Exporter(memory, self.sources, self.state, now=time.time())
 
     def kill(self) -> None:
         """End it without a last save."""

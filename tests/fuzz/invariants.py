@@ -11,11 +11,9 @@ import numpy as np
 
 from events import bounds
 from events.batch import NUMBER_COLUMNS, OBJECT_COLUMNS, EventBatch
-from exporters.engine import Engine
 from exporters.expose import Exposition
-from runtime.state_file import decode, encode
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, REJECTIONS, VERDICTS
-from tests.support.engines import make_engine
+from tests.support.engines import ScrapedEngine, make_engine
 
 NOW: Final = 1_795_000_100.0
 """The clock of all targets, in Unix seconds."""
@@ -54,18 +52,18 @@ def batch_holds(batch: EventBatch, data: bytes) -> None:
         assert len(reject.detail) < 200 and reject.detail.isprintable()
 
 
-def engine_holds(engine: Engine) -> None:
+def engine_holds(engine: ScrapedEngine) -> None:
     """What is shown can be read by Prometheus, and the state can be saved and taken back."""
     page_holds(_page(engine))
-    saved = decode(encode({"state": engine.state.save()}))
+    saved = engine.save()
     again = make_engine(scanner=None, content=True)
-    assert again.state.load(saved["state"]) == []
+    assert again.load(saved) == []
     page_holds(_page(again))
 
 
-def _page(engine: Engine) -> bytes:
+def _page(engine: ScrapedEngine) -> bytes:
     for scrape in range(3):  # what was counted is shown once every hold is over
-        tables = engine.state.show(NOW + 60 * scrape)
+        tables = engine.scrape(NOW + 60 * scrape)
     return Exposition().render(tables)
 
 

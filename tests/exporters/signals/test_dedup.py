@@ -7,7 +7,6 @@ import pytest
 
 from exporters.signals import dedup as module
 from exporters.signals.dedup import FARTHEST, Dedup
-from runtime.state_file import decode, encode
 from tests.support.engines import decoded, feed, make_engine, settled, shown
 from tests.support.litellm_lines import line, record, refused
 
@@ -63,7 +62,7 @@ def test_a_restored_state_knows_attempts_and_requests_again() -> None:
     before, after = make_engine(), make_engine()
     lines = line(record(NOW, "a")) + line(refused(NOW, "b", key="none"))
     feed(before, "gw", [lines], now=NOW)
-    after.state.load(decode(encode(before.state.save())))
+    after.load(before.save())
     feed(after, "gw", [lines], now=NOW)
     values = settled(after, NOW)
     assert values["tocsin_records_duplicate_total"]["gw",] == 2
@@ -73,11 +72,11 @@ def test_a_restored_state_knows_attempts_and_requests_again() -> None:
 def test_a_state_without_a_seed_gets_one_and_forgets_its_ids_aloud() -> None:
     engine = make_engine()
     feed(engine, "gw", [line(record(NOW, "a")) + line(record(NOW, "b", failed=("Timeout", "408_TIMEOUT")))], now=NOW)
-    old = engine.state.save()
-    del old["seed"]
+    old = engine.save()
+    del old["state"]["seed"]
     fresh = make_engine()
     seed = fresh.state.seed
-    assert fresh.state.load(decode(encode(old))) == ["duplicates"]
+    assert fresh.load(old) == ["duplicates"]
     assert fresh.state.seed == seed != 0
     assert len(fresh.state.seen) == 0
     assert not fresh.state.requests.pending
@@ -90,6 +89,6 @@ def test_a_call_id_of_somebody_elses_hides_nobodys_request() -> None:
     theirs["id"] = mine["id"]
     feed(engine, "gw", [line(mine)], now=NOW)
     feed(engine, "gw", [line(theirs)], now=NOW)
-    values = shown(engine.state.show(NOW))
+    values = shown(engine.scrape(NOW))
     assert {actor for actor, _ in values["llm_requests_by_actor"]} == {"eve", "alice"}
     assert sum(settled(engine, NOW)["llm_requests_total"].values()) == 2

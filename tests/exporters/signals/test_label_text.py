@@ -75,5 +75,5 @@ def test_names_that_look_alike_are_series_of_their_own() -> None:
         record(NOW, f"{place}", user=name, team=name, model=name) for place, name in enumerate(dict.fromkeys(twins))
     ]
     feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
-    engine.state.show(NOW)
-    page_holds(Exposition().render(engine.state.show(NOW + 60)))
+    engine.scrape(NOW)
+    page_holds(Exposition().render(engine.scrape(NOW + 60)))

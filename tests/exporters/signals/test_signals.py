@@ -9,10 +9,8 @@ from exporters.signals.dedup import Dedup
 from exporters.signals.groups import Groups
 from exporters.signals.labels import OTHER, UNKNOWN, LabelSet
 from exporters.signals.request_settlement import RequestSettlement
-from exporters.signals.rollup import Rollup
 from exporters.signals.sliding_sums import SLICES, SlidingSums
 from exporters.signals.windows import Distinct, Hits
-from spec.model import Family
 
 
 def test_a_failed_request_cannot_take_a_place_among_the_labels() -> None:
@@ -188,71 +186,15 @@ def test_one_record_from_the_future_leaves_the_others_alone() -> None:
 
 def test_the_table_of_groups_keeps_those_in_violation() -> None:
     forgotten: list[int] = []
-    groups = Groups(3, forgotten.append, lambda: {0})
+    groups = Groups(3, protect=60.0)
+    groups.violated[0] = 0.0
     for number in range(20):
         groups.resolve([f"actor-{number}"], lambda _place: "team", float(number))
         assert len(groups) <= 3
+        forgotten += groups.take_evicted()
     assert "actor-0" in groups.rows
     assert groups.rows["actor-19"] not in (0,)
-    assert groups.evicted == len(forgotten) == 17
-
-
-COUNTER = Family(
-    help="", type="counter", category="volumetric", layer="application", labels=("model", "outcome"), measure="attempts"
-)
-
-
-def rollup(cells: CellTable) -> Rollup:
-    return Rollup("llm_attempts_total", COUNTER, cells, {"outcome": ("success", "failure")})
-
-
-def test_a_late_series_is_held_at_zero_with_its_sibling() -> None:
-    cells = table()
-    view = rollup(cells)
-    feed(cells, "a", 1.0)
-    assert view.show(100.0, 30.0, again=False).tolist() == [[0], [0]]
-    assert view.show(115.0, 30.0, again=False).tolist() == [[0], [0]]
-    assert view.show(130.0, 30.0, again=False)[view.index["a", "success"]] == 1
-
-
-def test_the_hold_survives_a_restart_and_never_takes_back_what_was_shown() -> None:
-    cells = table()
-    view = rollup(cells)
-    feed(cells, "a", 1.0)
-    for now in (100.0, 115.0, 130.0):
-        view.show(now, 30.0, again=False)
-    saved = view.save()
-    again = rollup(cells)
-    again.load(saved)
-    assert again.show(131.0, 30.0, again=False).tolist() == view.held.shown.tolist()
-
-
-def test_after_a_long_downtime_the_old_values_are_shown_first() -> None:
-    cells = table()
-    view = rollup(cells)
-    feed(cells, "a", 1.0)
-    for now in (0.0, 15.0, 30.0):
-        view.show(now, 30.0, again=False)
-    feed(cells, "a", 1.0, 1.0)
-    assert view.show(9000.0, 30.0, again=True)[0] == 1
-    assert view.show(9030.0, 30.0, again=False)[0] == 3
-
-
-def test_a_closed_family_is_born_at_zero_before_anything_happens() -> None:
-    family = Family(
-        help="", type="counter", category="error", layer="application", labels=("outcome",), measure="attempts"
-    )
-    view = Rollup("x_total", family, table(), {"outcome": ("success", "failure")})
-    assert view.show(0.0, 30.0, again=False).tolist() == [[0], [0]]
-
-
-def test_one_scrape_is_not_enough_however_late_the_next_one_comes() -> None:
-    cells = table()
-    view = rollup(cells)
-    feed(cells, "a", 1.0)
-    view.show(100.0, 30.0, again=False)
-    assert view.show(500.0, 30.0, again=False)[0] == 0
-    assert view.show(515.0, 30.0, again=False)[0] == 1
+    assert len(forgotten) == 17
 
 
 def test_memories_survive_a_snapshot() -> None:
@@ -287,7 +229,7 @@ def test_flows_survive_a_snapshot_of_the_same_shape_only() -> None:
 
 
 def test_a_group_met_again_makes_no_room_for_a_new_one_of_the_same_batch() -> None:
-    groups = Groups(2, lambda _row: None, tuple)
+    groups = Groups(2, protect=60.0)
     groups.resolve(["old", "newer"], ["x", "x"].__getitem__, 1.0)
     groups.resolve(["newer"], ["x"].__getitem__, 2.0)
     old, new = groups.resolve(["old", "new"], ["x", "x"].__getitem__, 3.0).tolist()
@@ -296,9 +238,9 @@ def test_a_group_met_again_makes_no_room_for_a_new_one_of_the_same_batch() -> No
 
 
 def test_groups_survive_a_snapshot() -> None:
-    groups = Groups(3, lambda _row: None, tuple)
+    groups = Groups(3, protect=60.0)
     groups.resolve(["a", "b"], ["x", "y"].__getitem__, 5.0)
-    again = Groups(3, lambda _row: None, tuple)
+    again = Groups(3, protect=60.0)
     again.load(**groups.save())  # type: ignore[arg-type]
     assert again.resolve(["b", "c"], ["y", "z"].__getitem__, 6.0).tolist() == [1, 2]
     again.resolve(["d"], ["z"].__getitem__, 7.0)

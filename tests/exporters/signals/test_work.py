@@ -105,7 +105,7 @@ def test_a_scrape_takes_steps_by_accounts_and_not_by_what_they_did(shape: Shape,
     engine = make_engine()
     for number in range(batches):
         feed(engine, "gw", [shape.lines(SIZE, str(number))], now=NOW)
-    assert steps_of(lambda: engine.state.show(NOW), exporters.signals) <= STEPS_ONCE + STEPS_EACH * SIZE
+    assert steps_of(lambda: engine.scrape(NOW), exporters.signals) <= STEPS_ONCE + STEPS_EACH * SIZE
 
 
 @pytest.mark.parametrize("cap", [256, 4_000])
@@ -126,15 +126,16 @@ def test_hits_of_a_batch_are_taken_in_order_of_time(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Hits, "add", noted)
     name, signal = next((name, signal) for name, signal in SPEC.signals.items() if signal.stream == "detections")
-    tracker = HitTracker(name, signal, [Limit("a", ">=", 3.0)], keep=45.0, peaks=True)
+    tracker = HitTracker(name, signal, [Limit("a", ">=", 3.0)], violated={}, slack=45.0)
     assert list(tracker.take([0] * 5, [NOW - place for place in range(5)], [True] * 5, NOW)) == ["a"]
     assert taken == sorted(taken)
 
 
 @pytest.mark.parametrize("free", [0, 1, 50, 999])
 def test_newcomers_find_room_in_few_steps_whoever_is_protected(free: int) -> None:
-    groups = Groups(1_000, lambda _row: None, lambda: range(free, 1_000))
+    groups = Groups(1_000, protect=60.0)
     groups.resolve([f"old{place}" for place in range(1_000)], lambda _place: "", NOW)
+    groups.violated.update(dict.fromkeys(range(free, 1_000), NOW))
     names = [f"new{place}" for place in range(500)]
     steps = steps_of(lambda: groups.resolve(names, lambda _place: "", NOW + 1), exporters.signals)
     assert steps < 500 * 200
@@ -142,8 +143,9 @@ def test_newcomers_find_room_in_few_steps_whoever_is_protected(free: int) -> Non
 
 
 def test_those_in_violation_stay_while_others_can_go() -> None:
-    groups = Groups(100, lambda _row: None, lambda: range(98))
+    groups = Groups(100, protect=60.0)
     groups.resolve([f"old{place}" for place in range(100)], lambda _place: "", NOW)
+    groups.violated.update(dict.fromkeys(range(98), NOW))
     groups.resolve(["new"], lambda _place: "", NOW + 1)
     assert "old98" not in groups.rows
     assert all(f"old{place}" in groups.rows for place in range(98))

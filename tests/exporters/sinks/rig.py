@@ -86,7 +86,7 @@ class Rig:
 
     def start(self) -> None:
         engine, folder = make_engine(content=True), StateFolder(self.folder / "state")
-        kept = restore_all(engine, folder)
+        kept = restore_all(engine.memory, folder)
         tail = FileTail(
             "gw", [f"{self.log}*"], positions=positions_of(kept.positions, "gw"), start_at="beginning", rescan_every=0
         )
@@ -95,7 +95,7 @@ class Rig:
             return Lane(name, sink, acknowledged, queue_bytes=self._queue)
 
         self.lanes = Lanes(self._make(), {"gw": tail}, kept.sinks, now=time.time(), make=lane)
-        self.exporter = Exporter(engine, {"gw": tail}, folder, now=time.time(), lanes=self.lanes)
+        self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=time.time(), lanes=self.lanes)
         wait_for(lambda: all(lane.acknowledged.place for lane in self.lanes.lanes.values()), "a sink never opened")
         self.exporter.scrape()
 

@@ -11,12 +11,11 @@ from typing import Any
 from events.batch import ALL_COLUMNS, EventBatch
 from events.gateways import LiteLLM
 from exporters.detect import Scanner, load_rules
-from exporters.engine import Engine
 from tests.events.gateways.samples import SAMPLES, lines, record
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds, engine_holds
 from tests.fuzz.mutate import json_lines
-from tests.support.engines import feed, make_engine
+from tests.support.engines import ScrapedEngine, feed, make_engine
 
 _ADAPTER = LiteLLM(ALL_COLUMNS, True)
 _WHOLE = 32  # one input in so many goes through an engine of its own
@@ -106,7 +105,7 @@ def answer_of(batch: EventBatch) -> Hashable:
     )
 
 
-def through(data: bytes, engine: Engine) -> None:
+def through(data: bytes, engine: ScrapedEngine) -> None:
     """Lines through all of an engine, twice: the second time nothing of them is new."""
     for _ in range(2):
         feed(engine, "gw", [data], now=NOW)

@@ -29,14 +29,14 @@ _RESETS: Final = "tocsin_state_resets_total"
 def seeds() -> Sequence[bytes]:
     """The state of an exporter that has counted nothing, and of one that has counted a bit of everything."""
     engine = make_engine(content=True)
-    empty = encode({"state": engine.state.save(), "positions": {}})
+    empty = encode({**engine.memory.save(), "positions": {}})
     made = [record(NOW - number, f"c-{number}", user=f"u-{number % 7}") for number in range(40)]
     made += [refused(NOW - number, f"r-{number}", key=f"k-{number}") for number in range(20)]
     made += [blocked(NOW - number, f"b-{number}") for number in range(5)]
     feed(engine, "gw", [b"".join(map(line, made))], now=NOW)
     writers = b"".join(b'{"v":1,"writer":"w","seq":%d,"kind":"beat"}\n' % number for number in (1, 2, 9, 12))
     feed(engine, "gw", [writers], now=NOW)
-    engine.state.show(NOW)
+    engine.scrape(NOW)
     fingerprint = {"length": 10, "hash": 7}
     position = {
         "identity": {"device": 1, "inode": 2, "head": fingerprint},
@@ -48,7 +48,7 @@ def seeds() -> Sequence[bytes]:
         "size": 10,
     }
     positions = {"gw": {"a": position}, "posts": {"spool": {"segment": 1, "offset": 2}}}
-    return [empty, encode({"state": engine.state.save(), "positions": positions})]
+    return [empty, encode({**engine.memory.save(), "positions": positions})]
 
 
 def _other(rng: random.Random, value: Any) -> Any:
@@ -129,7 +129,7 @@ def one(data: bytes) -> Hashable:
                 folder.previous.write_bytes(seeds()[1])
             engine = make_engine(content=True)
             try:
-                saved = restore(engine, folder)
+                saved = restore(engine.memory, folder)
             except StateError as error:
                 return str(error)[:30]
             positions_of(saved, "gw")
@@ -137,8 +137,8 @@ def one(data: bytes) -> Hashable:
             feed(engine, "gw", [line(record(NOW, "after")), b'{"v":1,"writer":"w","seq":20,"kind":"beat"}\n'], now=NOW)
             engine.state.sequence_gaps.settle("gw", NOW + 1_000, idle=True)
             engine_holds(engine)
-            folder.save({"state": engine.state.save(), "positions": {}})
-            resets = {key for table in engine.state.show(NOW) if table.name == _RESETS for key in table.keys}
+            folder.save({**engine.memory.save(), "positions": {}})
+            resets = {key for table in engine.scrape(NOW) if table.name == _RESETS for key in table.keys}
             return saved is None, tuple(sorted(resets)), tuple(sorted(path.name for path in Path(name).iterdir()))
         finally:
             folder.close()

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exporters.signals.trackers import Reading
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -82,6 +84,27 @@ class PeakHold:
         positive = self.value > 0
         self.any = bool(positive.any())
         self.served[positive & np.isinf(self.served)] = now
+
+    def held(self, reading: Reading, now: float) -> Reading:
+        """What a scrape at `now` sees: for each group the greater one of window and peak, groups at 0 left out.
+
+        It is remembered as served.
+        """
+        self.over(now)
+        if not self.any:
+            return reading
+        high = np.flatnonzero(self.value)
+        if not len(high):
+            return reading
+        size = 1 + max(int(high.max()), int(reading.rows.max(initial=0)))
+        values, parts = np.zeros(size), np.zeros(size)
+        values[reading.rows] = reading.values
+        if reading.parts is not None:
+            parts[reading.rows] = reading.parts
+        raised = high[self.value[high] > values[high]]
+        values[raised], parts[raised] = self.value[raised], self.part[raised]
+        rows = np.flatnonzero(values)
+        return Reading(rows, values[rows], None if reading.parts is None else parts[rows])
 
     def save(self) -> dict[str, object]:
         """Plain data that `load` takes back."""

@@ -81,10 +81,6 @@ class ScrapeHold:
         new = [place for place in places if place is not None]
         self.first_shown[new], self.shows[new], self.shown[new] = first_shown[old], shows[old], shown[old]
 
-    def forget(self) -> None:
-        """Everything starts from nothing: the counters were reset to 0, which Prometheus understands."""
-        self.__init__(self.width)  # type: ignore[misc]
-
 
 class ScrapeClock:
     """When Prometheus last read, and whether it has been away so long that the last values have to be shown again."""
