@@ -13,9 +13,9 @@ from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_hash
 from events.gateways.decode import Fields, prune, transposed
-from events.gateways.envelope import FeedDecoder
 from events.gateways.guardrail_words import worst
 from events.gateways.litellm.ecs_record import flat_record
+from events.gateways.litellm.envelope import FeedDecoder
 from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal
 from events.gateways.litellm.guardrails import ended_by_gateway, listed, stage_of_block, verdict_of
 from events.gateways.litellm.numbers import instants_of, number_columns

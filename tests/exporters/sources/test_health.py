@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.gateways import envelope
+from events.gateways.litellm import envelope
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import LineWriter, Settings
 from exporters.sources import health
