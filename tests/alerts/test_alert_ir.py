@@ -148,7 +148,7 @@ def test_an_alert_without_the_entity_of_its_incident_opens_one_for_the_type(tmp_
 
 def test_incubating_alerts_go_to_chat_only(shipped: Spec) -> None:
     quiet = [item for item in compile_alerts(shipped) if item.alert.maturity == "incubating"]
-    assert len(quiet) == 9
+    assert len(quiet) == 11
     assert {item.channels for item in quiet} == {("chat-security",), ("chat-platform",)}
     assert not any(item.pages for item in quiet)
 

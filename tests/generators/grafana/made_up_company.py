@@ -144,6 +144,8 @@ GROUPS: Final[Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]]] = {
     "llm_jailbreak_hits": {("u-9e07", "support"): (0, 9), ("u-77aa", "sales"): (0, 1)},
     "llm_injection_hits": {("u-9e07", "support"): (0, 6), ("u-4c1d", "research"): (0, 1)},
     "llm_injection_hits_answered": {("u-9e07", "support"): (0, 0), ("u-4c1d", "research"): (0, 1)},
+    "llm_attack_hits_by_end_user": {("a-41c07d9be210", "support"): (0, 2)},
+    "llm_attack_hits_by_end_user_answered": {("a-41c07d9be210", "support"): (0, 1)},
     "llm_jailbreak_hits_answered": {("u-9e07", "support"): (0, 2)},
     "llm_system_prompt_probes": {("u-9e07", "support"): (0, 2)},
     "llm_canary_hits": {("u-b2f8", "research"): (0, 2)},
