@@ -264,7 +264,7 @@ class MappedGateway:
         shared, sessions = self._shared, column == "session"
         names, keys, classes = texts["key_name"], batch.objects("key"), batch.objects("error_class")
         return [
-            of_key(short(chosen), key)
+            of_key(short(chosen), key or name)
             if error != "auth" and (chosen if sessions else key in shared or name in shared)
             else None
             for chosen, key, name, error in zip(texts[column], keys, names, classes, strict=True)

@@ -193,6 +193,13 @@ def test_a_refused_credential_and_a_shared_key_are_nobody() -> None:
     assert row(who={"key": "k"})["actor"].startswith("key:")
 
 
+def test_an_end_user_behind_a_key_that_is_logged_by_name_alone_is_not_lost() -> None:
+    named = RECORD | {"who": {"key_name": "app"}, "chat": "c-7", "for": "zoe"}
+    batch = decode(named, text=WHOLE + "session: chat\nend_user: for\n", shared_keys=frozenset(("app",)))
+    assert batch.objects("end_user") == ["zoe@key:app"]
+    assert batch.objects("session") == ["c-7@key:app"]
+
+
 def test_a_session_belongs_to_its_key_and_an_end_user_to_a_shared_key() -> None:
     text = WHOLE + "session: chat\nend_user: for\n"
     said = RECORD | {"chat": "s1", "for": "zoe", "who": {"key": "k", "key_name": "app"}}
