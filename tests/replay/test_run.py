@@ -38,7 +38,7 @@ def write(folder: Path, lines: Iterable[bytes], name: str = "gateway.jsonl") -> 
 
 
 def run(*logs: Path, leap: bool = True, until_quiet: bool = False, **options: Any) -> Outcome:
-    engine = replay_engine(SPEC, LogOptions(scan_content=False, **options))
+    engine = replay_engine(SPEC, LogOptions(**{"scan_content": False, **options}))
     return replay(engine, logs, leap=leap, until_quiet=until_quiet)
 
 
@@ -220,7 +220,7 @@ def attacks_behind_one_key(names: Iterable[str | None], **more: Any) -> list[byt
 
 def test_one_end_user_behind_a_shared_key_is_found(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key(["mallory"] * 50))
-    outcome = replay(replay_engine(SPEC, shared_keys=["portal-key"]), [log])
+    outcome = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log])
     (episode,) = outcome.episodes
     assert episode.rule.name == "LLMEndUserAttacks"
     assert re.fullmatch("mallory@key:[0-9a-f]{64}", episode.labels["end_user"])
@@ -231,7 +231,7 @@ def test_one_end_user_behind_a_shared_key_is_found(tmp_path: Path) -> None:
 
 def test_fifty_end_users_who_did_one_thing_each_are_not_accused(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key([f"user-{place}" for place in range(50)]))
-    outcome = replay(replay_engine(SPEC, shared_keys=["portal-key"]), [log])
+    outcome = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log])
     assert "LLMEndUserAttacks" not in {episode.rule.name for episode in outcome.episodes}
     assert not any(episode.rule.pages for episode in outcome.episodes)
 
@@ -243,12 +243,12 @@ def test_the_same_name_behind_two_shared_keys_is_two_people(tmp_path: Path) -> N
         )
         for place in range(8)
     ]
-    assert alerts(run(write(tmp_path, lines), shared_keys=["portal-key"])) == []
+    assert alerts(run(write(tmp_path, lines), shared_keys=["portal-key"], scan_content=True)) == []
 
 
 def test_an_application_that_names_nobody_is_not_unwatched(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key([None] * 6))
-    (episode,) = replay(replay_engine(SPEC, shared_keys=["portal-key"]), [log]).episodes
+    (episode,) = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log]).episodes
     assert re.fullmatch("@key:[0-9a-f]{64}", episode.labels["end_user"])
 
 
