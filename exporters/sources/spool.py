@@ -83,7 +83,8 @@ class Spool:
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._sizes = {number: _size(path) for number, path in segments(folder).items()}
         self._taken = sum(self._sizes.values())
-        self._saved = self._first = position or SpoolPosition()
+        self._first = position or SpoolPosition()
+        self._saved = SpoolPosition()  # a sink may still need what was counted before
         self._own = Cursor(self._first)
         self._removed: dict[int, int] = {}  # sizes of segments that were removed while somebody may read them
         self._newest = max([*self._sizes, self._first.segment])
