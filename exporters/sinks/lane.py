@@ -288,7 +288,7 @@ def _forgotten(marks: Marks, positions: Mapping[str, object]) -> list[str]:
     """The files of which nothing will come any more: their names may be given to others."""
     spool = positions.get("spool")
     if isinstance(spool, SpoolPosition):
-        return [name for name in marks if int(name) < spool.segment]
+        return [name for name in marks if not name.isdecimal() or int(name) < spool.segment]
     return [name for name in marks if name not in positions] if positions else []
 
 

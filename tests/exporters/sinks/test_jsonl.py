@@ -104,10 +104,12 @@ def test_files_rotate_and_the_oldest_are_removed_once_their_place_is_saved(tmp_p
 
 def test_files_that_no_saved_state_has_are_never_removed(tmp_path: Path) -> None:
     sink = jsonl(tmp_path / "out", rotate_bytes=4_096, keep=2)
-    sink.open(None)
+    first = sink.open(None)
     with pytest.raises(OSError, match="the state was not saved") as raised:
         fill(sink, 50)
     assert raised.value.errno == errno.EBUSY
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    sink.saved(first)
     assert len(list((tmp_path / "out").iterdir())) == 3
     written = len(lines_in(tmp_path / "out"))
     sink.saved(sink.flush())

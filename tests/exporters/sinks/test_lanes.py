@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 
+from exporters.exporter import Exporter, restore_all
+from exporters.sinks import Acknowledged, Lane
 from exporters.sinks import lanes as module
-from exporters.sinks.lanes import from_plain
+from exporters.sinks.lanes import Lanes, from_plain
+from exporters.sources import Chunk
+from exporters.sources.http import HttpSource, SpoolReader, position_of
 from exporters.sources.spool import Spool, SpoolPosition
+from runtime.state_file import StateFolder
 from tests.exporters.sinks.rig import Memory, Rig, jsonl, nameless, slices_in, twice
+from tests.support.engines import make_engine
 from tests.support.litellm_lines import line, record
 from tests.support.waiting import wait_for
 
@@ -242,8 +248,6 @@ def test_a_clean_stop_leaves_nothing_to_catch_up(tmp_path: Path) -> None:
 
 
 def test_two_readers_of_a_spool_do_not_disturb_each_other(tmp_path: Path) -> None:
-    from exporters.sources.http import SpoolReader
-
     spool = Spool(tmp_path / "spool", limit=1 << 20)
     for number in range(5):
         spool.append(b"%d\n" % number)
@@ -291,3 +295,85 @@ def test_a_disk_that_fills_in_the_middle_of_a_write_loses_nothing(
     rig.catch_up()
     assert nameless(slices_in(tmp_path / "out")) == rig.expected()
     rig.exporter.close()
+
+
+def test_nothing_is_written_before_a_saved_state_knows_of_the_sink() -> None:
+    sink, engine = Memory(), make_engine()
+    lane = Lane("new", sink, Acknowledged({"gw": {}}))
+    lane.start()
+    place = wait_for(lambda: lane.acknowledged.place, "the sink never opened")
+    lane.begin("gw")
+    chunk = Chunk.of("gw", line(record(time.time(), "a")), file="f")
+    engine.observe(chunk, lane)
+    lane.end({})
+    assert not lane.settle(0.2) and sink.calls == 0
+    lane.saved(Acknowledged(place=place))
+    wait_for(lambda: lane.settle(0.05), "the sink never wrote")
+    assert sink.kept == [("f", 0, len(chunk.data) - 1)]
+    lane.close()
+
+
+def posted(folder: Path, sinks: dict[str, Memory]) -> tuple[Exporter, HttpSource]:
+    """An exporter over a source that is posted to, with sinks, as it goes on in `folder`."""
+    engine, state = make_engine(), StateFolder(folder / "state")
+    kept = restore_all(engine.memory, state)
+    position = position_of((kept.positions or {}).get("gw"))
+    spool = Spool(folder / "spool", limit=200_000, position=position, segment_bytes=5_000)
+    source = HttpSource("gw", ("127.0.0.1", 0), (b"token",), spool)
+    lanes = Lanes(
+        sinks, {"gw": source}, kept.sinks, now=time.time(), make=lambda *given: Lane(*given, queue_bytes=10_000)
+    )
+    exporter = Exporter(engine.memory, {"gw": source}, state, now=time.time(), lanes=lanes)
+    wait_for(lambda: all(lane.acknowledged.place for lane in lanes.lanes.values()), "a sink never opened")
+    exporter.scrape()
+    return exporter, source
+
+
+def test_posts_stay_on_disk_until_the_slowest_sink_has_them(tmp_path: Path) -> None:
+    fast, slow = Memory(), Memory()
+    exporter, source = posted(tmp_path, {"fast": fast, "slow": slow})
+    slow.fails = OSError(errno.EIO, "Input/output error")
+    lines = [line(record(time.time(), f"call-{number}")) for number in range(60)]
+    for text in lines:
+        source.spool.append(text)
+        exporter.poll()
+        exporter.scrape()
+    assert source.spool.unread == 0
+    assert source.spool.size == sum(map(len, lines))
+    exporter._lanes.close()  # type: ignore[union-attr]
+    exporter._folder.close()
+    source.close()
+
+    slow.fails = None
+    exporter, source = posted(tmp_path, {"fast": fast, "slow": slow})
+    lanes = exporter._lanes
+    assert lanes is not None
+    wait_for(lambda: (exporter.poll(), not lanes.missing() and lanes.settle(0.05))[1], "the sinks never caught up")
+    assert b"".join(slow.raw_kept) == b"".join(fast.raw_kept) == b"".join(lines)
+    assert len(slow.kept) == len(fast.kept) == 60
+    exporter.scrape()
+    exporter.scrape()
+    assert source.spool.size < sum(map(len, lines)) / 2
+    exporter.close()
+
+
+def test_new_posts_come_before_a_sink_that_is_down(tmp_path: Path) -> None:
+    down = Memory()
+    exporter, source = posted(tmp_path, {"down": down})
+    down.fails = OSError(errno.EIO, "Input/output error")
+    lines = [line(record(time.time(), f"call-{number}")) for number in range(400)]
+    assert sum(map(len, lines)) > 1.5 * source.spool.limit
+    for text in lines:
+        source.spool.append(text)  # raises when it is full
+        exporter.poll()
+        exporter.scrape()
+    assert exporter._state.health.value("tocsin_records_read_total", ("gw",)) == 400
+    down.fails = None
+    lanes = exporter._lanes
+    assert lanes is not None
+    wait_for(lambda: (exporter.poll(), not lanes.missing() and lanes.settle(0.05))[1], "the sink never caught up")
+    lanes.count(exporter._state)
+    lost = exporter._state.health.value("tocsin_sink_lost_bytes_total", ("down",))
+    assert lost > 0
+    assert sum(map(len, down.raw_kept)) + lost == sum(map(len, lines))
+    exporter.close()
