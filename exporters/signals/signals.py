@@ -166,6 +166,11 @@ class Signals:
         }
         return frozenset(named - {NOBODY} - set(STREAM_DIMENSIONS[EVENTS]))
 
+    def most_hits(self, stream: str) -> int:
+        """Hits of one moment beyond which a further one changes nothing, as windows hold no more of them."""
+        trackers = (tracker for tracker in self.trackers.values() if tracker.signal.stream == stream)
+        return max((tracker.cap for tracker in trackers if isinstance(tracker, HitTracker)), default=1)
+
     # ------------------------------------------------------------------------------------------------ taking in
     def take(self, rows: Rows, now: float) -> None:
         """Count the things of one stream in every signal over it."""

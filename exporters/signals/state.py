@@ -133,6 +133,7 @@ class SignalState:
         self._allowance = 2 * interval
         self._offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
         self._rejects: dict[tuple[str, ...], int] = {}
+        self._most_rejects = self.signals.most_hits("rejects")
 
     def anew(self) -> SignalState:
         """An empty state for the same spec and sources."""
@@ -298,8 +299,9 @@ class SignalState:
         self.health.add("tocsin_records_rejected_total", (source, reason), count)
         cell = self._rejects.setdefault((source, reason), len(self._rejects))
         dims, labels = STREAM_DIMENSIONS["rejects"], list(self._rejects)
-        cells, times = np.full(count, cell), np.full(count, now)
-        self.signals.take(Rows("rejects", dims, times, cells, labels, [False] * count, {}, {}), now)
+        hits = min(count, self._most_rejects)  # so a flood of them costs no more than it can change
+        cells, times = np.full(hits, cell), np.full(hits, now)
+        self.signals.take(Rows("rejects", dims, times, cells, labels, [False] * hits, {}, {}), now)
 
     # ------------------------------------------------------------------------------------------------ reading
     def reference(self, now: float) -> float:

@@ -17,7 +17,7 @@ from exporters.signals.groups import Groups
 from exporters.signals.sequence_gaps import MOST_MISSING, SequenceGaps
 from exporters.signals.trackers import HitTracker, Limit
 from exporters.signals.windows import Hits
-from tests.support.engines import SPEC, decoded, feed, make_engine
+from tests.support.engines import SPEC, decoded, feed, make_engine, shown
 from tests.support.litellm_lines import blocked, line, record, refused
 from tests.support.steps import steps_of
 
@@ -173,3 +173,25 @@ def test_gaps_of_many_writers_together_are_bounded() -> None:
     writers.settle("log", NOW + 1e6, idle=True)
     assert writers.lost["log"] == 40 * (MOST_MISSING - 1)
     assert steps_of(lambda: writers.settle("log", NOW + 1e6, idle=True), exporters.signals) < 20
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 5_000])
+def test_rejects_that_are_counted_together_are_as_many_as_one_by_one(count: int) -> None:
+    together, single = make_engine(), make_engine()
+    together.state.reject("gw", "not_json", count, now=NOW)
+    for _ in range(count):
+        single.state.reject("gw", "not_json", now=NOW)
+    for engine in (together, single):
+        engine.state.reject("gw", "not_an_object", 3, now=NOW + 1)
+    assert together.state.signals.save()["trackers"] == single.state.signals.save()["trackers"]
+    assert shown(together.scrape(NOW + 1)) == shown(single.scrape(NOW + 1))
+    rejected = together.state.health.value("tocsin_records_rejected_total", ("gw", "not_json"))
+    assert rejected == single.state.health.value("tocsin_records_rejected_total", ("gw", "not_json")) == count
+
+
+def test_a_flood_of_rejects_takes_no_more_steps_the_more_there_are() -> None:
+    engine = make_engine()
+    engine.state.reject("gw", "not_json", 10_000, now=NOW)
+    few = steps_of(lambda: engine.state.reject("gw", "not_json", 10_000, now=NOW + 1), exporters.signals)
+    many = steps_of(lambda: engine.state.reject("gw", "not_json", 1_000_000, now=NOW + 2), exporters.signals)
+    assert many < 2 * few < 40_000
