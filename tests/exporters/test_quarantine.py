@@ -212,7 +212,7 @@ def test_a_poison_record_is_stepped_over_and_all_others_count_once(
     assert "test_quarantine.py" in entry["place"] or step == "save"
     told = caplog.text + json.dumps(rig.entries())
     assert SECRET not in told
-    assert caplog.text.count("set aside") == 1
+    assert caplog.text.count("quarantined because") == 1
 
 
 def test_a_restart_does_not_meet_it_again(rig: Rig) -> None:
@@ -315,10 +315,10 @@ def test_the_file_is_private_and_bounded_and_our_log_is_not_flooded(
     quarantine = Quarantine(tmp_path, clock=lambda: clock[0])
     for number in range(12_000):
         quarantine.enter("gw", "key", "p" * 10_000, number, Fault("decode", 0, 0, 10, "ValueError", "x.py:1 in f"))
-    assert caplog.text.count("set aside") == 1
+    assert caplog.text.count("quarantined because") == 1
     clock[0] += 61
     quarantine.enter("gw", "key", "path", -1, Fault("decode", 0, 0, 10, "ValueError", "x.py:1 in f"))
-    assert "12000 record(s) set aside" in caplog.text
+    assert "12000 record(s) quarantined" in caplog.text
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["quarantine.jsonl", "quarantine.jsonl.1"]
     for file in files:
