@@ -12,7 +12,7 @@ from generators.grafana.form import Link, Query, Variable
 from generators.grafana.panels import Panel, Row
 from generators.grafana.query_builder import VARIABLES, NotInSpecError, QueryBuilder, firing
 from generators.links import board_path, category_uid, runbook_url
-from spec import Spec
+from spec import Spec, names
 
 Maker = Callable[[QueryBuilder], Panel]
 """Makes a panel; raises `NotInSpecError` when the spec does not have what it shows."""
@@ -24,7 +24,6 @@ _VARIABLES: Final = (
     # Each signal names its own worst accounts, so no single metric has them all.
     Variable("actor", "Account", 'label_values({__name__=~"llm_.+",actor!=""}, actor)'),
 )
-_NAMES_SHOWN: Final = {"actor": "account"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,13 @@ def _panels(q: QueryBuilder, board: Board, makers: Iterable[Maker]) -> Iterator[
             continue
         # What is about one category already is where the link would lead.
         more = [] if board.category else _more(q, panel)
-        yield panel.annotated(_remark(panel), [*more, *_runbooks(q, panel)])
+        yield panel.annotated(_remark(q.spec, panel), [*more, *_runbooks(q, panel)])
 
 
-def _remark(panel: Panel) -> str:
+def _remark(spec: Spec, panel: Panel) -> str:
     """What the choices at the top of the dashboard do to the panel."""
     text = " ".join(panel.expressions)
-    used = [_NAMES_SHOWN.get(name, name) for name in VARIABLES if f'{name}=~"${name}"' in text]
+    used = [names.title(name, spec.fields).lower() for name in VARIABLES if f'{name}=~"${name}"' in text]
     return f"(Filtered by {', '.join(used)}.)" if used else "(Never filtered.)"
 
 

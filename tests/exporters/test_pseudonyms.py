@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -12,7 +14,7 @@ from exporters.exporter import Exporter, restore
 from exporters.pseudonyms import Pseudonyms, key_file, load_key
 from runtime.errors import ConfigError
 from runtime.state_file import StateFolder
-from tests.support.engines import feed, make_engine, shown
+from tests.support.engines import SPEC, feed, make_engine, shown
 from tests.support.litellm_lines import line, record
 
 NOW = 1_795_000_000.0
@@ -59,3 +61,22 @@ def test_who_finds_the_account_and_writes_the_look_up_down(tmp_path: Path, capsy
     lookups = (folder / "lookups.jsonl").read_text()
     assert [json.loads(entry)["found"] for entry in lookups.splitlines()] == [1, 0]
     assert "alice" not in lookups
+
+
+def test_who_finds_an_end_user_and_no_label_has_the_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "state"
+    source = {"gw": {"gateway": "litellm", "paths": ["gw.jsonl"]}}
+    (tmp_path / "tocsin.yaml").write_text(yaml.safe_dump({"state_folder": "state", "sources": source}))
+    signal = msgspec.structs.replace(SPEC.signals["requests_by_actor"], by="end_user")
+    spec = msgspec.structs.replace(SPEC, signals={**SPEC.signals, "requests_by_end_user": signal})
+    state, name_of = StateFolder(folder), Pseudonyms(load_key(folder))
+    engine = make_engine(spec, name_of=name_of, shared_keys=["portal-key"])
+    restore(engine.memory, state)
+    feed(engine, "gw", [line(record(NOW, "a", user="portal", end_user="mallory"))], now=NOW)
+    tables = engine.scrape(NOW)
+    ((label, tenant),) = shown(tables)["llm_requests_by_end_user"]
+    assert tenant == "research"
+    assert not any("mallory" in value for table in tables for key in table.keys for value in key)
+    Exporter(engine.memory, {}, state, now=NOW).close()
+    assert tocsin.main(["who", "--config", str(tmp_path / "tocsin.yaml"), label]) == 0
+    assert re.fullmatch("mallory@key:[0-9a-f]{64}\n", capsys.readouterr().out)
