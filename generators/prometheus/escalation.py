@@ -17,6 +17,7 @@ from alerts.text import Firing, Fixed, Label, Parts
 from generators.files import comment, header
 from generators.links import dashboard_url
 from generators.prometheus.annotations import Templated, template
+from generators.prometheus.layout import laid_out
 from generators.prometheus.promql import duration, selector
 from generators.yaml_text import yaml_text
 from spec import Spec, names
@@ -77,7 +78,7 @@ class _Alerts(Templated):
 
 def generate(spec: Spec) -> dict[str, str]:
     """The rule file."""
-    rules: list[dict[str, Any]] = [{"record": names.INCIDENTS_FIRING, "expr": _firing(spec)}]
+    rules: list[dict[str, Any]] = [{"record": names.INCIDENTS_FIRING, "expr": laid_out(_firing(spec))}]
     rules += [_rule(spec, step) for step in steps(spec)]
     group = {"name": "tocsin-escalation", "interval": duration(spec.settings.evaluation_interval), "rules": rules}
     return {PATH: header() + comment(_ABOUT) + yaml_text({"groups": [group]})}

@@ -17,6 +17,7 @@ from alerts.text import filled
 from generators.errors import GeneratorError
 from generators.files import header
 from generators.prometheus.annotations import annotations_of, template
+from generators.prometheus.layout import laid_out
 from generators.prometheus.promql import condition, duration, recordings, selector, slow_recordings
 from generators.yaml_text import yaml_text
 from spec import Spec, names
@@ -72,7 +73,7 @@ def _group(name: str, interval: float, rules: list[dict[str, Any]]) -> dict[str,
 def _baselines(spec: Spec) -> Iterator[dict[str, str]]:
     for rule in alert_rules(spec):
         for name, expression in slow_recordings(rule).items():
-            yield {"record": name, "expr": expression}
+            yield {"record": name, "expr": laid_out(expression)}
 
 
 def _by_owner(rules: Iterable[AlertRule]) -> Iterator[tuple[Owner, list[AlertRule]]]:
@@ -86,13 +87,13 @@ def _records(rules: Iterable[AlertRule], recorded: dict[str, str]) -> Iterator[d
         for name, expression in recordings(rule).items():
             if name not in recorded:
                 recorded[name] = expression
-                yield {"record": name, "expr": expression}
+                yield {"record": name, "expr": laid_out(expression)}
             elif recorded[name] != expression:
                 raise GeneratorError(f"{rule.name}: {name} is recorded as {recorded[name]!r} and {expression!r}")
 
 
 def _alert(spec: Spec, rule: AlertRule) -> dict[str, Any]:
-    out: dict[str, Any] = {"alert": rule.name, "expr": condition(rule)}
+    out: dict[str, Any] = {"alert": rule.name, "expr": laid_out(condition(rule))}
     if rule.hold:
         out["for"] = duration(rule.hold)
     out["labels"] = {**rule.static_labels, "incident_key": template(filled(rule.incident_key))}

@@ -36,8 +36,17 @@ def spec_with(folder: Path, overlay: Mapping[str, Any]) -> Spec:
 
 
 def rules_of(spec: Spec) -> Document:
-    """The rule file as data."""
-    return dict(yaml.safe_load(rule_file.generate(spec)[rule_file.PATH]))
+    """The rule file as data, each expression on one line, so that a test can change a part of it."""
+    return on_one_line(yaml.safe_load(rule_file.generate(spec)[rule_file.PATH]))
+
+
+def on_one_line(rules: Document) -> Document:
+    """The same rules with each expression as it is written when it is short."""
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            if "\n" in rule["expr"]:
+                rule["expr"] = " ".join(rule["expr"].split()).replace("( ", "(").replace(" )", ")")
+    return rules
 
 
 def unit_tests_of(spec: Spec) -> Document:

@@ -13,7 +13,7 @@ import yaml
 
 from generators.prometheus import escalation, escalation_tests
 from spec import Spec, catalogue, load_spec
-from tests.generators.programs import Document, RealServer, rules_of, run, spec_with
+from tests.generators.programs import Document, RealServer, on_one_line, rules_of, run, spec_with
 from tests.generators.prometheus.promql_checks import ALERTS, faults
 
 RULES = "tocsin-escalation.rules.yaml"
@@ -27,7 +27,7 @@ def shipped() -> Spec:
 
 @pytest.fixture
 def document(shipped: Spec) -> Document:
-    return dict(yaml.safe_load(escalation.generate(shipped)[escalation.PATH]))
+    return on_one_line(yaml.safe_load(escalation.generate(shipped)[escalation.PATH]))
 
 
 @pytest.fixture(scope="module")
