@@ -88,7 +88,7 @@ def test_a_page_says_what_the_spec_decides(pages: dict[str, str]) -> None:
         "reviewed within 7d.",
     ):
         assert line in text.splitlines()
-    assert "when there is at least 3. What: Jailbreak attempts in prompts." in text
+    assert "Jailbreak attempts in prompts: at least 3 in 10m, per `actor` and `tenant`." in text
 
 
 def test_what_still_proves_itself_escalates_to_nobody(pages: dict[str, str]) -> None:
@@ -160,5 +160,5 @@ def test_the_overlay_on_a_page_tunes(pages: dict[str, str], tmp_path: Path) -> N
     (overlay,) = _YAML.findall(pages["LLMProviderFailing.md"])
     changed = yaml.safe_load(overlay.replace("value: 0.3", "value: 0.5"))
     text = runbooks.generate(spec_with(tmp_path, changed))["runbooks/LLMProviderFailing.md"]
-    assert "when there is at least 50 %." in text
+    assert "at least 50 % of attempts at a provider in 5m, per `provider`, sustained for 2m." in text
     assert "max_over_time(provider:llm_provider_failing:ratio[45s]) >= 0.5" in text
