@@ -64,9 +64,9 @@ class SourceConfig(Entry, frozen=True):
 class SinkConfig(Entry, frozen=True):
     """Where events are kept: JSON lines in a folder of their own.
 
-    Each attempt becomes a line. A file is followed by a new one at about `rotate_bytes`, and the last `keep` files are
-    kept. `content` says what is written of prompts and answers: ``full``, ``redacted`` (without what looks like a
-    secret) or ``off``.
+    `type` is the kind of sink; each attempt becomes a line in a file of `folder`. A file is followed by a new one at
+    about `rotate_bytes`, and the last `keep` files are kept. `content` says what is written of prompts and answers:
+    ``full``, ``redacted`` (without what looks like a secret) or ``off``.
     """
 
     type: Literal["jsonl"]

@@ -13,6 +13,7 @@ Path = tuple[str | int, ...]
 """Where a value is in a document: map keys and list positions from the top."""
 
 _LONGEST = 60  # characters of a found value worth repeating
+_LONGEST_TEXT = 1_200  # characters of a whole message
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -36,7 +37,8 @@ class Problem:
     place: Place | None = None
 
     def __str__(self) -> str:
-        return printable(": ".join(part for part in (str(self.place or ""), dotted(self.path), self.text) if part))
+        parts = (str(self.place or ""), dotted(self.path), brief(self.text))
+        return printable(": ".join(part for part in parts if part))
 
 
 class SpecError(TocsinError):
@@ -93,6 +95,12 @@ def one_of(words: Iterable[str]) -> str:
     if len(choices) == 1:
         return repr(choices[0])
     return f"one of {', '.join(choices)}" if choices else "nothing (there are none)"
+
+
+def brief(text: str) -> str:
+    """A message without its middle if it is long: what was found in a file can be as long as the file."""
+    half = _LONGEST_TEXT // 2
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} ... {text[-half:]}"
 
 
 def shortened(text: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import numpy as np
+
+T = TypeVar("T")
 
 _Number = Annotated[float, msgspec.Meta(ge=0)]
 _Row = Annotated[int, msgspec.Meta(ge=0)]
@@ -119,13 +121,21 @@ class _View(msgspec.Struct):
     peaks: dict[str, _Peaks]
 
 
+def _converted(data: object, kind: type[T]) -> T:
+    """The data as a type; an array in the place of a map makes msgspec ask it for its keys."""
+    try:
+        return msgspec.convert(data, kind)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"an object is something else ({error})") from error
+
+
 def check(saved_state: object, saved_view: object) -> None:
     """See whether these are what `SignalState.save` and `PrometheusView.save` gave, as far as the spec is not needed.
 
     Raises:
         ValueError: they are not; the text says where.
     """
-    state, view = msgspec.convert(saved_state, _State), msgspec.convert(saved_view, _View)
+    state, view = _converted(saved_state, _State), _converted(saved_view, _View)
     _check_state(state)
     _check_view(view, {by: len(groups.names) for by, groups in state.signals.entities.items()})
 
@@ -264,7 +274,7 @@ def parts(data: Mapping[str, Any]) -> Saved:
     """
     if "state" not in data or "positions" not in data:
         raise ValueError("the state file holds no state")
-    positions = msgspec.convert(data["positions"], dict[str, dict[str, Any]])
+    positions = _converted(data["positions"], dict[str, dict[str, Any]])
     if "view" in data:
         return Saved(data["state"], data["view"], positions)
     try:

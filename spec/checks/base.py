@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from spec.errors import Path, Place, dotted
+from spec.errors import Path, Place, brief, dotted
 from spec.model import Spec
 
 Gravity = Literal["error", "warning"]
@@ -23,7 +23,7 @@ class Issue:
     place: Place | None = None
 
     def __str__(self) -> str:
-        parts = (str(self.place or ""), f"{self.severity} {self.check}".strip(), dotted(self.path), self.text)
+        parts = (str(self.place or ""), f"{self.severity} {self.check}".strip(), dotted(self.path), brief(self.text))
         return ": ".join(part for part in parts if part)
 
 

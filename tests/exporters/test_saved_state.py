@@ -168,6 +168,17 @@ def test_with_no_usable_state_it_starts_with_none_and_says_so(
     folder.close()
 
 
+@pytest.mark.parametrize("place", [("signals", "entities"), ("families", "tables"), ("signals",), ("health",)])
+def test_an_array_in_the_place_of_a_map_is_no_state(place: tuple[str, ...]) -> None:
+    data = copy.deepcopy(GOOD["state"])
+    at: Any = data
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = np.array([], np.float64)
+    with pytest.raises(ValueError):
+        check(data, GOOD["view"])
+
+
 @pytest.mark.parametrize("content", [b"", b"\x81" * 5_000_000, msgspec.msgpack.encode([1, 2]), b"\x91" * 200_000])
 def test_bytes_with_a_right_checksum_that_were_never_saved(tmp_path: Path, content: bytes) -> None:
     head = _MAGIC + VERSION.to_bytes(4, "big") + xxhash.xxh3_64_digest(content)

@@ -15,6 +15,7 @@ from exercises.recording import load as load_recording
 from exporters.config import load_config, read_canaries
 from exporters.detect.load import MOST_CANARIES, load_rules
 from exporters.sources.http import read_tokens
+from runtime.errors import ConfigError
 from spec.errors import ShapeError, SourceError, SpecError
 from spec.load import load_spec
 from spec.source import DEEPEST, MOST_ALIASES, MOST_BYTES, merged, parse_document
@@ -120,7 +121,7 @@ def test_files_that_are_too_large_are_refused_by_whoever_reads_them(tmp_path: Pa
         file.truncate(1 << 33)  # a hole of 8 GB
     with pytest.raises(SourceError, match="found more than"):
         read_canaries(path)
-    with pytest.raises(ValueError, match="expected a few tokens"):
+    with pytest.raises(ConfigError, match="expected a few tokens"):
         read_tokens(path)
     path.rename(recording)
     with pytest.raises(RecordingError, match="found more than"):
@@ -139,3 +140,15 @@ def test_canaries_are_bounded_in_length_and_number() -> None:
     assert "sss" not in str(refused.value)
     with pytest.raises(ShapeError, match=f"expected at most {MOST_CANARIES}"):
         load_rules(canaries=[f"canary-{number}" for number in range(MOST_CANARIES + 1)])
+
+
+def test_a_message_about_a_long_value_is_not_as_long_as_the_value(tmp_path: Path) -> None:
+    for text in (
+        f"state_folder: s\nsources: {{gw: {{gateway: {'a' * 10_000}, paths: [x]}}}}",
+        f"state_folder: s\nlisten: {'a' * 10_000}\nsources: {{gw: {{gateway: litellm, paths: [x]}}}}",
+    ):
+        (tmp_path / "tocsin.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(SpecError) as refused:
+            load_config(tmp_path / "tocsin.yaml")
+        assert all(len(line) < 2_000 for line in str(refused.value).splitlines())
+        assert "expected" in str(refused.value)

@@ -68,7 +68,7 @@ def test_on_a_full_disk_records_wait_and_none_is_torn_or_written_twice(
     disk.room = 1000  # in the middle of a line
     for number in range(20):
         log(hook, record(litellm_call_id=f"call-{number}"))
-    until(writer_of(hook).health_path.exists)
+    until(lambda: writer_of(hook).health_path.exists() and writer_of(hook).health_path.stat().st_size > 0)
     until(lambda: _health(hook)["trouble"] == os.strerror(errno.ENOSPC))
     disk.room = 10**9
     hook.close()

@@ -172,7 +172,7 @@ def test_mistakes_in_a_configuration_are_refused_as_by_the_loader(text: str, tmp
 
 def test_every_key_of_the_configuration_is_explained() -> None:
     definitions = json.loads(exporter_schema.generate()[exporter_schema.PATH])["$defs"]
-    assert set(definitions) == {"ExporterConfig", "SourceConfig"}
+    assert set(definitions) == {"ExporterConfig", "SinkConfig", "SourceConfig"}
     unexplained = [
         (name, key)
         for name, entry in definitions.items()
