@@ -21,7 +21,7 @@ IN_EVERY_RUN = (
     "tests/spec/test_duration.py",
     "tests/alerts/test_incidents.py",
     "tests/exporters/test_feed_gaps.py",
-    "tests/exporters/signals/test_writers.py",
+    "tests/exporters/signals/test_sequence_gaps.py",
     "tests/exporters/sources/test_growth.py",
     "tests/exporters/sources/test_rename.py",
     "tests/replay/tail/test_columns.py",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ from runtime.errors import TocsinError
 LIMIT: Final = 600.0
 """Seconds from the start of the attacks within which the pages have to be there. An idle machine needs forty."""
 _TICK: Final = 0.1
+_REMOVALS: Final = 100
+"""Attempts to remove the temporary folder, a tenth of a second apart."""
 _CALL_SECONDS: Final = 60.0
 
 _STEPS: Final = 5
@@ -90,9 +94,7 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
     """
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-", ignore_cleanup_errors=True))
-        )
+        folder = stack.enter_context(_temporary_folder())
         demo = _Demo(screen, stop, stack, folder, begun)
         try:
             demo.start(recordings)
@@ -102,6 +104,20 @@ def run(screen: Screen, stop: Stop, *, recordings: Path, once: bool, limit: floa
         except ServerFailedError as error:
             raise DemoFailedError(str(error)) from error
         return demo.outcome
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is gone in the end, also if a server that was just killed still writes its last file."""
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-demo-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.1)
 
 
 class _Demo:

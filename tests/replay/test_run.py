@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -435,7 +436,8 @@ def test_progress_tells_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch)
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
     moments = iter([100.0, 101.0, 160.0])
-    monkeypatch.setattr("replay.command.time.monotonic", lambda: next(moments))
+    clock = SimpleNamespace(monotonic=lambda: next(moments))  # of this module alone: other threads have clocks too
+    monkeypatch.setattr("replay.command.time", clock)
     progress = Progress(stream, quiet=0.0)
     progress.show(0.01)
     progress.show(0.25)

@@ -71,7 +71,7 @@ TARGET = Target(
     "envelope",
     one,
     seeds,
-    inputs=3_000,
+    inputs=8_000,
     steps=(150_000, 30),
     shape=json_lines,
     tokens=(b'{"v":1,', b'"seq":', b'"notice":'),

@@ -54,7 +54,7 @@ TARGET = Target(
     "heads",
     one,
     seeds,
-    inputs=200_000,
+    inputs=1_000_000,
     steps=(3_000, 4),
     tokens=(
         b"\r\n",

@@ -78,4 +78,4 @@ def one(data: bytes) -> Hashable:
     return tuple(sorted({issue.check for issue in issues}))
 
 
-TARGET = Target("overlays", one, seeds, inputs=300, steps=(8_000_000, 200), shape=shape, tokens=TOKENS)
+TARGET = Target("overlays", one, seeds, inputs=1_200, steps=(8_000_000, 200), shape=shape, tokens=TOKENS)

@@ -96,7 +96,7 @@ def one_pattern(data: bytes) -> Hashable:
     return len(expression) // 8
 
 
-TARGET = Target("rules", one, seeds, inputs=600, steps=(1_500_000, 100), shape=shape, tokens=TOKENS)
+TARGET = Target("rules", one, seeds, inputs=3_000, steps=(1_500_000, 100), shape=shape, tokens=TOKENS)
 PATTERNS = Target(
     "patterns",
     one_pattern,

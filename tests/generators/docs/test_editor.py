@@ -103,7 +103,7 @@ def test_names_of_signals_are_offered_with_what_they_measure(opened: Editor) -> 
     [
         (OVERLAY + "alerts:\n  LLMSpend|Burst:\n    severity: low\n", "spends unusually much. Shipped: high, security"),
         (OVERLAY + "alerts:\n  LLMSpendBurst:\n    seve|rity: low\n", "How bad: it picks the escalation"),
-        (OVERLAY + "alerts:\n  LLMSpendBurst:\n    when:\n      val|ue: 3\n", "From here on it alerts."),
+        (OVERLAY + "alerts:\n  LLMSpendBurst:\n    when:\n      val|ue: 3\n", "it alerts"),
         (OVERLAY + "signals:\n  spend_by|_actor:\n    enabled: true\n", "What an account spent."),
         (OVERLAY + "ale|rts:\n  LLMSpendBurst: {severity: low}\n", "When a signal becomes somebody's business."),
         (CONFIG + "state_folder: s\nsources:\n  web:\n    start|_at: end\n", "whether what is already there is read"),
