@@ -29,6 +29,10 @@ LEAST: Final = 4_096
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+_HOST: Final = re.compile(r"\[[0-9A-Za-z:.%_-]+\]|[0-9A-Za-z:.%_-]*")
+"""An address or a name that can be listened on; nothing is every address."""
+
+
 class SourceConfig(Entry, frozen=True):
     """Where one feed of records comes from: files, or posts over HTTP.
 
@@ -217,8 +221,9 @@ def _http_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
 
 
 def _address_problems(listen: str, path: tuple[str, ...]) -> Iterator[Problem]:
-    _, separator, port = listen.rpartition(":")
-    if not separator or not port.isdecimal() or int(port) > 65535:
+    host, separator, port = listen.rpartition(":")
+    good = separator and _HOST.fullmatch(host) and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65535
+    if not good:
         yield Problem(f"found {listen!r}, expected an address and a port, as in '0.0.0.0:9877'", path)
 
 

@@ -55,7 +55,7 @@ TARGET = Target(
     "config",
     one,
     seeds,
-    inputs=36_000,
+    inputs=12_000,
     steps=(60_000, 300),
     shape=shape,
     tokens=(*TOKENS, b"[::1]:9", b":99999", b"\xd9\xa1"),
