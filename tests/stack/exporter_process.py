@@ -32,6 +32,7 @@ class ExporterProcess:
         scan_content: bool = True,
         canaries: Sequence[str] = (),
         pseudonyms: bool = False,
+        sinks: dict[str, Any] | None = None,
         **source: Any,
     ) -> None:
         self.log = folder / "gateway.jsonl"
@@ -47,6 +48,8 @@ class ExporterProcess:
             "pseudonyms": pseudonyms,
             "sources": {"gw": {"gateway": "litellm", "paths": ["gateway.jsonl*"], "start_at": "beginning", **source}},
         }
+        if sinks:
+            config["sinks"] = sinks
         if canaries:
             (folder / "canaries").write_text("\n".join(canaries))
             config["canaries_file"] = "canaries"

@@ -72,7 +72,13 @@ class Chain:
 
 def start(stack: ExitStack, folder: Path, recordings: Recordings, overlay: dict[str, Any], interval: float) -> Chain:
     exporter = stack.enter_context(
-        ExporterProcess(folder, overlay=overlay, canaries=recordings.canaries, shared_keys=list(recordings.shared_keys))
+        ExporterProcess(
+            folder,
+            overlay=overlay,
+            canaries=recordings.canaries,
+            sinks={"events": {"type": "jsonl", "folder": "events"}},
+            shared_keys=list(recordings.shared_keys),
+        )
     )
     spec = load_spec(folder / "overlay.yaml")
     receiver = stack.enter_context(CaptureReceiver())

@@ -174,8 +174,8 @@ SINKS: Final = Stat(
     "Sinks that cannot write now, log bytes that wait for a sink, and log bytes that disappeared before a sink read "
     "them, over the time range. A sink that is behind does not affect metrics.",
     {
-        "down": promql("count(%s < 1) or vector(0)", series("tocsin_sink_up")),
-        "waiting": promql("sum(%s) or vector(0)", series("tocsin_sink_waiting_bytes")),
+        "down": promql("count(%s < 1) or 0 * count(%s)", series("tocsin_sink_up"), series("tocsin_sink_up")),
+        "waiting": promql("sum(%s)", series("tocsin_sink_waiting_bytes")),
         "lost": increase("tocsin_sink_lost_bytes_total"),
     },
     width=12,
