@@ -14,7 +14,7 @@ from typing import Final
 from bench.lines import fat_lines
 from bench.measure import Figure
 from replay import replay, replay_engine
-from replay.page_report import as_text, pages_of
+from replay.paging_report import as_text, pages_of
 from spec import load_spec
 
 LINES: Final = 50_000

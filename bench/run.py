@@ -30,7 +30,7 @@ from bench.replay import replay_pages
 from bench.work import NOW, engine
 from exercises import servers
 from exporters.expose import Exposition
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup

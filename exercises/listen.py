@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exercises.demo import pages, show
-from exercises.demo.screen import Screen
+from exercises.demo.terminal import Screen
 from exercises.receiver import CaptureReceiver, Delivery
 
 PORT: Final = 5001

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _LOOPBACK = "127.0.0.1"
-_TETHER = Path(__file__).with_name("tether.py")
+_PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
 
 
 class ServerFailedError(TocsinError):
@@ -249,11 +249,11 @@ class Server(ABC):
     def _launch(self, port: int) -> None:
         program = find(self.program)
         url = _at(port)
-        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
+        pdeathsig = [sys.executable, "-I", "-S", str(_PDEATHSIG), str(os.getpid())]
         with self.log_file.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [*tether, *self._command(program, url)],
+                [*pdeathsig, *self._command(program, url)],
                 cwd=package_root(program) or self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

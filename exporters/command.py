@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from exporters.pseudonym_lookup import who as accounts_of
 from exporters.run import export
-from exporters.who import who as accounts_of
 
 log = logging.getLogger("tocsin")
 

@@ -17,7 +17,7 @@ from exporters.sinks import Content
 from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
-from spec.source import placed, read_document, read_text, typed
+from spec.yaml_source import placed, read_document, read_text, typed
 
 ROTATE: Final = 64 * 1024 * 1024
 """Bytes of a file of a sink, about."""

@@ -21,16 +21,16 @@ import numpy as np
 from events.batch import Fault
 from exporters.careful import Careful
 from exporters.engine import CountingError
-from exporters.feeds import Feeds
 from exporters.memory import Memory
+from exporters.metric_table import Table
 from exporters.pace import Pace
 from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
-from exporters.samples import Table
 from exporters.signals.saved import parts
 from exporters.signals.state import SignalState
 from exporters.sinks import Acknowledged
 from exporters.sinks.lanes import Lanes, from_plain, to_plain
 from exporters.sinks.lanes import tables as sink_tables
+from exporters.source_metrics import Feeds
 from exporters.sources import Chunk, Source
 from exporters.sources.http import position_of
 from exporters.sources.identity import load_positions

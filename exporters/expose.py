@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from exporters.engine import Engine
+from exporters.metric_table import Table
 from exporters.quarantine import fault_of
-from exporters.samples import Table
 from exporters.signals.saved import Saved, check
 from exporters.signals.state import SignalState
 from exporters.view import PrometheusView

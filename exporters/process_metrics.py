@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 
 _PROC: Final = Path("/proc")
 

@@ -23,7 +23,7 @@ from exporters.signals.state import SignalState
 from exporters.sinks import JsonLines, Sink
 from exporters.sinks.lanes import Lanes
 from exporters.sources.file import FileTail
-from exporters.sources.health import HookHealth
+from exporters.sources.hook_health import HookHealth
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.spool import Spool, folder_of

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from exporters.engine import Engine
-from replay import page_report
+from replay import paging_report
 from replay.html.evidence import evidence
 from replay.html.history import History
 from replay.html.page import described
 from replay.html.page import page as html_page
 from replay.html.redact import Redactor
 from replay.log_options import LogOptions
-from replay.propose import overlay
-from replay.read import LogError
+from replay.log_reader import LogError
 from replay.report import as_json, as_text
 from replay.run import Outcome, replay, replay_engine
+from replay.threshold_tuning import overlay
 from runtime.beneath import write_named
 from runtime.errors import TocsinError, report
 from spec import Spec, load_spec
@@ -85,7 +85,7 @@ def _check_twice_readable(logs: Sequence[Path]) -> None:
 def _html(
     engine: Engine, outcome: Outcome, spec: Spec, history: History, logs: Sequence[Path], progress: Progress
 ) -> str:
-    found = page_report.pages_of(outcome, spec)
+    found = paging_report.pages_of(outcome, spec)
     episodes = described(found)
     progress.begin("reading the lines behind the alerts")
     lines = evidence(engine, logs, episodes, spec, Redactor(engine.rules), progress.show)
@@ -98,10 +98,10 @@ def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, page
     color = screen and not os.environ.get("NO_COLOR")
     if not pages:
         return as_json(outcome) if form == "json" else as_text(outcome, spec, width=width, color=color)
-    found = page_report.pages_of(outcome, spec)
+    found = paging_report.pages_of(outcome, spec)
     if proposal is not None:
         write_named(proposal, overlay(found.proposal, spec))
-    return page_report.as_json(found) if form == "json" else page_report.as_text(found, width=width, color=color)
+    return paging_report.as_json(found) if form == "json" else paging_report.as_text(found, width=width, color=color)
 
 
 class Progress:

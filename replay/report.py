@@ -10,8 +10,8 @@ from typing import Any, Final
 from alerts import AlertRule, Episode
 from alerts.incidents import storm_of
 from events.gateways.timestamps import rfc3339
-from replay.propose import number
 from replay.run import Outcome
+from replay.threshold_tuning import number
 from runtime.text import printable, wrapped
 from spec import Spec, names
 

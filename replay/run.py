@@ -19,12 +19,12 @@ from alerts import AlertRule, Episode, Evaluator, compile_alerts
 from events.batch import EventBatch, Fault
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
+from exporters.metric_table import Table
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
-from exporters.samples import Table
 from exporters.view import PrometheusView
 from replay.log_options import PLAIN, LogOptions
-from replay.read import SOURCE, Feed, Log
+from replay.log_reader import SOURCE, Feed, Log
 from spec import Spec
 
 Progress = Callable[[float], None]

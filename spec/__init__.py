@@ -7,7 +7,7 @@ from spec.catalogue import MetricInfo, catalogue
 from spec.errors import SpecError
 from spec.load import load_spec
 from spec.model import Spec
-from spec.source import read_typed
+from spec.yaml_source import read_typed
 
 __all__ = [
     "MetricInfo",

@@ -18,8 +18,8 @@ from spec.checks.references import ReferencesResolve
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, Problem, ShapeError, SourceError, described, nearest
 from spec.model import Spec
-from spec.shape import MISSING, MOST_PROBLEMS
-from spec.source import Document, Places, merged, placed, read_documents, typed
+from spec.validate import MISSING, MOST_PROBLEMS
+from spec.yaml_source import Document, Places, merged, placed, read_documents, typed
 
 FOLDER: Final = FilePath(__file__).parent
 """Where the shipped YAML is."""

@@ -1,4 +1,4 @@
-"""JSON Schema of typed YAML, for editors: the same types that `spec.shape` checks, as JSON Schema 2020-12.
+"""JSON Schema of typed YAML, for editors: the same types that `spec.validate` checks, as JSON Schema 2020-12.
 
 `msgspec.json.schema` cannot be used as it stands: it knows no durations, and nothing of overlays, in which an entry
 that exists already says only what differs.

@@ -26,8 +26,8 @@ IN_EVERY_RUN = (
     "tests/exporters/sources/test_rename.py",
     "tests/replay/tail/test_columns.py",
     "tests/replay/test_arrival.py",
-    "tests/replay/test_page_report.py",
-    "--deselect=tests/replay/test_page_report.py::test_recorded_attacks_page_and_a_proposal_keeps_to_the_budget",
+    "tests/replay/test_paging_report.py",
+    "--deselect=tests/replay/test_paging_report.py::test_recorded_attacks_page_and_a_proposal_keeps_to_the_budget",
     "tests/exercises/test_recording.py",
 )
 """Where times are made, compared or written, as far as it takes few seconds: `make test` runs these at each moment."""

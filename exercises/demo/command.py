@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from exercises.demo import serverless, traffic
+from exercises.demo.interrupt import Stop, Stopped
 from exercises.demo.run import DemoFailedError, NoServersError, run
-from exercises.demo.screen import Screen
-from exercises.demo.stop import Stop, Stopped
+from exercises.demo.terminal import Screen
 from exercises.demo.traffic import RecordingsMissingError
-from replay import page_report
+from replay import paging_report
 from replay.command import Progress
 from runtime.errors import report
 
@@ -77,7 +77,8 @@ def replay(screen: Screen, stop: Stop, folder: Path, why: str, form: Literal["te
     else:
         screen.line()
         print(
-            page_report.as_text(found.pages, width=screen.width if screen.boxes else 0, color=screen.colour), flush=True
+            paging_report.as_text(found.pages, width=screen.width if screen.boxes else 0, color=screen.colour),
+            flush=True,
         )
     if found.missing:
         raise DemoFailedError(f"these alerts would have paged nobody: {', '.join(found.missing)}")

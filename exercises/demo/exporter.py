@@ -16,7 +16,7 @@ import requests
 from exercises.patience import Patience, untold
 from exercises.servers import ServerFailedError
 
-_TETHER: Final = Path(__file__).resolve().parents[1] / "tether.py"
+_PDEATHSIG: Final = Path(__file__).resolve().parents[1] / "pdeathsig.py"
 _ADDRESS: Final = re.compile(rb"metrics are at (http://[^\s/]+)/metrics")
 _STOP_SECONDS: Final = 60.0
 _CALL_SECONDS: Final = 60.0
@@ -44,8 +44,8 @@ class Exporter:
         command = [sys.executable, "-m", "tocsin", "export", "--config", str(self._config)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *command],
-                cwd=_TETHER.parents[1],
+                [sys.executable, "-I", "-S", str(_PDEATHSIG), str(os.getpid()), *command],
+                cwd=_PDEATHSIG.parents[1],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -15,11 +15,11 @@ import requests
 
 from exercises.demo import configs, pages, serverless, show, traffic
 from exercises.demo.exporter import Exporter
+from exercises.demo.interrupt import Stop, Stopped
 from exercises.demo.numbers import Numbers
 from exercises.demo.pages import Page
-from exercises.demo.screen import Screen
 from exercises.demo.site import Site
-from exercises.demo.stop import Stop, Stopped
+from exercises.demo.terminal import Screen
 from exercises.demo.traffic import Traffic
 from exercises.patience import TELL_EVERY
 from exercises.programs import find

@@ -10,9 +10,9 @@ from typing import Any
 
 from exercises.demo import traffic
 from exercises.recording import Recordings
-from replay import page_report
+from replay import paging_report
 from replay.log_options import LogOptions
-from replay.page_report import Pages
+from replay.paging_report import Pages
 from replay.run import Progress, replay, replay_engine
 from spec import Spec, load_spec
 
@@ -43,7 +43,7 @@ class Replayed:
             "why": self.why,
             "expected": list(self.expected),
             "missing": self.missing,
-            "replay": page_report.as_data(self.pages),
+            "replay": paging_report.as_data(self.pages),
         }
 
 
@@ -61,7 +61,7 @@ def run(recordings: Recordings, why: str, progress: Progress) -> Replayed:
         engine = replay_engine(spec, LogOptions(canaries=canaries, shared_keys=recordings.shared_keys))
     logs = [recordings.benign, *(attack.path for attack in traffic.attacks(recordings))]
     outcome = replay(engine, logs, progress=progress)
-    return Replayed(why, expected(recordings, spec), page_report.pages_of(outcome, spec))
+    return Replayed(why, expected(recordings, spec), paging_report.pages_of(outcome, spec))
 
 
 def expected(recordings: Recordings, spec: Spec) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from exercises.demo.pages import NAMES, Alert, Page
-from exercises.demo.screen import STYLES, Screen
+from exercises.demo.terminal import STYLES, Screen
 
 Row = tuple[str, str, str]
 

@@ -1,7 +1,7 @@
 """What an event shows: content rules over texts give detections."""
 
-from exporters.detect.compiled import user_cache
 from exporters.detect.detector import Detector
+from exporters.detect.hyperscan_cache import user_cache
 from exporters.detect.load import load_rules
 from exporters.detect.model import Rule
 from exporters.detect.scanner import Scanner

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from events.batch import Text
 from exporters.detect.model import Entry, Rule, RuleFile
-from exporters.detect.normal import normal
+from exporters.detect.normalize import normal
 from exporters.detect.pattern import PatternError, alternatives, literal, translate
 from exporters.detect.scanner import Scanner
 from spec.errors import Problem, ShapeError, SourceError, nearest
-from spec.shape import MISSING
-from spec.source import Document, merged, placed, read_documents, typed
+from spec.validate import MISSING
+from spec.yaml_source import Document, merged, placed, read_documents, typed
 
 FOLDER: Final = FilePath(__file__).parent / "rules"
 """Where the shipped rules are."""

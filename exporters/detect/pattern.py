@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exporters.detect.normal import plain
+from exporters.detect.normalize import plain
 from spec.errors import nearest
 
 LONGEST_REPEAT = 128

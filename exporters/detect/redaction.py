@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exporters.detect.model import Rule
-from exporters.detect.normal import normal
+from exporters.detect.normalize import normal
 
 HIDDEN: Final = "[hidden: {}]"
 LOOKED_AT: Final = 4_000

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from events.batch import Detection, EventBatch, Text
-from exporters.detect.compiled import compiled
+from exporters.detect.checksums import CHECKS, LONGEST
+from exporters.detect.hyperscan_cache import compiled
 from exporters.detect.model import NEAR, Rule
-from exporters.detect.normal import joined
-from exporters.detect.verify import CHECKS, LONGEST
+from exporters.detect.normalize import joined
 
 Places = npt.NDArray[np.int64]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.cells import CellTable, Histogram, Ints
 from exporters.signals.labels import OTHER, LabelSet
 from exporters.signals.rollup import Rollup

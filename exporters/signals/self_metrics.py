@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from spec.model import HealthMetric
 
 _NONE: Final[Mapping[str, Mapping[tuple[str, ...], float]]] = {}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.entities import NOBODY, Entity
 from exporters.signals.sliding_sums import SlidingSums
 from exporters.signals.trackers import DistinctTracker, HitTracker, Limit, PeakObserver, Reading, SumTracker, Tracker

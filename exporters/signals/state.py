@@ -20,7 +20,7 @@ import numpy.typing as npt
 from alerts.calendar import OffHours
 from events.batch import SIDE_TABLES as BATCH_TABLES
 from events.batch import Detection, EventBatch
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.dedup import Dedup
 from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.request_settlement import RequestSettlement

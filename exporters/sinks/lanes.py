@@ -19,8 +19,8 @@ import numpy as np
 
 from events.batch import Detection, EventBatch
 from exporters.engine import Engine
+from exporters.metric_table import Table
 from exporters.pace import Pace
-from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sinks.lane import Acknowledged, Lane, Marks
 from exporters.sinks.sink import Place, Sink

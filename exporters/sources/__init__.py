@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from exporters.sources.chunk import Chunk
-from exporters.sources.health import Report
+from exporters.sources.hook_health import Report
 from exporters.sources.status import Status
 
 __all__ = ["Chunk", "Report", "Source", "Status"]

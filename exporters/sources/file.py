@@ -39,12 +39,12 @@ from functools import partial
 from typing import Literal
 
 from exporters.sources.chunk import Chunk
-from exporters.sources.health import HookHealth
+from exporters.sources.file_registry import FileRegistry
+from exporters.sources.hook_health import HookHealth
 from exporters.sources.identity import Position, load_positions
 from exporters.sources.readers import buffer_of
 from exporters.sources.status import Status
-from exporters.sources.tracked import ReplacedError, TrackedFile
-from exporters.sources.watch import Watch
+from exporters.sources.tracked_file import ReplacedError, TrackedFile
 
 __all__ = ["FileTail", "Position", "load_positions"]
 
@@ -100,7 +100,7 @@ class FileTail:
             max_open=max_open,
         )
         self._watch_from = partial(
-            Watch,
+            FileRegistry,
             patterns,
             follow_symlinks=follow_symlinks,
             max_line=max_line,

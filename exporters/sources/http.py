@@ -23,9 +23,9 @@ from typing import Any, Final
 
 import msgspec
 
+from exporters.sources.body_parser import BodyError, lines_of, unpack
 from exporters.sources.chunk import Chunk
 from exporters.sources.readers import buffer_of
-from exporters.sources.records import BodyError, lines_of, unpack
 from exporters.sources.spool import Cursor, Spool, SpoolFullError, SpoolPosition, SpoolSlowError
 from exporters.sources.status import Status
 from runtime.bounded_http import BoundedHandler, BoundedServer

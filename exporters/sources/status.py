@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from exporters.sources.health import Report
+from exporters.sources.hook_health import Report
 
 
 @dataclass(frozen=True, slots=True)

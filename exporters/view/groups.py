@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.entities import NOBODY, Entity
 from exporters.signals.signals import Signals
 from exporters.signals.trackers import Reading, Tracker

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.state import SignalState, Snapshot
 from exporters.view.groups import GroupTables
 from exporters.view.scrape_hold import ScrapeClock, ScrapeHold

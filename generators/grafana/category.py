@@ -11,7 +11,7 @@ from alerts import AlertRule, compile_alerts
 from alerts.series import signal_series
 from alerts.wording import within
 from generators.grafana import panels
-from generators.grafana.boards import status
+from generators.grafana.boards import status_panels
 from generators.grafana.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
 from generators.grafana.dashboard import Board, Maker
 from generators.grafana.form import Query, Steps
@@ -43,7 +43,7 @@ def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence
         category=category,
         about=about,
         rows=(
-            (heading, (partial(_firing, category), *now_row, status.WATCHING, *_alerts(category))),
+            (heading, (partial(_firing, category), *now_row, status_panels.WATCHING, *_alerts(category))),
             ("How it developed, and who and what it is made of", tuple(history)),
         ),
         rest=partial(_rest, category),
@@ -133,7 +133,7 @@ def groups(title: str, about: str, signals: Sequence[tuple[str, str]], *, width:
 def _firing(category: str, q: QueryBuilder) -> Panel:
     """Firing alerts of the category by severity, of the severities that it has."""
     found = {rule.static_labels["tocsin_severity"] for rule in _rules(q, category)}
-    present = [name for name in status.severities(q) if name in found]
+    present = [name for name in status_panels.severities(q) if name in found]
     if not present:
         raise NotInSpecError(category)
     return panels.stat(

@@ -15,7 +15,7 @@ from events.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
 from replay.html.redact import Redactor
 from replay.html.things import Things
-from replay.read import Log
+from replay.log_reader import Log
 from replay.run import Progress
 from spec import Spec
 from spec.lookup import main_signal, own_stream

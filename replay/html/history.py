@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from spec import Spec, names
 from spec.lookup import own_stream
 

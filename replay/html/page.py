@@ -16,9 +16,9 @@ from alerts.incidents import Incident
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
 from replay.html.history import History
-from replay.page_report import Pages, answer, at, facts, lasted, later_words
-from replay.propose import honest, number, words
+from replay.paging_report import Pages, answer, at, facts, lasted, later_words
 from replay.report import filled
+from replay.threshold_tuning import honest, number, words
 from runtime.text import printable
 from spec import names
 from spec.lookup import own_stream

@@ -15,7 +15,7 @@ from events.gateways import GATEWAYS, Gateway, gateway
 from events.gateways.mapped import MappedGateway
 from events.gateways.mapped.adapter import OTHER_RECORDS
 from events.gateways.mapped.known import known_columns, known_words
-from replay.read import Log
+from replay.log_reader import Log
 from replay.source.fields import BY_COLUMN, FIELDS, known_rows
 from spec import Spec
 from spec.model import Signal

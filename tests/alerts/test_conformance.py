@@ -16,7 +16,7 @@ import yaml
 from alerts import AlertRule, Episode, Evaluator
 from alerts.techniques import TECHNIQUES
 from alerts.techniques.absence.criterion import AbsenceCriterion
-from exporters.samples import Table
+from exporters.metric_table import Table
 from generators.prometheus import baseline_tests, promtool_tests
 from spec import Spec
 from tests.generators.programs import RealServer, only_rules, only_tests, rules_of, run

@@ -14,7 +14,7 @@ from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
 from alerts.rule import Criterion
 from alerts.techniques.ratio.criterion import RatioCriterion
 from alerts.techniques.threshold.criterion import ThresholdCriterion
-from exporters.samples import Table
+from exporters.metric_table import Table
 from spec import load_spec, names
 
 SHIPPED = compile_alerts(load_spec())

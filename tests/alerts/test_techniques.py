@@ -19,7 +19,7 @@ from alerts.techniques.absence.evaluation import Busy
 from alerts.techniques.absence.increase import increase
 from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
 from alerts.techniques.baseline.criterion import BaselineCriterion
-from exporters.samples import Table
+from exporters.metric_table import Table
 from spec import load_spec
 
 STEP = 30.0  # of the history; evaluations are each 10 seconds

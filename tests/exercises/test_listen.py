@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from exercises import listen
-from exercises.demo.screen import Screen
+from exercises.demo.terminal import Screen
 from exercises.receiver import Delivery
 from exercises.servers import free_port
 from tests.support.waiting import PATIENCE

@@ -15,8 +15,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.exporter import Exporter, restore
+from exporters.metric_table import Table
 from exporters.run import positions_of
-from exporters.samples import Table
 from exporters.server import MetricsServer
 from exporters.sources.file import FileTail
 from runtime.state_file import StateError, StateFolder

@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.expose import Exposition
-from exporters.samples import Table
+from exporters.metric_table import Table
 
 COUNTER = Table(
     "llm_x_total", "counter", 'with "quotes"\nand \\', ("a", "b"), [("1", "2"), ("3", "4")], np.array([5, 0.25])

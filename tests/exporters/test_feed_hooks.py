@@ -14,7 +14,7 @@ from exporters.exporter import Exporter, restore
 from exporters.run import positions_of
 from exporters.signals import sequence_gaps
 from exporters.sources.file import FileTail
-from exporters.sources.health import DROPS, LOOK_EVERY, PARTS, REFUSALS, STATES, UNREPORTED, HookHealth
+from exporters.sources.hook_health import DROPS, LOOK_EVERY, PARTS, REFUSALS, STATES, UNREPORTED, HookHealth
 from runtime.state_file import StateFolder
 from spec.model import Spec
 from tests.support.engines import SPEC, make_engine, shown

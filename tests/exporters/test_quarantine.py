@@ -20,10 +20,10 @@ from exporters.exporter import Exporter, restore
 from exporters.quarantine import LARGEST, Quarantine
 from exporters.run import positions_of
 from exporters.signals.state import SignalState
+from exporters.sources.body_parser import lines_of
 from exporters.sources.file import FileTail
-from exporters.sources.health import HookHealth
+from exporters.sources.hook_health import HookHealth
 from exporters.sources.http import HttpSource
-from exporters.sources.records import lines_of
 from exporters.sources.spool import Spool
 from replay.report import as_text
 from replay.run import replay

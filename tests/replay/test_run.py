@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import tocsin
 from alerts import compile_alerts
-from exporters.samples import Table
+from exporters.metric_table import Table
 from replay import LogError, Outcome, replay, replay_engine
 from replay.command import Progress
 from replay.html.history import History

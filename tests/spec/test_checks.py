@@ -13,8 +13,8 @@ from spec.checks.base import Issue
 from spec.errors import dotted
 from spec.load import load_sourced, shipped_files
 from spec.model import Spec
-from spec.shape import conform
-from spec.source import Document, merged, parse_document, read_document
+from spec.validate import conform
+from spec.yaml_source import Document, merged, parse_document, read_document
 
 TODAY = datetime.date(2026, 11, 24)
 CHECKS = {check.id: check for check in checks(TODAY)}

@@ -18,7 +18,7 @@ from exporters.sources.http import read_tokens
 from runtime.errors import ConfigError
 from spec.errors import ShapeError, SourceError, SpecError
 from spec.load import load_spec
-from spec.source import DEEPEST, MOST_ALIASES, MOST_BYTES, merged, parse_document
+from spec.yaml_source import DEEPEST, MOST_ALIASES, MOST_BYTES, merged, parse_document
 from tests.support.steps import steps_of
 
 DEEP: dict[str, str] = {

@@ -15,7 +15,7 @@ from spec import load_spec
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, ShapeError, SpecError
 from spec.load import FOLDER, load_sourced
-from spec.source import read_document
+from spec.yaml_source import read_document
 
 TODAY = datetime.date(2026, 11, 24)
 

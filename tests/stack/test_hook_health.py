@@ -18,7 +18,7 @@ from alerts import AlertRule, compile_alerts
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery, Prometheus, scrape_config
 from exporters.signals.sequence_gaps import GRACE
-from exporters.sources.health import LOOK_EVERY
+from exporters.sources.hook_health import LOOK_EVERY
 from generators.alertmanager import configuration
 from generators.alertmanager.receivers import receiver_name
 from generators.prometheus import rule_file

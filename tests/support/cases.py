@@ -9,7 +9,7 @@ import numpy as np
 
 from alerts import Episode, Evaluator
 from alerts.cases import Case, Clock, Feed
-from exporters.samples import Table
+from exporters.metric_table import Table
 
 Firing = dict[tuple[tuple[str, str], ...], float]
 """The labels of each member that fires, and its worst value."""

@@ -10,7 +10,7 @@ from events.gateways import gateway
 from exporters.detect import Scanner
 from exporters.engine import Engine
 from exporters.memory import Memory
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.signals.saved import Saved
 from exporters.signals.state import SignalState
 from exporters.sources import Chunk

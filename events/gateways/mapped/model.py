@@ -13,8 +13,8 @@ from events.gateways.mapped.paths import PathError, parse_path
 from spec.errors import Path as Place
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
-from spec.source import Document, placed, read_document, typed
 from spec.vocabulary import ERROR_CLASSES, OPERATIONS, OUTCOMES, VERDICTS
+from spec.yaml_source import Document, placed, read_document, typed
 
 Paths = str | tuple[str, ...]
 """A path, or several: the first that leads to something counts."""

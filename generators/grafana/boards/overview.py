@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.grafana.boards import status
+from generators.grafana.boards import status_panels
 from generators.grafana.boards.layers import (
     application,
     control,
@@ -23,7 +23,7 @@ BOARD: Final = Board(
     name="LLM security overview",
     about="What fires, what attackers try, what got through, by layer, and whether Tocsin itself works.",
     rows=(
-        ("Now", status.PANELS),
+        ("Now", status_panels.PANELS),
         ("Model behaviour: attacks and their outcome", model.PANELS),
         ("Control effectiveness: guardrails, and what they did not check", control.PANELS),
         ("Application: who uses the models, for what", application.PANELS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from generators.grafana.boards import status
+from generators.grafana.boards import status_panels
 from generators.grafana.boards.layers import health, platform
 from generators.grafana.category import board
 from generators.grafana.colours import CALM, HARM, LINE, PLAIN, WATCH, WELL
@@ -95,7 +95,7 @@ SAVED: Final = Graph(
 BOARD: Final = board(
     "performance",
     "How long answers take, at which model and provider, and whether Tocsin itself keeps up with the log.",
-    (DURATIONS_NOW, FIRST_NOW, SLOWEST_NOW, status.BEHIND),
+    (DURATIONS_NOW, FIRST_NOW, SLOWEST_NOW, status_panels.BEHIND),
     (
         replace(platform.DURATIONS, width=12),
         BANDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from generators.grafana.boards import status
+from generators.grafana.boards import status_panels
 from generators.grafana.boards.attacks import ANSWERED_AND_STOPPED
 from generators.grafana.boards.layers import control, health, model
 from generators.grafana.category import board, groups, worst_over_time
@@ -56,7 +56,7 @@ SOURCES: Final = Graph(
 BOARD: Final = board(
     "security",
     "What guardrails and other controls did, what they did not see, and which accounts push against them.",
-    (VERDICTS_NOW, status.OVER, replace(health.HIDDEN, width=4), health.REJECTED),
+    (VERDICTS_NOW, status_panels.OVER, replace(health.HIDDEN, width=4), health.REJECTED),
     (
         replace(control.VERDICT_RATES, width=12),
         replace(control.GUARDRAILS, width=12),

@@ -16,7 +16,7 @@ from events.gateways.mapped import MappedGateway
 from events.gateways.mapped.adapter import OTHER_RECORDS
 from events.gateways.mapped.model import mapping_of
 from events.gateways.mapped.paths import MOST_ELEMENTS
-from spec.source import parse_document
+from spec.yaml_source import parse_document
 from tests.events.gateways.samples import rows
 
 WHOLE = """\

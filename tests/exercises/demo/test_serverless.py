@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from exercises.demo import command, serverless, traffic
+from exercises.demo.interrupt import Stop
 from exercises.demo.run import DemoFailedError
-from exercises.demo.screen import Screen
-from exercises.demo.stop import Stop
+from exercises.demo.terminal import Screen
 from exercises.recording import Recordings
 
 EXPECTED = {"LLMJailbreakRepeated": "u-xenia", "LLMCanaryLeaked": "u-boris", "LLMBulkSensitiveOutput": "u-boris"}

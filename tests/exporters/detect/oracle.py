@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from events.batch import Text
+from exporters.detect.checksums import CHECKS, LONGEST
 from exporters.detect.model import NEAR, Rule
-from exporters.detect.normal import normal
-from exporters.detect.verify import CHECKS, LONGEST
+from exporters.detect.normalize import normal
 
 
 def scan(rules: Sequence[Rule], texts: Sequence[Text]) -> set[tuple[int, str]]:

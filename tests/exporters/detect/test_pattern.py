@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.detect.normal import joined, normal
+from exporters.detect.normalize import joined, normal
 from exporters.detect.pattern import PatternError, alternatives, literal, translate
 
 WORDS = {

@@ -199,7 +199,7 @@ def test_a_cut_between_look_and_opening_loses_nothing(rig: Rig, monkeypatch: pyt
         return really(found, gzip=gzip, follow=follow)
 
     with monkeypatch.context() as patch:
-        patch.setattr("exporters.sources.watch.open_reader", late)
+        patch.setattr("exporters.sources.file_registry.open_reader", late)
         rig.read()
     rig.write("x.log", b"more\n")
     rig.settle()

@@ -240,7 +240,7 @@ def test_what_is_no_record_is_refused(source: HttpSource, body: bytes, why: str)
 
 
 def test_a_huge_array_is_refused(source: HttpSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporters.sources.records.RECORDS", 100)
+    monkeypatch.setattr("exporters.sources.body_parser.RECORDS", 100)
     assert post(source, b"[" + b"{}," * 100 + b"{}]")[0] == 413
     assert counted(source)[1] == {"too_many": 1}
 

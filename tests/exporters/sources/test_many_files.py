@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporters.sources import readers, tracked, watch
-from exporters.sources.likeness import ALIKE, Index
+from exporters.sources import file_registry, readers, tracked_file
+from exporters.sources.file_matching import ALIKE, FileIndex
 from runtime import beneath
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ FEW = 10
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A look meets `FEW` files; the paths of log files that were opened."""
-    monkeypatch.setattr(watch, "FILES_A_LOOK", FEW)
+    monkeypatch.setattr(file_registry, "FILES_A_LOOK", FEW)
     paths: list[str] = []
 
     def opening(path: str, *, gzip: bool, follow: bool = False) -> object:
         paths.append(path)
         return readers.open_reader(path, gzip=gzip, follow=follow)
 
-    for module in (watch, tracked):
+    for module in (file_registry, tracked_file):
         monkeypatch.setattr(module, "open_reader", opening)
     return paths
 
@@ -86,7 +86,7 @@ def test_a_restart_over_many_files_reads_each_on_in_order_and_loses_nothing(rig:
 
 
 def test_names_in_huge_folders_are_gone_through_over_several_looks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "NAMES_A_LOOK", 20)
+    monkeypatch.setattr(file_registry, "NAMES_A_LOOK", 20)
     for number in range(200):
         rig.write(f"{number}.other", b"")
     rig.write("x.log", b"1\n")
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_looked_into_for_a_moment_takes_no_file_away(
             raise OSError(24, "Too many open files")
 
         patch.setattr("exporters.sources.walk.open_folder", none_left)
-        patch.setattr(watch, "stat_beneath", none_left)
+        patch.setattr(file_registry, "stat_beneath", none_left)
         rig.settle()
     rig.settle()
     status = rig.tail.status()
@@ -160,7 +160,7 @@ def test_files_that_begin_alike_are_compared_with_a_few(rig: Rig) -> None:
         rig.write(f"{number}.log", head + b'%d"}\n' % number * 2)
     for _ in range(4):
         rig.read()
-    index = Index(rig.tail._watch.files.values())
+    index = FileIndex(rig.tail._watch.files.values())
     found = next(iter(rig.tail._watch.seen.found.values()))
     assert len(index.candidates(found, head[:1024])) <= ALIKE
     assert len(rig.lines) >= 100
@@ -181,7 +181,7 @@ def test_a_link_put_in_place_of_a_folder_after_the_look_is_not_followed(
             (rig.folder / "logs").symlink_to("moved")
         return really(path, gzip=gzip, follow=follow)
 
-    monkeypatch.setattr(watch, "open_reader", late)
+    monkeypatch.setattr(file_registry, "open_reader", late)
     assert rig.read() == []
     assert rig.tail.status().errors["open"] == 1
     with pytest.raises(beneath.LinkError):

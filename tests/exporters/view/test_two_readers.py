@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alerts import Evaluator, compile_alerts
-from exporters.samples import Table
+from exporters.metric_table import Table
 from exporters.view import PrometheusView
 from replay.run import read_by
 from runtime.state_file import encode

@@ -11,7 +11,7 @@ from typing import Any
 
 from events.batch import ALL_COLUMNS
 from events.gateways import LiteLLM
-from exporters.sources.records import MEMBERS, RECORDS, BodyError, lines_of, unpack
+from exporters.sources.body_parser import MEMBERS, RECORDS, BodyError, lines_of, unpack
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW, batch_holds
 from tests.fuzz.mutate import bytes_changed, plant, written

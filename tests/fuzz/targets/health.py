@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from exporters.sources.health import DROPS, LARGEST, LOOK_EVERY, REFUSALS, STATES, HookHealth
+from exporters.sources.hook_health import DROPS, LARGEST, LOOK_EVERY, REFUSALS, STATES, HookHealth
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW
 from tests.fuzz.mutate import bytes_changed, plant, written

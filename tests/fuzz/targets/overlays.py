@@ -14,7 +14,7 @@ from generators.errors import GeneratorError
 from generators.files import render_all
 from spec.errors import SpecError
 from spec.load import load_sourced
-from spec.source import Document
+from spec.yaml_source import Document
 from tests.fuzz.engine import Target
 from tests.fuzz.targets.yaml_trees import TOKENS, said, shape, shipped_once
 

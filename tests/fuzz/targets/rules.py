@@ -12,7 +12,7 @@ from exporters.detect import Scanner, load_rules
 from exporters.detect.model import Rule
 from exporters.detect.pattern import LONGEST, PatternError, translate
 from spec.errors import SpecError
-from spec.source import Document
+from spec.yaml_source import Document
 from tests.fuzz.engine import Target
 from tests.fuzz.targets.yaml_trees import TOKENS, said, shape, shipped_once
 

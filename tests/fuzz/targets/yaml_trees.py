@@ -12,7 +12,7 @@ from unittest import mock
 import yaml
 
 from spec.errors import SpecError
-from spec.source import Document, read_documents
+from spec.yaml_source import Document, read_documents
 from tests.fuzz.mutate import bytes_changed, plant, written
 
 TOKENS: Final = (

@@ -17,7 +17,7 @@ from spec import SpecError, load_spec, model
 from spec.load import FOLDER
 from spec.model import Spec
 from spec.schema import DURATION, Builder, described, remarks
-from spec.source import merged, parse_document, read_document
+from spec.yaml_source import merged, parse_document, read_document
 from tests.support import pages
 
 SPEC = load_spec()

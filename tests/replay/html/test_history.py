@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.samples import Table
+from exporters.metric_table import Table
 from replay.html.chart import HEIGHT, WIDTH, area, bar
 from replay.html.history import MOST, History
 from spec import load_spec

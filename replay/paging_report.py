@@ -12,10 +12,10 @@ from typing import Any, Final
 from alerts import Episode
 from alerts.incidents import Incident, Page, incidents
 from events.gateways.timestamps import rfc3339
-from replay.propose import Proposal, honest, number, propose, words
 from replay.report import COLORS, LEAST_WIDTH, condition, filled
 from replay.run import Outcome
 from replay.shifts import Duties, Shift, Shifts, duties
+from replay.threshold_tuning import Proposal, honest, number, propose, words
 from runtime.text import wrapped
 from spec import Spec, names
 

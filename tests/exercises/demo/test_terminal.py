@@ -15,7 +15,7 @@ from typing import TextIO
 import pytest
 
 from exercises.demo import pages, show
-from exercises.demo.screen import Screen
+from exercises.demo.terminal import Screen
 from runtime.text import width_of
 from tests.exercises.demo.deliveries import pagerduty, slack
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from exercises.demo.stop import Stop, Stopped
+from exercises.demo.interrupt import Stop, Stopped
 
 
 def send(number: int) -> None:

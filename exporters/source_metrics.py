@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from exporters.metric_table import Table
 from exporters.quarantine import fault_of
-from exporters.samples import Table
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
-from exporters.sources.health import DROPS, PARTS, STATES, UNREPORTED
+from exporters.sources.hook_health import DROPS, PARTS, STATES, UNREPORTED
 from runtime.text import one_line
 from spec.model import HealthMetric
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.sources import records
-from exporters.sources.records import BodyError, lines_of, unpack
+from exporters.sources import body_parser
+from exporters.sources.body_parser import BodyError, lines_of, unpack
 
 MB = 1024 * 1024
 
@@ -86,7 +86,7 @@ def test_so_many_records_that_they_would_fill_the_memory_are_refused(bomb: bytes
 
 
 def test_the_work_on_brackets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "TOKENS", 1000)
+    monkeypatch.setattr(body_parser, "TOKENS", 1000)
     assert reason(b'[{"a": NaN, "b": [' + b"[]," * 1000 + b"0]}]") == "not_json"
 
 
@@ -155,4 +155,4 @@ def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
 
 def test_a_flood_of_empty_members_is_refused() -> None:
     with pytest.raises(BodyError, match="gzip"):
-        unpack(gzip.compress(b"", mtime=0) * (records.MEMBERS + 2), MB)
+        unpack(gzip.compress(b"", mtime=0) * (body_parser.MEMBERS + 2), MB)

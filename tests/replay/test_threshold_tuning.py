@@ -14,8 +14,8 @@ from alerts import Episode, compile_alerts
 from alerts.incidents import incidents
 from alerts.techniques.absence.model import Absence
 from alerts.watch import DAY
-from replay.propose import above, changed, overlay, propose, words
 from replay.shifts import Shifts, duties
+from replay.threshold_tuning import above, changed, overlay, propose, words
 from spec import load_spec, names
 from spec.duration import Duration
 

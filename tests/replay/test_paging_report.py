@@ -11,7 +11,7 @@ import pytest
 import tocsin
 from alerts import Episode, compile_alerts
 from replay import Outcome
-from replay.page_report import as_data, as_text, pages_of
+from replay.paging_report import as_data, as_text, pages_of
 from spec import load_spec
 from tests.support.litellm_lines import line, record
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events.batch import EventBatch, Reject
 from exporters.sources import Chunk
-from replay.read import CHUNK, Feed, Log, LogError, arrivals
+from replay.log_reader import CHUNK, Feed, Log, LogError, arrivals
 
 
 def toy(chunk: Chunk) -> EventBatch:

@@ -10,19 +10,19 @@ from typing import Final, Literal
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint
 from exporters.sources.readers import Reader, peek
-from exporters.sources.tracked import ReplacedError, TrackedFile
+from exporters.sources.tracked_file import ReplacedError, TrackedFile
 
 ALIKE: Final = 32
 """Known contents that a found file is compared with, at most. Whoever makes more that begin alike may have records of
 copies read twice, which their ids tell."""
 
-Likeness = Literal["other", "same", "copied", "beyond", "wait"]
+Match = Literal["other", "same", "copied", "beyond", "wait"]
 """What a found file is to a known content: something else; the content itself, to be read on from the position; a copy
 without anything unread, or the file itself, cut short; a copy that has grown further than the original; or nothing to
 decide yet, as it looks like a copy of a file that is still being read, or like one being made."""
 
 
-class Index:
+class FileIndex:
     """Known contents by inode and by how they begin."""
 
     def __init__(self, files: Iterable[TrackedFile]) -> None:
@@ -112,15 +112,15 @@ class Index:
             rest = before[:-1]
 
 
-def liken(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Likeness:
-    """Compare `found`, which begins like `known`. `quiet`: it has not changed for a while, so is no copy being made.
+def compare(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Match:
+    """Match `found`, which begins like `known`. `quiet`: it has not changed for a while, so is no copy being made.
 
     Raises:
         OSError: the found file cannot be read.
     """
     own = _inode(known) == found.where
     if known.where is not None:
-        return _liken_to_live(known, found, reader, head, quiet=quiet)
+        return _match_live(known, found, reader, head, quiet=quiet)
     if own and not known.identity.head.length:
         return "other" if known.ignored else "same"  # what could not be read then can be now
     if own and known.is_over(found):
@@ -140,7 +140,7 @@ def _agrees(known: TrackedFile, reader: Reader) -> bool:
     return before.matches_end(peek(reader, known.offset - before.length, before.length))
 
 
-def _liken_to_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Likeness:
+def _match_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Match:
     if known.ignored:
         return "copied"
     if known.done and not found.gzip and found.size >= known.offset:

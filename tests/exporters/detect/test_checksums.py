@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.detect.verify import is_card, is_iban
+from exporters.detect.checksums import is_card, is_iban
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spec.duration import Duration
 from spec.errors import Place, ShapeError, SourceError
-from spec.source import Document, merged, parse_document, read_typed
+from spec.yaml_source import Document, merged, parse_document, read_typed
 
 
 @pytest.mark.parametrize(

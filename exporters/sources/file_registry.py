@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from exporters.sources.discovery import Discovery, Found, Search, Where, stem_of
+from exporters.sources.file_matching import FileIndex, compare, last_line_end
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
-from exporters.sources.likeness import Index, last_line_end, liken
 from exporters.sources.readers import Reader, open_reader, peek
-from exporters.sources.tracked import Counters, ReplacedError, TrackedFile, Trial
+from exporters.sources.tracked_file import Counters, ReplacedError, TrackedFile, Trial
 from runtime.beneath import stat_beneath
 
 NAMES_A_LOOK: Final = 20_000
@@ -30,7 +30,7 @@ _BREAKS_OFF = "the compressed stream breaks off"
 _NOTHING = Fingerprint()
 
 
-class Watch:
+class FileRegistry:
     """All files that `patterns` match, and the positions of those that are gone. The parameters are `FileTail`'s.
 
     `files` is ordered: of two files of the same log the older one comes first. `seen` is what the patterns matched
@@ -72,7 +72,7 @@ class Watch:
         self._search: Search | None = None  # while that takes more than one look
         self._unsorted: deque[Found] = deque()  # found, and not looked into yet
         self._fresh: deque[Found] = deque()  # to be met, in this order
-        self._index = Index(())  # what those are compared with
+        self._index = FileIndex(())  # what those are compared with
         self._moved: set[Where] = set()  # of those, the ones that are known under another name
         self._old: set[str] = set()  # keys of the files that were known before those
         self.held: set[str] = set()
@@ -164,7 +164,7 @@ class Watch:
         for file in self.files.values():  # found as x.log.1 while there was no x.log, which is there now
             if not file.rotated:
                 file.stem = stem_of(file.path, stems)
-        self._index = Index(self.files.values())
+        self._index = FileIndex(self.files.values())
 
     def _look_for_known(self) -> None:
         """Not everything was found: look for the files that are read where they were."""
@@ -322,14 +322,14 @@ class Watch:
     def _put_in_order(self) -> None:
         """All are met: of each log the oldest file comes first, and reading may begin."""
         self.held.clear()
-        self._index = Index(())
+        self._index = FileIndex(())
         if not self._old.issuperset(self.files):
             new = [file for key, file in self.files.items() if key not in self._old]
             new.sort(key=lambda file: (not file.rotated, file.look[1]))  # in the order they were written
             old = {key: file for key, file in self.files.items() if key in self._old}
             self.files = old | {file.key: file for file in new}
 
-    def _is_moved(self, found: Found, index: Index) -> bool:
+    def _is_moved(self, found: Found, index: FileIndex) -> bool:
         """Whether it is a known file under whatever name, and not another one that was given its inode."""
         try:
             reader, _ = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
@@ -342,7 +342,7 @@ class Watch:
         finally:
             reader.close()
 
-    def _place(self, found: Found, index: Index, now: float) -> None:
+    def _place(self, found: Found, index: FileIndex, now: float) -> None:
         try:
             reader, status = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
         except OSError as error:
@@ -360,7 +360,7 @@ class Watch:
             if not kept:
                 reader.close()
 
-    def _settle(self, found: Found, reader: Reader, index: Index, now: float) -> bool:
+    def _settle(self, found: Found, reader: Reader, index: FileIndex, now: float) -> bool:
         """Give the found file its place; returns whether the reader is kept."""
         head = peek(reader, 0, COVERED)
         if reader.stat().st_size < found.size:  # it was cut just now: see the next look
@@ -379,7 +379,7 @@ class Watch:
         if existed is not None:
             return self._add_existing(found, existed, reader, head, index, now)
         for known in index.candidates(found, head):
-            match liken(known, found, reader, head, quiet=quiet):
+            match compare(known, found, reader, head, quiet=quiet):
                 case "other":
                     continue
                 case "same":
@@ -414,7 +414,7 @@ class Watch:
         self._open += keep
         return keep
 
-    def _add_existing(self, found: Found, size: int, reader: Reader, head: bytes, index: Index, now: float) -> bool:
+    def _add_existing(self, found: Found, size: int, reader: Reader, head: bytes, index: FileIndex, now: float) -> bool:
         """A file that was `size` bytes long at the very first start, and is read from there on."""
         if found.gzip:
             self._add_unread(found, head, "", now)
@@ -425,7 +425,15 @@ class Watch:
         return self._add(found, reader, head, index, now, offset=offset)
 
     def _add(
-        self, found: Found, reader: Reader, head: bytes, index: Index, now: float, *, offset: int = 0, skip: Skip = ""
+        self,
+        found: Found,
+        reader: Reader,
+        head: bytes,
+        index: FileIndex,
+        now: float,
+        *,
+        offset: int = 0,
+        skip: Skip = "",
     ) -> bool:
         """A content not known before."""
         file = self._remember(found, head, offset=offset, before=_before(reader, offset), skip=skip)

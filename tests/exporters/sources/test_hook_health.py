@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from events.gateways.litellm import envelope
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import LineWriter, Settings
-from exporters.sources import health
-from exporters.sources.health import (
+from exporters.sources import hook_health
+from exporters.sources.hook_health import (
     DROPS,
     LARGEST,
     LATELY,
@@ -225,7 +225,7 @@ def test_nor_is_one_that_takes_the_place_of_a_file_between_look_and_open(
     regular = rig.path("w").lstat()
     rig.path("w").unlink()
     make(rig.path("w"))
-    monkeypatch.setattr(health, "stat_beneath", lambda _path: regular)
+    monkeypatch.setattr(hook_health, "stat_beneath", lambda _path: regular)
     assert rig.look() == ()
     assert rig.refused() == {"not_a_file": 1}
 
@@ -253,7 +253,7 @@ def test_a_file_that_vanishes_in_between_says_nothing(rig: Rig, monkeypatch: pyt
     rig.say("gone")
     regular = rig.path("gone").lstat()
     rig.path("gone").unlink()
-    monkeypatch.setattr(health, "stat_beneath", lambda _path: regular)
+    monkeypatch.setattr(hook_health, "stat_beneath", lambda _path: regular)
     assert rig.look() == ()
     assert rig.refused() == {}
 
@@ -264,13 +264,13 @@ def test_one_that_may_not_be_read_is_counted(rig: Rig, monkeypatch: pytest.Monke
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(health, "open_beneath", refuse)
+    monkeypatch.setattr(hook_health, "open_beneath", refuse)
     assert rig.one().state == "unreadable"
     assert rig.refused() == {"io": 1}
 
 
 def test_only_so_many_files_are_looked_at(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MOST_FILES", 3)
+    monkeypatch.setattr(hook_health, "MOST_FILES", 3)
     for number in range(5):
         rig.say(str(number))
     assert len(rig.look()) == 3

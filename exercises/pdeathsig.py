@@ -1,6 +1,6 @@
 """Become another program that ends when the process that started it does. Run as a script, by its path.
 
-    python -I -S tether.py PARENT PROGRAM [ARGUMENT...]
+    python -I -S pdeathsig.py PARENT PROGRAM [ARGUMENT...]
 
 Context managers end a server in every orderly case; this is for the others: a test worker or a demo that is killed must
 not leave servers behind. It is a program of its own because Python cannot safely run code between fork and exec in a

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import yaml
 
 from spec.errors import Path, Place, Problem, ShapeError, SourceError, described, place_of
-from spec.shape import MOST_PROBLEMS, conform
+from spec.validate import MOST_PROBLEMS, conform
 
 T = TypeVar("T")
 
