@@ -14,11 +14,11 @@ from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_hash
 from events.gateways.decode import Fields, prune, transposed
 from events.gateways.guardrail_words import worst
-from events.gateways.litellm.ecs_record import flat_record
 from events.gateways.litellm.envelope import FeedDecoder
 from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal
 from events.gateways.litellm.guardrails import ended_by_gateway, listed, stage_of_block, verdict_of
 from events.gateways.litellm.numbers import instants_of, number_columns
+from events.gateways.litellm.own_fields import record_of
 from events.gateways.litellm.record import (
     ALWAYS_PATHS,
     COLUMN_PATHS,
@@ -336,7 +336,7 @@ class LiteLLM:
     def _describe(self, raw: bytes) -> dict[str, object]:
         if self._whole is None:
             self._whole = LiteLLM(ALL_COLUMNS, True, self._shared, self._trusted)
-        return flat_record(self._whole.decode(raw, source=""), raw)
+        return record_of(self._whole.decode(raw, source=""), raw)
 
 
 def _either(usual: Sequence[str | None], otherwise: Sequence[str | None]) -> Sequence[str | None]:

@@ -13,10 +13,10 @@ from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import LIMITS, actors_of, at_most, attempt_ids, hashed, key_hash, without_impossible
 from events.gateways.decode import Decoded
+from events.gateways.ecs_record import LoggedNames, flat_record
 from events.gateways.guardrail_words import worst
 from events.gateways.mapped.content import shaped
 from events.gateways.mapped.decoder import Records
-from events.gateways.mapped.describe import described
 from events.gateways.mapped.failures import BLOCKED, OTHER, endings
 from events.gateways.mapped.model import PATHS, WITH_PATHS, Mapping, Paths, each_of
 from events.gateways.mapped.paths import Path, parse_path, walk
@@ -350,7 +350,16 @@ class MappedGateway:
         decoded: Decoded[Any] = Decoded(list(batch.records))
         texts = {name: short(values[0]) for name, values in self._named(decoded).items()}
         status = number_of(self._column(self.mapping.status, decoded)[0], "status", Counter())
-        return described(batch, raw, texts, int(status) if 0 <= status < 1000 else None)
+        names = LoggedNames(
+            call=texts["call_id"],
+            user=texts["user"],
+            key_alias=texts["key_name"],
+            session=texts["session"],
+            end_user=texts["end_user"],
+            client_address=texts["client_address"],
+            status=int(status) if 0 <= status < 1000 else None,
+        )
+        return flat_record(batch, raw, names)
 
 
 def _said(value: Any) -> set[str]:

@@ -1,12 +1,14 @@
-"""The flat record of one attempt that a mapping read: OpenTelemetry GenAI and ECS names, else ``llm.*``.
+"""The flat record of one attempt: OpenTelemetry GenAI (semantic conventions 1.41.1) and ECS names, else ``llm.*``.
 
-What is unknown is absent. Prompts, answers and error messages are not in it.
+Every gateway's record has these. What is unknown is absent. Prompts, answers, error messages and the arguments of tools
+are not in it: they may hold what nobody else should read.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from events.batch import EventBatch
@@ -17,10 +19,25 @@ from events.gateways.address import address_of
 SCHEMA_VERSION: Final = 1
 
 
-def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], status: int | None) -> dict[str, object]:
-    """The record of the only attempt in `batch`, which has all columns and content.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedNames:
+    """What a batch does not hold of an attempt: names as its log has them, shortened, and the HTTP status."""
 
-    `texts` are the names as the log has them, by the mapping's keys; `status` is that of HTTP.
+    call: str | None = None
+    user: str | None = None
+    key_alias: str | None = None
+    session: str | None = None
+    end_user: str | None = None
+    client_address: str | None = None
+    status: int | None = None
+
+
+def flat_record(
+    batch: EventBatch, raw: bytes, names: LoggedNames, own: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The record of the only attempt in `batch`, which has all columns and content; `raw` is its line.
+
+    `own` are fields that only this gateway logs, or logs better.
     """
 
     def number(name: str) -> float | None:
@@ -30,11 +47,11 @@ def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], st
         return batch.objects(name)[0]
 
     ended, duration = float(batch.numbers("time")[0]), number("duration")
-    started = ended if duration is None else ended - duration
-    error, key, address = word("error_class"), word("key"), address_of(texts["client_address"])
+    started = timestamps.rfc3339(ended if duration is None else ended - duration)
+    error, key, address = word("error_class"), word("key"), address_of(names.client_address)
     record = {
-        "@timestamp": timestamps.rfc3339(started),
-        "event.start": timestamps.rfc3339(started),
+        "@timestamp": started,
+        "event.start": started,
         "event.end": timestamps.rfc3339(ended),
         "event.duration": None if duration is None else round(duration * 1e9),
         "event.id": f"{batch.ids('event_id')[0]:016x}",
@@ -45,7 +62,7 @@ def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], st
         "llm.raw_sha256": hashlib.sha256(raw).hexdigest(),
         "llm.record_kind": "auth_refusal" if error in ("auth", "permission") and word("settled") else "attempt",
         "llm.settled": word("settled"),
-        "llm.call.id": texts["call_id"],
+        "llm.call.id": names.call,
         "gen_ai.operation.name": word("operation"),
         "gen_ai.provider.name": word("provider"),
         "gen_ai.request.model": word("model"),
@@ -55,24 +72,25 @@ def described(batch: EventBatch, raw: bytes, texts: Mapping[str, str | None], st
         "gen_ai.usage.output_tokens": count(number("output_tokens")),
         "gen_ai.usage.cache_read.input_tokens": count(number("cached_tokens")),
         "gen_ai.usage.reasoning.output_tokens": count(number("reasoning_tokens")),
+        "gen_ai.conversation.id": names.session,
         "llm.cost.usd": number("cost_usd"),
         "llm.actor": word("actor"),
-        "user.id": texts["user"],
+        "user.id": names.user,
         "group.id": word("tenant"),
         "llm.key.hash": key,
-        "llm.key.alias": texts["key_name"],
-        "gen_ai.conversation.id": texts["session"],
-        "llm.end_user.id": texts["end_user"],
+        "llm.key.alias": names.key_alias,
         "llm.key.known": None if key is None else error != "auth",
+        "llm.end_user.id": names.end_user,
         "source.ip": None if address is None else str(address),
         "llm.source_range": word("source_range"),
         "llm.source_ip_trusted": None if address is None else batch.source_trusted,
-        "http.response.status_code": status,
+        "http.response.status_code": names.status,
         "llm.error.class": None if error == "none" else error,
         "llm.tools.called": [name for _row, name in batch.tool_calls],
         "llm.guardrail.action": None if word("verdict") == "none" else word("verdict"),
         "llm.guardrail.results": [{"name": name, "action": verdict} for _row, name, verdict in batch.guardrails],
         **_content(batch),
+        **(own or {}),
     }
     return {name: value for name, value in record.items() if value not in (None, "", [])}
 
