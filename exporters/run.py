@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from events.gateways import gateway
+from events.gateways import HOOKS, gateway
 from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
 from exporters.detect import Detector, Scanner, load_rules
 from exporters.detect.redaction import Hider
@@ -156,7 +156,7 @@ def open_source(
             positions=positions_of(saved, name),
             start_at=config.start_at,
             follow_symlinks=config.follow_symlinks,
-            hooks=HookHealth(name, config.paths, follow_symlinks=config.follow_symlinks),
+            hooks=hook_health(name, config),
         )
     if config.token_file is None:
         raise ConfigError(f"source {name}: no token_file")
@@ -168,6 +168,14 @@ def open_source(
     except OSError:
         spool.close()
         raise
+
+
+def hook_health(name: str, config: SourceConfig) -> HookHealth | None:
+    """The reader of health files beside the logs of a source; None if Tocsin has no hook for its gateway."""
+    form = None if config.mapping is not None else HOOKS.get(config.gateway)
+    if form is None:
+        return None
+    return HookHealth(name, config.paths, form, follow_symlinks=config.follow_symlinks)
 
 
 def positions_of(saved: Mapping[str, Any] | None, source: str) -> dict[str, Position] | None:

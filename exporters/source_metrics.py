@@ -9,11 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from events.hook import DROPS, UNREPORTED, HookFormat
 from exporters.metric_table import Table
 from exporters.quarantine import fault_of
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
-from exporters.sources.hook_health import DROPS, PARTS, STATES, UNREPORTED
+from exporters.sources.hook_health import STATES
 from runtime.text import one_line
 from spec.model import HealthMetric
 
@@ -101,22 +102,22 @@ class Feeds:
             for kind, count in counts.items():
                 self._grown(metric, (name, kind), count, earlier.get(kind, 0))
         self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
-        if status.writers is not None and status.writers is not before.writers:
-            self._count_reported(name, status.writers)
+        if status.hook is not None and status.writers is not None and status.writers is not before.writers:
+            self._count_reported(name, status.hook, status.writers)
         self._count_gaps(name, status, now)
         _tell(status, before)
 
     def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
         self._state.health.add(metric, labels, max(0, count - before))
 
-    def _count_reported(self, name: str, writers: Sequence[Report]) -> None:
+    def _count_reported(self, name: str, hook: HookFormat, writers: Sequence[Report]) -> None:
         """What writers were given, have dropped and left out; the log cannot tell when it cannot be written."""
         fresh = self._state.sequence_gaps.deltas.new(name, ((report.writer, _numbers(report)) for report in writers))
         self._state.health.add("tocsin_hook_records_total", (name,), fresh.pop(_GIVEN, 0))
         self._state.health.add("tocsin_hook_content_lost_total", (name,), fresh[_LOST])
         for reason in DROPS:
             self._state.health.add("tocsin_hook_records_dropped_total", (name, reason), fresh[reason])
-        for part in PARTS:
+        for part in hook.parts:
             self._state.health.add("tocsin_hook_records_shed_total", (name, part), fresh[_SHED + part])
 
     def _count_gaps(self, name: str, status: Status, now: float) -> None:

@@ -1,7 +1,7 @@
 """What a record means: one adapter per gateway, from its raw lines to an event batch.
 
 A gateway is a mapping, ``<name>.yaml`` beside this file, which `mapped` reads. One that needs code has a folder instead
-and its line in GATEWAYS.
+and its line in GATEWAYS, and one in HOOKS if Tocsin has code that runs inside it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from events.batch import EventBatch, Raw
-from events.gateways.litellm import LiteLLM
+from events.gateways.litellm import HOOK, LiteLLM
 from events.gateways.mapped import MappedGateway, load_mapping
+from events.hook import HookFormat
 from runtime.errors import TocsinError
 
-__all__ = ["GATEWAYS", "Gateway", "LiteLLM", "UnknownGatewayError", "gateway", "shipped_mapping"]
+__all__ = ["DEFAULT", "GATEWAYS", "HOOKS", "Gateway", "LiteLLM", "UnknownGatewayError", "gateway", "shipped_mapping"]
 
 
 class Gateway(Protocol):
@@ -55,6 +56,10 @@ GATEWAYS: Final[dict[str, Factory]] = {
     **{name: partial(_mapped, path) for name, path in _MAPPINGS.items()},
 }
 """Every adapter by its name."""
+HOOKS: Final[dict[str, HookFormat]] = {LiteLLM.name: HOOK}
+"""The gateways that Tocsin has a hook for, and what they declare of it."""
+DEFAULT: Final = LiteLLM.name
+"""The gateway of logs of which nobody has said anything."""
 
 
 class UnknownGatewayError(TocsinError):

@@ -205,6 +205,7 @@ class FileTail:
             rotations=dict(counters.rotations),
             errors=dict(counters.errors),
             problems=tuple(problems)[:_SHOWN_PROBLEMS],
+            hook=self._hooks.form if self._hooks else None,
             writers=self._hooks.reports if self._hooks else None,
             reports_refused=dict(self._hooks.refused) if self._hooks else {},
         )

@@ -1,8 +1,9 @@
 """What the writers of a hook say of themselves, beside the log that they write.
 
 A hook in a gateway (exporters/hooks) has one writer in each worker process. Beside its log each keeps a small file of
-fixed size, ``litellm-WRITER.health.json``, which it writes anew in place every second, and whose lock it holds while
-its process lives. On a full or failing disk no line can be written, so this file is all that can still speak.
+fixed size, ``PREFIX-WRITER.health.json``, which it writes anew in place every second, and whose lock it holds while its
+process lives. On a full or failing disk no line can be written, so this file is all that can still speak. The gateway
+declares the prefix and the words in the file (`events.hook`).
 
 Anybody who may write to the folder can put anything there. So few files are looked at, those of writers that are known
 before others, only regular ones, without following links or waiting, and little of each; what cannot be used is counted
@@ -31,7 +32,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from events.bounds import Count, Instant
+from events.hook import DROPS, UNREPORTED, HookFormat, HookHealthFile
 from exporters.sources.walk import Walk
 from runtime.beneath import open_beneath, stat_beneath
 from runtime.text import one_line
@@ -53,20 +54,12 @@ STALE: Final = 15.0
 LATELY: Final = 60.0
 """Seconds for which a writer that has dropped a record is in trouble."""
 
-DROPS: Final = ("queue_full", "unencodable", "error", "other")
-"""Why writers drop records; what else they may say is ``other``."""
-PARTS: Final = ("guardrail_response", "hidden_params", "traceback", "metadata", "vectors", "texts", "other")
-"""What a hook leaves out of records that are too large; what else it may say is ``other``."""
-UNREPORTED: Final = ("client_address", "address_of_refused_credentials", "other")
-"""Fields that the gateway around a hook does not report; what else it may say is ``other``."""
 STATES: Final = ("running", "stopping", "stopped", "stuck", "dead", "unreadable")
 """``stopping``: told to end. ``stopped``: ended in order. ``stuck``: its process lives, but it says nothing new.
 ``dead``: ended without a word. ``unreadable``: what it says cannot be used."""
 REFUSALS: Final = ("not_a_file", "too_large", "damaged", "io", "too_many", "failed")
 """Why a file says nothing."""
 
-_PATTERN: Final = "litellm-*.health.json"
-_NAME: Final = re.compile(r"litellm-([0-9A-Za-z]{1,64})\.health\.json")
 _LIVING: Final = frozenset(("running", "stopping", "stuck"))
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _TRIES: Final = 3
@@ -75,35 +68,14 @@ _SHOWN: Final = 200  # characters of a text in our log
 State = Literal["running", "stopping", "stopped", "stuck", "dead", "unreadable"]
 
 
-class _Said(msgspec.Struct, frozen=True, gc=False):
-    """The file's content, as far as it is needed. What has a default is not in files of the first hooks."""
-
-    v: Literal[1]
-    writer: str
-    state: Literal["running", "stopping", "stopped"]
-    updated: Instant
-    dropped: dict[str, Count]
-    queue_bytes: Count
-    trouble: str
-    records: Count | None = None
-    shed: dict[str, Count] = {}
-    content_lost: Count = 0
-    hook: str = ""
-    litellm: str = ""
-    unreported: list[str] = []
-
-
-_DECODER: Final = msgspec.json.Decoder(_Said)
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """How one writer is. Numbers count since its process began, and are those that it said last.
 
     `records` are those that it was given, None when it does not say; `dropped` are counted by `DROPS`. `age` is how
     many seconds ago it said something new. `troubled`: it cannot write, or it has lately dropped a record. `shed` are
-    records by what was left out of them (`PARTS`), `content_lost` those without all of their content. `unreported` are
-    fields that the gateway does not report (`UNREPORTED`).
+    records by what was left out of them (`HookFormat.parts`), `content_lost` those without all of their content.
+    `unreported` are fields that the gateway does not report (`UNREPORTED`).
     """
 
     writer: str
@@ -128,7 +100,7 @@ class _Writer:
     """What is remembered of a writer between two looks. Times are in Unix seconds, by our clock."""
 
     changed: float
-    said: _Said | None = None
+    said: HookHealthFile | None = None
     dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DROPS, 0))
     dropped_at: float = -math.inf
     unlocked: bool = False
@@ -140,15 +112,21 @@ class HookHealth:
     """The health files in the folders of a source's `patterns`, looked at now and then.
 
     `reports` is None before the first look; `refused` counts looks at files that gave nothing, by `REFUSALS`. Links to
-    folders are followed with `follow_symlinks`, as for the logs, and never one to a file.
+    folders are followed with `follow_symlinks`, as for the logs, and never one to a file. `form` is what the gateway
+    declares of its hook.
     """
 
-    def __init__(self, source: str, patterns: Sequence[str], *, follow_symlinks: bool = False) -> None:
+    def __init__(
+        self, source: str, patterns: Sequence[str], form: HookFormat, *, follow_symlinks: bool = False
+    ) -> None:
         folders = dict.fromkeys(str(Path(pattern).parent) for pattern in patterns)
         self.reports: tuple[Report, ...] | None = None
         self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
+        self.form = form
+        self._name = re.compile(re.escape(form.prefix) + r"-([0-9A-Za-z]{1,64})\.health\.json")
+        self._decoder = msgspec.json.Decoder(form.content)
         self._source = source
-        self._patterns = tuple(f"{folder}/{_PATTERN}" for folder in folders)
+        self._patterns = tuple(f"{folder}/{form.prefix}-*.health.json" for folder in folders)
         self._follow = follow_symlinks
         self._walk: Walk | None = None  # while it takes more than one look
         self._writers: dict[str, _Writer] = {}
@@ -191,7 +169,7 @@ class HookHealth:
 
     def _look_at(self, path: str, now: float) -> Report | None:
         """What a file says; None when it has gone, or is no file of a writer."""
-        name = _NAME.fullmatch(path.rpartition("/")[2])
+        name = self._name.fullmatch(path.rpartition("/")[2])
         try:
             # A look before it is opened, as opening alone can have effects, of a device for instance.
             status = os.lstat(path) if self._follow else stat_beneath(path)
@@ -241,14 +219,14 @@ class HookHealth:
             queue_bytes=writer.said.queue_bytes if writer.said and lives else 0,
             age=now - writer.changed,
             troubled=state == "stuck" or (lives and (bool(trouble) or lately)),
-            shed=_known(writer.said.shed.items() if writer.said else (), PARTS),
+            shed=_known(writer.said.shed.items() if writer.said else (), self.form.parts),
             content_lost=writer.said.content_lost if writer.said else 0,
             unreported=frozenset(
                 _known([(name, 1) for name in writer.said.unreported] if writer.said and lives else (), UNREPORTED)
             ),
         )
 
-    def _read(self, file: int, name: str) -> _Said | None:
+    def _read(self, file: int, name: str) -> HookHealthFile | None:
         """The content, None when it cannot be used; that is counted, but for a file that is still empty."""
         try:
             data = os.pread(file, LARGEST + 1, 0)
@@ -266,7 +244,7 @@ class HookHealth:
             self.refused["too_large"] += 1
             return None
         try:
-            said = _DECODER.decode(data)
+            said = self._decoder.decode(data)
         except (ValueError, RecursionError):
             said = None
         if said is None or said.writer != name:
@@ -275,7 +253,7 @@ class HookHealth:
         return said
 
     @staticmethod
-    def _take(writer: _Writer, said: _Said) -> bool:
+    def _take(writer: _Writer, said: HookHealthFile) -> bool:
         """Remember what is said; whether there are new drops."""
         dropped: Counter[str] = Counter()
         for reason, count in said.dropped.items():
@@ -309,11 +287,12 @@ class HookHealth:
                 log.warning("source %s: the hook's writer %s is %s", self._source, name, _MEANING[state])
             elif writer.state in ("stuck", "unreadable"):
                 log.info("source %s: the hook's writer %s reports again", self._source, name)
-            elif writer.state is None and writer.said is not None and writer.said.litellm:
+            elif writer.state is None and writer.said is not None and writer.said.gateway_version:
                 unreported = ", ".join(writer.said.unreported) or "nothing that Tocsin needs"
                 log.info(
-                    "source %s: hook %s in LiteLLM %s, which does not report: %s",
-                    *(self._source, one_line(writer.said.hook, 20), one_line(writer.said.litellm, 20)),
+                    "source %s: hook %s in %s %s, which does not report: %s",
+                    *(self._source, one_line(writer.said.hook, 20)),
+                    *(self.form.gateway, one_line(writer.said.gateway_version, 20)),
                     one_line(unreported, _SHOWN),
                 )
             writer.state = state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from events.hook import HookFormat
 from exporters.sources.hook_health import Report
 
 
@@ -20,8 +21,8 @@ class Status:
     `bytes_lost` were seen and vanished before they could be read; `lines_too_long` were skipped, `bytes_skipped` long
     in all; `errors` counts by kind: ``open``, ``read``, ``gzip``.
     A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`. One
-    whose log a hook may write has `writers`, what each writer says of itself (None: nobody has looked), and
-    `reports_refused`, looks that gave nothing, by reason.
+    whose log a hook may write has the `hook` of its gateway, `writers`, what each writer says of itself (None: nobody
+    has looked), and `reports_refused`, looks that gave nothing, by reason.
     """
 
     source: str
@@ -42,5 +43,6 @@ class Status:
     answers: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     spool_bytes: int | None = None
+    hook: HookFormat | None = None
     writers: tuple[Report, ...] | None = None
     reports_refused: Mapping[str, int] = field(default_factory=dict)

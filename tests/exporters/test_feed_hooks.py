@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from events.gateways.litellm import HOOK
+from events.hook import DROPS, UNREPORTED
+from exporters.config import SourceConfig
 from exporters.exporter import Exporter, restore
-from exporters.run import positions_of
+from exporters.run import hook_health, positions_of
 from exporters.signals import sequence_gaps
 from exporters.sources.file import FileTail
-from exporters.sources.hook_health import DROPS, LOOK_EVERY, PARTS, REFUSALS, STATES, UNREPORTED, HookHealth
+from exporters.sources.hook_health import LOOK_EVERY, REFUSALS, STATES, HookHealth
 from runtime.state_file import StateFolder
 from spec.model import Spec
 from tests.support.engines import SPEC, make_engine, shown
@@ -36,7 +39,7 @@ class Rig:
         self.health = engine.state.health
         saved = restore(engine.memory, folder)
         pattern = str(self.folder / "litellm-*.jsonl*")
-        hooks = HookHealth("gw", [pattern])
+        hooks = HookHealth("gw", [pattern], HOOK)
         tail = FileTail("gw", [pattern], positions=positions_of(saved, "gw"), start_at="beginning", hooks=hooks)
         self.exporter = Exporter(engine.memory, {"gw": tail}, folder, now=self.now)
 
@@ -74,7 +77,7 @@ def test_series_are_there_before_there_is_a_writer(rig: Rig) -> None:
     assert values["tocsin_hook_writers"] == {("gw", state): 0 for state in STATES}
     assert values["tocsin_hook_records_total"] == {("gw",): 0}
     assert values["tocsin_hook_records_dropped_total"] == {("gw", reason): 0 for reason in DROPS}
-    assert values["tocsin_hook_records_shed_total"] == {("gw", part): 0 for part in PARTS}
+    assert values["tocsin_hook_records_shed_total"] == {("gw", part): 0 for part in HOOK.parts}
     assert values["tocsin_hook_content_lost_total"] == {("gw",): 0}
     assert values["tocsin_hook_unreported_fields"] == {("gw", name): 0 for name in UNREPORTED}
     assert values["tocsin_hook_reports_refused_total"] == {("gw", reason): 0 for reason in REFUSALS}
@@ -162,3 +165,14 @@ def test_a_state_of_an_earlier_version_has_no_told_numbers() -> None:
     del data["told"]
     known.load(data)
     assert known.deltas.new("gw", [("a", {"records": 5})])["records"] == 0
+
+
+@pytest.mark.parametrize(
+    ("gateway", "mapping", "looks"),
+    [("litellm", None, True), ("envoy", None, False), ("litellm", Path("mine.yaml"), False)],
+)
+def test_health_files_are_looked_for_only_beside_logs_of_a_gateway_with_a_hook(
+    gateway: str, mapping: Path | None, looks: bool
+) -> None:
+    made = hook_health("gw", SourceConfig(gateway=gateway, mapping=mapping, paths=("logs/*.jsonl",)))
+    assert (made is not None) is looks

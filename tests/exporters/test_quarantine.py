@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from events.batch import EventBatch, Fault
+from events.gateways.litellm import HOOK
 from exporters.detect import Scanner, load_rules
 from exporters.engine import MOST_APART, Engine
 from exporters.exporter import Exporter, restore
@@ -424,7 +425,7 @@ def test_a_health_file_that_raises_hides_no_other(tmp_path: Path, monkeypatch: p
             "queue_bytes": 0,
         }
         (tmp_path / f"litellm-{writer}.health.json").write_text(json.dumps(said | {"trouble": ""}))
-    health = HookHealth("gw", [str(tmp_path / "*.jsonl")])
+    health = HookHealth("gw", [str(tmp_path / "*.jsonl")], HOOK)
     health.look(1_000.0)
     assert health.reports is not None
     assert [report.writer for report in health.reports] == ["good"]

@@ -12,5 +12,6 @@ What is odd about these records, all of it measured on version 1.106:
 from __future__ import annotations
 
 from events.gateways.litellm.adapter import LiteLLM
+from events.gateways.litellm.hook import HOOK
 
-__all__ = ["LiteLLM"]
+__all__ = ["HOOK", "LiteLLM"]

@@ -17,12 +17,11 @@ from events.batch import FeedNotes, Loss, Raw, Reject, Run
 from events.bounds import Count
 from events.gateways.decode import Decoded, LineDecoder
 from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
+from events.hook import DROPS
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 START: Final = b'{"v":'
-REASONS: Final = ("queue_full", "unencodable", "error")
-"""Why a writer drops records, as it says itself; what else it may say is ``other``."""
 
 
 class Notice(msgspec.Struct, gc=False):
@@ -130,7 +129,7 @@ class FeedDecoder(LineDecoder[S]):
         notes.lines.append(number)
         if notice is not None and kind == "dropped":
             for reason, count in (notice.reasons or {}).items():
-                notes.drops[reason if reason in REASONS else "other"] += count
+                notes.drops[reason if reason in DROPS else "other"] += count
         if notice is not None and kind == "lost" and notice.writer:
             notes.losses.append(
                 Loss(notice.writer, notice.written or 0, notice.offered or 0, exact=notice.exact is not False)

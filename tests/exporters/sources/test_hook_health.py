@@ -16,20 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.gateways.litellm import envelope
+from events.gateways.litellm import HOOK
+from events.hook import DROPS, UNREPORTED, HookFormat
 from exporters.hooks.litellm import tocsin_litellm
 from exporters.hooks.litellm.tocsin_litellm import LineWriter, Settings
 from exporters.sources import hook_health
 from exporters.sources.hook_health import (
-    DROPS,
     LARGEST,
     LATELY,
     LOOK_EVERY,
-    PARTS,
     REFUSALS,
     STALE,
     STATES,
-    UNREPORTED,
     HookHealth,
     Report,
 )
@@ -45,7 +43,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = BEGIN
-        self.health = HookHealth("gw", [str(folder / "litellm-*.jsonl*")])
+        self.health = HookHealth("gw", [str(folder / "litellm-*.jsonl*")], HOOK)
 
     def path(self, writer: str) -> Path:
         return self.folder / f"litellm-{writer}.health.json"
@@ -89,9 +87,8 @@ def test_what_a_writer_says_is_told(rig: Rig) -> None:
     assert rig.refused() == {}
 
 
-def test_the_words_are_those_of_the_hook_and_of_the_log() -> None:
-    assert (*envelope.REASONS, "other") == DROPS
-    assert PARTS == tocsin_litellm.PARTS
+def test_the_words_are_those_of_the_hook() -> None:
+    assert HOOK.parts == tocsin_litellm.PARTS
     assert set(tocsin_litellm.unreported_by("1.74.0")) | {"other"} == set(UNREPORTED)
     assert set(STATES) >= {"running", "stopping", "stopped"}
 
@@ -119,6 +116,21 @@ def test_what_the_gateway_does_not_tell_is_in_the_log_once(rig: Rig, caplog: pyt
     assert line == r"source gw: hook 0.2.0 in LiteLLM 1.74.3\n, which does not report: client_address"
 
 
+def test_another_gateways_hook_has_its_own_names_and_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    other = HookHealth("gw", [str(tmp_path / "*.jsonl")], HookFormat("Other+", "o+", ("headers", "other")))
+    rig = Rig(tmp_path)
+    rig.say("theirs")  # a file of LiteLLM's hook
+    said = rig.content("w", shed={"headers": 2, "texts": 3}, gateway_version="9", litellm="1")
+    (tmp_path / "o+-w.health.json").write_bytes(said)
+    other.look(BEGIN)
+    (report,) = other.reports or ()
+    assert (report.writer, report.shed) == ("w", {"headers": 2, "other": 3})
+    assert [line for line in caplog.messages if "does not report" in line] == [
+        "source gw: hook  in Other+ 9, which does not report: nothing that Tocsin needs"
+    ]
+
+
 def test_files_are_looked_at_now_and_then_and_not_at_every_poll(rig: Rig) -> None:
     rig.say(records=1)
     first = rig.look()
@@ -134,7 +146,7 @@ def test_folders_are_those_of_the_logs(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
         Rig(tmp_path / folder).say(folder.replace("/", ""))
     patterns = ["?/litellm-*.jsonl*", "?/litellm-*.jsonl", "a/other.log", "c/**/litellm-*.jsonl"]
-    found = HookHealth("gw", [str(tmp_path / pattern) for pattern in patterns])
+    found = HookHealth("gw", [str(tmp_path / pattern) for pattern in patterns], HOOK)
     found.look(BEGIN)
     assert sorted(report.writer for report in found.reports or ()) == ["a", "b", "cd"]
 
@@ -391,7 +403,7 @@ def test_a_real_writer_is_read_and_outlives_being_looked_at(tmp_path: Path) -> N
     writer.put(b"{}")
     writer.drop("error")
     assert writer.flush(10)
-    reader = HookHealth("gw", [str(folder / "litellm-*.jsonl*")])
+    reader = HookHealth("gw", [str(folder / "litellm-*.jsonl*")], HOOK)
     writer.close()
     reader.look(time.time())
     (report,) = reader.reports or ()

@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from exporters.sources.hook_health import DROPS, LARGEST, LOOK_EVERY, REFUSALS, STATES, HookHealth
+from events.gateways.litellm import HOOK
+from events.hook import DROPS
+from exporters.sources.hook_health import LARGEST, LOOK_EVERY, REFUSALS, STATES, HookHealth
 from tests.fuzz.engine import Target
 from tests.fuzz.invariants import NOW
 from tests.fuzz.mutate import bytes_changed, plant, written
@@ -62,7 +64,7 @@ def one(data: bytes) -> Hashable:
     """Look at a file after a good one, twice, and a long time later."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "litellm-8f0c.health.json"
-        health = HookHealth("gw", [f"{name}/*.jsonl"])
+        health = HookHealth("gw", [f"{name}/*.jsonl"], HOOK)
         seen = []
         for step, content in enumerate((_said(), data, data, _said(updated=NOW, records=41))):
             path.write_bytes(content)
