@@ -71,7 +71,8 @@ def _metrics(options: argparse.Namespace) -> int:
 def _log_options(options: argparse.Namespace) -> LogOptions:
     from replay.log_options import LogOptions
 
-    return LogOptions(**{field.name: getattr(options, field.name) for field in dataclasses.fields(LogOptions)})
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(LogOptions)}
+    return LogOptions(**{name: value for name, value in given.items() if value is not None})
 
 
 def _tail(options: argparse.Namespace) -> int:
@@ -147,9 +148,7 @@ def _add_overlay(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
     """What an exporter's configuration would say of the logs: one option for each field of `LogOptions`."""
-    parser.add_argument(
-        "--gateway", default="litellm", metavar="NAME", help="the gateway that wrote the logs (default: litellm)"
-    )
+    parser.add_argument("--gateway", metavar="NAME", help="the gateway that wrote the logs (default: litellm)")
     parser.add_argument(
         "--mapping", type=Path, metavar="FILE", help="where the fields are in the log of a gateway of your own, YAML"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from events.gateways import DEFAULT
 from exporters.config import ExporterConfig, SourceConfig, gateway_name
 
 
@@ -14,7 +15,7 @@ from exporters.config import ExporterConfig, SourceConfig, gateway_name
 class LogOptions:
     """What has to be known of logs to read them; see `exporters.config`."""
 
-    gateway: str = "litellm"
+    gateway: str = DEFAULT
     mapping: Path | None = None
     overlays: Sequence[Path] = ()
     rules: Sequence[Path] = ()
@@ -54,4 +55,4 @@ class LogOptions:
 
 
 PLAIN: Final = LogOptions()
-"""Logs of LiteLLM, with nothing else to say of them."""
+"""Logs of the usual gateway, with nothing else to say of them."""

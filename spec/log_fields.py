@@ -18,7 +18,7 @@ def mentioned(text: str) -> Iterator[str]:
 
 
 def filled(text: str, gateways: Mapping[str, GatewayLog]) -> str:
-    """The text with each placeholder as ``(LiteLLM: `messages`, `response`)``.
+    """The text with each placeholder as ``(TITLE: `messages`, `response`)``.
 
     A gateway that lacks a name is left out for it; a placeholder that no gateway knows leaves nothing.
     """

@@ -1,8 +1,8 @@
 """The HTTP source: takes posts of records, and answers 2xx only once they are synced to its spool.
 
 What it does before the answer is little: the token, the length, one pass over the JSON, and a sync that it shares with
-whoever posts at the same time. LiteLLM throws away what it logs while a post is under way, so each millisecond here is
-lost records there. Counting comes later, from the spool.
+whoever posts at the same time. A gateway may throw away what it logs while a post is under way, so each millisecond
+here can be lost records there. Counting comes later, from the spool.
 
 The head of a request is read before anything is known of the sender (`runtime.bounded_http`); its body only after its
 token was found right, and under a limit for one and for all together.

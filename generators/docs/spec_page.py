@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
@@ -33,7 +34,6 @@ _FILES: Final = {
     "families": "metrics",
     "health": "metrics",
     "external": "metrics",
-    "gateways": "gateways/litellm",
 }
 """Files whose name is not that of their table."""
 _KEY: Final = re.compile(r"^  ([a-z_]+):")
@@ -94,12 +94,18 @@ def generate(spec: Spec) -> dict[str, str]:
 # ----------------------------------------------------------------------------------------------------------- tables
 def _table(spec: Spec, name: str, hint: Any) -> Table:
     struct = typing.get_args(hint)[1] if typing.get_origin(hint) is dict else hint
-    source = (FOLDER / f"{_FILES.get(name, name)}.yaml").read_text(encoding="utf-8")
+    path = _file_of(name)
+    source = path.read_text(encoding="utf-8")
     entry = _part(struct) if struct is not hint else _single(struct, _notes(source), getattr(spec, name))
     inner = tuple(_part(other) for other in _structs_in(struct))
     shipped = tuple(getattr(spec, name)) if struct is not hint else ()
-    file = f"{FOLDER.name}/{_FILES.get(name, name)}.yaml"
-    return Table(name, file, _head(source), entry, inner, shipped)
+    return Table(name, f"{FOLDER.name}/{path.relative_to(FOLDER)}", _head(source), entry, inner, shipped)
+
+
+def _file_of(table: str) -> Path:
+    """The file of a table; of one that has a folder of files, the first."""
+    folder = FOLDER / table
+    return min(folder.glob("*.yaml")) if folder.is_dir() else FOLDER / f"{_FILES.get(table, table)}.yaml"
 
 
 def _single(struct: type[msgspec.Struct], notes: dict[str, str], value: msgspec.Struct) -> Part:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from events.batch import ALL_COLUMNS
-from events.gateways import GATEWAYS, Gateway, gateway
+from events.gateways import DEFAULT, GATEWAYS, Gateway, gateway
 from events.gateways.mapped import MappedGateway
 from events.gateways.mapped.adapter import OTHER_RECORDS
 from events.gateways.mapped.known import known_columns, known_words
@@ -33,12 +33,14 @@ _DETECTORS: Final = {"sensitive_output": "answer", "canary_token": "answer", "to
 class Reading:
     """What one gateway's adapter made of a log: `known` counts attempts by field, `mapped` are fields it can tell.
 
-    `words` are those that a column can have at all; a column that is not there can have any.
+    `words` are those that a column can have at all; a column that is not there can have any. With `by_mapping`, the
+    user can change where the fields are.
     """
 
     gateway: str
     mapped: frozenset[str]
     words: Mapping[str, frozenset[str]]
+    by_mapping: bool = True
     attempts: int = 0
     others: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
@@ -83,7 +85,7 @@ def read_log(path: Path, adapter: Gateway) -> Reading:
     Raises:
         LogError: it cannot be read.
     """
-    reading = Reading(adapter.name, *_abilities(adapter))
+    reading = Reading(adapter.name, *_abilities(adapter), isinstance(adapter, MappedGateway))
     size = 0
     for chunk, too_long in Log(path).chunks():
         size += len(chunk.data)
@@ -125,7 +127,7 @@ def readings(path: Path, *, name: str | None = None, mapping: Path | None = None
         UnknownGatewayError: there is no such gateway.
         SpecError: the mapping cannot be used.
     """
-    names = [name or "litellm"] if name or mapping else list(GATEWAYS)
+    names = [name or DEFAULT] if name or mapping else list(GATEWAYS)
     found = [read_log(path, gateway(each, ALL_COLUMNS, content=True, mapping=mapping)) for each in names]
     return sorted(found, key=lambda reading: -reading.fit)
 

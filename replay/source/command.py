@@ -126,7 +126,7 @@ def _percent(share: float) -> str:
 
 def _note(best: Reading, column: str) -> str:
     if column not in best.mapped:
-        return "not in this log" if best.gateway == "litellm" else "not in the mapping"
+        return "not in the mapping" if best.by_mapping else "not in this log"
     if column in best.seen and best.share(column):
         words = [f"{word} {count}" for word, count in best.seen[column].most_common(4)]
         return ", ".join(words)
@@ -157,7 +157,7 @@ def _consequences(spec: Spec, best: Reading) -> Iterator[str]:
         yield ""
         yield "What to change, most useful first"
     for column, advice, count in changes:
-        unseen = column in best.mapped and best.gateway != "litellm" and not best.share(column)
+        unseen = column in best.mapped and best.by_mapping and not best.share(column)
         where = " (the mapping has a path, and no line had a value there)" if unseen else ""
         yield f"  {BY_COLUMN[column].title}: {advice}{where}. {count} alert{' needs' if count == 1 else 's need'} it."
 

@@ -155,8 +155,8 @@ SHED: Final = Stat(
 )
 UNREPORTED: Final = Stat(
     "Hooks: workers whose gateway leaves something out",
-    "Worker processes in a LiteLLM that does not tell client addresses, of accepted calls or of refused keys. Alerts "
-    "on address ranges do not see those. A newer LiteLLM tells them.",
+    "Gateway processes whose version does not log the client address, of accepted calls or of refused keys. Alerts on "
+    "address ranges do not see those calls. A newer version of the gateway logs it.",
     {
         "addresses of accepted calls": promql(
             "sum(%s)", series("tocsin_hook_unreported_fields", is_(field="client_address"))
