@@ -7,6 +7,6 @@ from alerts.alert_ir import compile_alerts
 from alerts.evaluator import Evaluator
 from alerts.expression import Series
 from alerts.rule import AlertRule
-from alerts.watch import Episode
+from alerts.watch import AlertInstance
 
-__all__ = ["AlertRule", "Episode", "Evaluator", "Series", "compile_alerts"]
+__all__ = ["AlertInstance", "AlertRule", "Evaluator", "Series", "compile_alerts"]

@@ -112,7 +112,7 @@ def escalation_of(spec: Spec, alert: Alert) -> Escalation:
 
 
 def first_channels(spec: Spec, alert: Alert) -> tuple[str, ...]:
-    """Who hears first: tier 0 for a stable alert; only the chats of it for one that is still proving itself."""
+    """Who is notified first: tier 0 for a stable alert; only the chats of it for one that is still proving itself."""
     tiers = escalation_of(spec, alert).tiers
     channels = tiers[0].notify if tiers else ()
     if alert.maturity == "stable":

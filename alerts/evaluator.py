@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from alerts.rule import AlertRule
 from alerts.tables import Table
 from alerts.view import View
-from alerts.watch import Episode
+from alerts.watch import AlertInstance
 
 
 class Evaluator:
@@ -20,14 +20,16 @@ class Evaluator:
     def __init__(self, rules: Iterable[AlertRule]) -> None:
         self._watches = [rule.criterion.watch(rule) for rule in rules]
 
-    def step(self, t: float, tables: Iterable[Table]) -> list[Episode]:
-        """The episodes that began or ended at `t`, when a scrape saw `tables`. They are kept up to date until they end.
+    def step(self, t: float, tables: Iterable[Table]) -> list[AlertInstance]:
+        """The alert instances that began or ended at `t`, when a scrape saw `tables`.
+
+        They are kept up to date until they end.
 
         With a look-back the compared value is the worst one of (t - lookback, t]. Where what it is compared with does
         not move, that compares true exactly as long as one of those does, so it is enough to remember the last time.
         """
         view = View(tables)
-        return [episode for watch in self._watches for episode in watch.step(t, view)]
+        return [instance for watch in self._watches for instance in watch.step(t, view)]
 
     def steady_until(self, tables: Iterable[Table], fixed: Collection[str]) -> float:
         """Up to when steps need not be taken for what they see, as long as no value rises above those of the last step.

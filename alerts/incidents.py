@@ -1,4 +1,4 @@
-"""From episodes of alerts to pages: who is paged, when, and who next if nobody reacts.
+"""From alert instances to pages: who is paged, when, and who next if nobody reacts.
 
 What Alertmanager and the escalation rules make of firing alerts, as a pure function: alerts of one incident are one
 page, a storm speaks for its single alerts, channels keep their hours, later tiers wait for their time.
@@ -15,7 +15,7 @@ import numpy as np
 
 from alerts.alert_ir import GROUP_EVALUATIONS, kept_hours
 from alerts.calendar import OffHours
-from alerts.watch import Episode
+from alerts.watch import AlertInstance
 from spec import Spec, names
 from spec.model import Owner, SeverityName, Tier
 
@@ -30,7 +30,7 @@ _WEEK: Final = 8 * 86_400.0  # seconds in which every calendar has had an hour
 class Page:
     """Somebody is woken up: through `channel`, at Unix seconds `at`.
 
-    `tier` 1 is the first to hear. Later ones hear `after` seconds and `unless` somebody has done that ("" : in any
+    `tier` 1 is notified first. Later ones are notified `after` seconds and `unless` somebody has done that ("" : in any
     case, as long as it fires).
     """
 
@@ -53,58 +53,58 @@ class Incident:
     owner: Owner
     begin: float
     end: float | None
-    episodes: tuple[Episode, ...]
+    instances: tuple[AlertInstance, ...]
     pages: tuple[Page, ...]
     later: tuple[Page, ...]
 
 
-def incidents(episodes: Sequence[Episode], spec: Spec) -> tuple[Incident, ...]:
-    """The incidents of `episodes`, by time. Alerts that are not stable page nobody, so they open none."""
-    return tuple(sorted(_incidents(episodes, spec), key=lambda incident: (incident.begin, incident.key)))
+def incidents(instances: Sequence[AlertInstance], spec: Spec) -> tuple[Incident, ...]:
+    """The incidents of `instances`, by time. Alerts that are not stable page nobody, so they open none."""
+    return tuple(sorted(_incidents(instances, spec), key=lambda incident: (incident.begin, incident.key)))
 
 
-def key_of(episode: Episode) -> str:
-    """The incident key of an episode, with its labels filled in."""
-    key = episode.rule.incident_key
+def key_of(instance: AlertInstance) -> str:
+    """The incident key of an alert instance, with its labels filled in."""
+    key = instance.rule.incident_key
     for label in names.placeholders(key):
-        key = key.replace(f"{{{label}}}", episode.labels.get(label, ""), 1)
+        key = key.replace(f"{{{label}}}", instance.labels.get(label, ""), 1)
     return key
 
 
-def storm_of(episode: Episode, episodes: Iterable[Episode]) -> Episode | None:
+def storm_of(instance: AlertInstance, instances: Iterable[AlertInstance]) -> AlertInstance | None:
     """The storm that speaks for a single alert when that begins; None: it speaks for itself."""
-    if episode.rule.name == names.STORM:
+    if instance.rule.name == names.STORM:
         return None
-    begin = episode.fired_at
-    for other in episodes:
-        if other.rule.name == names.STORM and other.rule.family == episode.rule.family:
+    begin = instance.fired_at
+    for other in instances:
+        if other.rule.name == names.STORM and other.rule.family == instance.rule.family:
             first, last = _span(other)
             if first <= begin < last:
                 return other
     return None
 
 
-def _incidents(episodes: Sequence[Episode], spec: Spec) -> Iterator[Incident]:
+def _incidents(instances: Sequence[AlertInstance], spec: Spec) -> Iterator[Incident]:
     storms: dict[str, list[Span]] = {}
-    for episode in episodes:
-        if episode.rule.name == names.STORM:
-            storms.setdefault(episode.rule.family, []).append(_span(episode))
-    groups: dict[tuple[SeverityName, Owner, str], list[tuple[Span, Episode]]] = {}
-    for episode in episodes:
-        alert = episode.rule.alert
+    for instance in instances:
+        if instance.rule.name == names.STORM:
+            storms.setdefault(instance.rule.family, []).append(_span(instance))
+    groups: dict[tuple[SeverityName, Owner, str], list[tuple[Span, AlertInstance]]] = {}
+    for instance in instances:
+        alert = instance.rule.alert
         if alert.maturity != "stable":
             continue
-        held = [] if episode.rule.name == names.STORM else storms.get(episode.rule.family, [])
-        group = groups.setdefault((alert.severity, alert.owner, key_of(episode)), [])
-        group += [(span, episode) for span in without(_span(episode), held)]
+        held = [] if instance.rule.name == names.STORM else storms.get(instance.rule.family, [])
+        group = groups.setdefault((alert.severity, alert.owner, key_of(instance)), [])
+        group += [(span, instance) for span in without(_span(instance), held)]
     hours = Hours(spec)
     patience = GROUP_EVALUATIONS * float(spec.settings.evaluation_interval)
     for (severity, owner, key), group in groups.items():
         for run in _runs(sorted(group, key=lambda member: member[0]), patience):
             spans = [span for span, _ in run]
             begin, end = spans[0][0], max(span[1] for span in spans)
-            members = tuple(dict.fromkeys(id(episode) for _, episode in run))
-            by_id = {id(episode): episode for _, episode in run}
+            members = tuple(dict.fromkeys(id(instance) for _, instance in run))
+            by_id = {id(instance): instance for _, instance in run}
             tiers = spec.escalations[spec.severities[severity].escalation[owner]].tiers
             pages = [
                 page
@@ -137,8 +137,8 @@ def _paged(
                 break
 
 
-def _span(episode: Episode) -> Span:
-    return episode.fired_at, math.inf if episode.resolved_at is None else episode.resolved_at
+def _span(instance: AlertInstance) -> Span:
+    return instance.fired_at, math.inf if instance.resolved_at is None else instance.resolved_at
 
 
 def without(span: Span, holes: Iterable[Span]) -> list[Span]:
@@ -156,15 +156,15 @@ def without(span: Span, holes: Iterable[Span]) -> list[Span]:
     return out
 
 
-def _runs(group: Sequence[tuple[Span, Episode]], patience: float) -> Iterator[list[tuple[Span, Episode]]]:
+def _runs(group: Sequence[tuple[Span, AlertInstance]], patience: float) -> Iterator[list[tuple[Span, AlertInstance]]]:
     """Spans, by time, that belong together: a pause shorter than `patience` is none."""
-    run: list[tuple[Span, Episode]] = []
+    run: list[tuple[Span, AlertInstance]] = []
     end = -math.inf
-    for span, episode in group:
+    for span, instance in group:
         if run and span[0] - end >= patience:
             yield run
             run = []
-        run.append((span, episode))
+        run.append((span, instance))
         end = max(end, span[1]) if len(run) > 1 else span[1]
     if run:
         yield run

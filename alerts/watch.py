@@ -20,13 +20,13 @@ OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<": operator.lt,
 }
 DAY: Final = 86_400.0
-"""Seconds; days of UTC, for which an episode keeps its worst values."""
+"""Seconds; days of UTC, for which an alert instance keeps its worst values."""
 INSTANT: Final = 1e-6
 """Seconds that make no difference: scaled durations are no whole numbers."""
 
 
 @dataclass(slots=True)
-class Episode:
+class AlertInstance:
     """An alert that fired for one member of its labels. Times in Unix seconds; `resolved_at` None: it fires still.
 
     `value` is the worst compared value so far, `answered` the greatest answered part of the hits (None: the alert's
@@ -51,7 +51,7 @@ class _Member:
     value: float
     answered: float | None
     peaks: dict[int, tuple[float, float]]
-    episode: Episode | None = None
+    instance: AlertInstance | None = None
 
 
 def stands(series: Series, view: View, fixed: Collection[str]) -> bool:
@@ -87,15 +87,15 @@ class Watch:
         true = self.over(values, self.value).nonzero()[0].tolist()
         return [(keys[place], float(values[place])) for place in true]
 
-    def step(self, t: float, view: View) -> list[Episode]:
-        """The episodes that began or ended at `t`."""
+    def step(self, t: float, view: View) -> list[AlertInstance]:
+        """The alert instances that began or ended at `t`."""
         self._now = t
         true = self.true(t, view)
         if true:
             answered = view.values(self._answered) if self._answered else None
             for key, value in true:
                 self._see(key, value, None if answered is None else answered.get(key, 0.0), t)
-        return [episode for key in list(self._members) for episode in self._move(key, t)] if self._members else []
+        return [instance for key in list(self._members) for instance in self._move(key, t)] if self._members else []
 
     def _see(self, key: Key, value: float, answered: float | None, t: float) -> None:
         member = self._members.get(key)
@@ -110,20 +110,20 @@ class Watch:
             member.value = self._worst(member.value, value)
         if answered is not None:
             member.answered = max(answered, member.answered or 0.0)
-        if member.episode is not None:
-            member.episode.value, member.episode.answered = member.value, member.answered
+        if member.instance is not None:
+            member.instance.value, member.instance.answered = member.value, member.answered
 
-    def _move(self, key: Key, t: float) -> Iterable[Episode]:
+    def _move(self, key: Key, t: float) -> Iterable[AlertInstance]:
         member = self._members[key]
         if member.last < t and t - member.last >= self.latch - INSTANT:
             del self._members[key]
-            if member.episode is not None:
-                member.episode.resolved_at = t
-                yield member.episode
-        elif member.episode is None and t - member.since >= self._hold - INSTANT:
+            if member.instance is not None:
+                member.instance.resolved_at = t
+                yield member.instance
+        elif member.instance is None and t - member.since >= self._hold - INSTANT:
             labels = {label: word for label, word in zip(self._labels, key, strict=True) if word}
-            member.episode = Episode(self.rule, labels, t, member.value, member.answered, peaks=member.peaks)
-            yield member.episode
+            member.instance = AlertInstance(self.rule, labels, t, member.value, member.answered, peaks=member.peaks)
+            yield member.instance
 
     def steady_until(self, view: View, fixed: Collection[str]) -> float:
         """See `alerts.evaluator.Evaluator.steady_until`."""
@@ -142,6 +142,6 @@ class Watch:
         return min(map(self._due_of, self._members.values()), default=math.inf)
 
     def _due_of(self, member: _Member) -> float:
-        begins = member.since + self._hold if member.episode is None else math.inf
+        begins = member.since + self._hold if member.instance is None else math.inf
         ends = member.last + self.latch if member.last < self._now else math.inf
         return min(begins, ends)

@@ -86,10 +86,10 @@ def _html(
     engine: Engine, outcome: Outcome, spec: Spec, history: History, logs: Sequence[Path], progress: Progress
 ) -> str:
     found = paging_report.pages_of(outcome, spec)
-    episodes = described(found)
+    instances = described(found)
     progress.begin("reading the lines behind the alerts")
-    lines = evidence(engine, logs, episodes, spec, Redactor(engine.rules), progress.show)
-    return html_page(found, history, episodes, lines, logs)
+    lines = evidence(engine, logs, instances, spec, Redactor(engine.rules), progress.show)
+    return html_page(found, history, instances, lines, logs)
 
 
 def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, pages: bool, proposal: Path | None) -> str:

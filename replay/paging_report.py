@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from alerts import Episode
+from alerts import AlertInstance
 from alerts.incidents import Incident, Page, incidents
 from events.gateways.timestamps import rfc3339
 from replay.report import COLORS, LEAST_WIDTH, condition, filled
@@ -58,9 +58,9 @@ def pages_of(outcome: Outcome, spec: Spec) -> Pages:
     """Pages, shifts and a proposal out of what a replay found."""
     start, end = outcome.start or 0.0, outcome.end or 0.0
     shifts = Shifts(spec)
-    found = incidents(outcome.episodes, spec)
+    found = incidents(outcome.instances, spec)
     number_of_shifts = sum(1 for _ in shifts.between(start, end)) if outcome.start is not None else 0
-    proposal = propose(outcome.episodes, spec, end)
+    proposal = propose(outcome.instances, spec, end)
     return Pages(outcome, spec, start, end, shifts, number_of_shifts, found, duties(found, shifts, end), proposal)
 
 
@@ -139,8 +139,8 @@ def _incident(incident: Incident, until: float) -> dict[str, Any]:
         "from": rfc3339(incident.begin),
         "to": None if incident.end is None else rfc3339(incident.end),
         "alerts": [
-            {"alert": episode.rule.name, "labels": episode.labels, "value": episode.value}
-            for episode in incident.episodes
+            {"alert": instance.rule.name, "labels": instance.labels, "value": instance.value}
+            for instance in incident.instances
         ],
         "pages": [{"at": rfc3339(page.at), "channel": page.channel} for page in incident.pages if page.at <= until],
         "if_nobody_acknowledges": [
@@ -260,21 +260,21 @@ def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterato
     word = f"\x1b[{COLORS[incident.severity]}m{incident.severity}\x1b[0m" if color else incident.severity
     head = f"{at(when, pages)}  {incident.severity}  {who}"
     yield head.replace(f"  {incident.severity}  ", f"  {word}  ", 1)
-    for episode in incident.episodes[:3]:
-        yield from wrapped(f"{episode.rule.name}: {filled(episode.rule.alert.summary, episode)}", width, _INDENT)
-        yield from wrapped(facts(episode), width, _INDENT + "  ")
-    if len(incident.episodes) > 3:
-        yield f"{_INDENT}and {len(incident.episodes) - 3} more alerts of the same incident"
+    for instance in incident.instances[:3]:
+        yield from wrapped(f"{instance.rule.name}: {filled(instance.rule.alert.summary, instance)}", width, _INDENT)
+        yield from wrapped(facts(instance), width, _INDENT + "  ")
+    if len(incident.instances) > 3:
+        yield f"{_INDENT}and {len(incident.instances) - 3} more alerts of the same incident"
     if incident.later:
         yield from wrapped(later_words(incident.later), width, _INDENT)
 
 
-def facts(episode: Episode) -> str:
-    """The worst value of an episode, against its threshold."""
-    told = f"worst value {number(episode.value)}, alert at {condition(episode.rule)}"
-    if episode.answered is None:
+def facts(instance: AlertInstance) -> str:
+    """The worst value of an alert instance, against its threshold."""
+    told = f"worst value {number(instance.value)}, alert at {condition(instance.rule)}"
+    if instance.answered is None:
         return told
-    return f"{told}; {number(episode.answered) if episode.answered else 'none'} answered by the model"
+    return f"{told}; {number(instance.answered) if instance.answered else 'none'} answered by the model"
 
 
 def later_words(later: Sequence[Page]) -> str:
@@ -304,12 +304,12 @@ class _Row:
 
 def _rows(pages: Pages) -> Iterator[_Row]:
     """A row for each alert that fired, the most pages first."""
-    kinds: dict[tuple[str, str], list[Episode]] = {}
-    for episode in pages.outcome.episodes:
-        kinds.setdefault((episode.rule.name, episode.rule.family), []).append(episode)
+    kinds: dict[tuple[str, str], list[AlertInstance]] = {}
+    for instance in pages.outcome.instances:
+        kinds.setdefault((instance.rule.name, instance.rule.family), []).append(instance)
     certain, later = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
     for incident in pages.incidents:
-        for kind in {(episode.rule.name, episode.rule.family) for episode in incident.episodes}:
+        for kind in {(instance.rule.name, instance.rule.family) for instance in incident.instances}:
             certain[kind] += sum(page.at <= pages.end for page in incident.pages)
             later[kind] += len(incident.later)
     for kind in sorted(kinds, key=lambda kind: (-certain[kind], -later[kind], kind)):
@@ -323,7 +323,7 @@ def _rows(pages: Pages) -> Iterator[_Row]:
             certain[kind],
             later[kind],
             f"{rule.op} {number(rule.value)}",
-            worst(episode.value for episode in kinds[kind]),
+            worst(instance.value for instance in kinds[kind]),
         )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alerts import AlertRule, Episode
+from alerts import AlertInstance, AlertRule
 from alerts.incidents import storm_of
 from events.gateways.timestamps import rfc3339
 from replay.run import Outcome
@@ -29,13 +29,13 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
         "blocked": outcome.blocked,
         "alerts": [
             {
-                "alert": episode.rule.name,
-                "severity": episode.rule.alert.severity,
-                "labels": episode.labels,
-                "fired_at": rfc3339(episode.fired_at),
-                "resolved_at": None if episode.resolved_at is None else rfc3339(episode.resolved_at),
+                "alert": instance.rule.name,
+                "severity": instance.rule.alert.severity,
+                "labels": instance.labels,
+                "fired_at": rfc3339(instance.fired_at),
+                "resolved_at": None if instance.resolved_at is None else rfc3339(instance.resolved_at),
             }
-            for episode in outcome.episodes
+            for instance in outcome.instances
         ],
     }
 
@@ -58,31 +58,33 @@ def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str
         first = outcome.faults[0]
         what = f"{len(outcome.faults):,} faults while reading, first in step {first.step} with {first.error}"
         yield from wrapped(f"{what} at {first.place}. Such records are left out; please report this.", width)
-    if not outcome.episodes:
+    if not outcome.instances:
         yield "No alert fires."
         return
     yield ""
-    for episode in outcome.episodes:
-        yield from _entry(episode, outcome.episodes, spec, width, color)
+    for instance in outcome.instances:
+        yield from _entry(instance, outcome.instances, spec, width, color)
     yield ""
-    yield from _table(outcome.episodes, width)
+    yield from _table(outcome.instances, width)
 
 
-def _entry(episode: Episode, episodes: Sequence[Episode], spec: Spec, width: int, color: bool) -> Iterator[str]:
-    rule = episode.rule
+def _entry(
+    instance: AlertInstance, instances: Sequence[AlertInstance], spec: Spec, width: int, color: bool
+) -> Iterator[str]:
+    rule = instance.rule
     severity = rule.alert.severity
     word = f"\x1b[{COLORS[severity]}m{severity}\x1b[0m" if color else severity
-    who = "".join(f"  {label}={printable(value)}" for label, value in episode.labels.items())
-    head = f"{_at(episode.fired_at)}  {severity:<8}  {rule.name}"
+    who = "".join(f"  {label}={printable(value)}" for label, value in instance.labels.items())
+    head = f"{_at(instance.fired_at)}  {severity:<8}  {rule.name}"
     fits = not width or len(head) + len(who) <= width
     yield head.replace(severity, word, 1) + (who if fits else "")
     if not fits:
         yield from wrapped(who.strip(), width, _INDENT)
-    yield from wrapped(filled(rule.alert.summary, episode), width, _INDENT)
-    end = "still firing at the end" if episode.resolved_at is None else f"until {_at(episode.resolved_at)}"
-    facts = [f"worst value {number(episode.value)}, alert at {condition(rule)}"]
-    facts += [_answered(episode)] if episode.answered is not None else []
-    yield from wrapped("; ".join([*facts, f"to {_hears(episode, episodes)}", end]), width, _INDENT)
+    yield from wrapped(filled(rule.alert.summary, instance), width, _INDENT)
+    end = "still firing at the end" if instance.resolved_at is None else f"until {_at(instance.resolved_at)}"
+    facts = [f"worst value {number(instance.value)}, alert at {condition(rule)}"]
+    facts += [_answered(instance)] if instance.answered is not None else []
+    yield from wrapped("; ".join([*facts, f"to {_notified(instance, instances)}", end]), width, _INDENT)
     yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
 
 
@@ -92,24 +94,24 @@ def condition(rule: AlertRule) -> str:
     return f"{rule.op} {number(rule.value)}" + (f" and {besides}" if besides else "")
 
 
-def _answered(episode: Episode) -> str:
-    if not episode.answered:
+def _answered(instance: AlertInstance) -> str:
+    if not instance.answered:
         return "none answered by the model: blocked, refused or failed"
-    return f"up to {number(episode.answered)} answered by the model"
+    return f"up to {number(instance.answered)} answered by the model"
 
 
-def _hears(episode: Episode, episodes: Sequence[Episode]) -> str:
-    """Who hears of it first. While a storm is up, it speaks for the single alerts of its kind."""
-    if storm_of(episode, episodes) is not None:
+def _notified(instance: AlertInstance, instances: Sequence[AlertInstance]) -> str:
+    """Who is notified first. While a storm is up, it speaks for the single alerts of its kind."""
+    if storm_of(instance, instances) is not None:
         return f"nobody, as {names.STORM} speaks for it"
-    return ", ".join(episode.rule.channels) or "nobody"
+    return ", ".join(instance.rule.channels) or "nobody"
 
 
-def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
+def _table(instances: Sequence[AlertInstance], width: int) -> Iterator[str]:
     rows = [("alert", "severity", "times", "first", "last", "notified")]
-    kinds: dict[tuple[str, str], list[Episode]] = {}
-    for episode in episodes:
-        kinds.setdefault((episode.rule.name, episode.rule.family), []).append(episode)
+    kinds: dict[tuple[str, str], list[AlertInstance]] = {}
+    for instance in instances:
+        kinds.setdefault((instance.rule.name, instance.rule.family), []).append(instance)
     for (name, family), members in sorted(kinds.items(), key=lambda kind: _rank(kind[1][0])):
         rule, times = members[0].rule, [member.fired_at for member in members]
         shown = name if name == family else f"{name} ({family})"
@@ -126,14 +128,14 @@ def _table(episodes: Sequence[Episode], width: int) -> Iterator[str]:
             yield from wrapped(f"{row[3]} to {row[4]}; to {row[5]}", width, _INDENT)
 
 
-def _rank(episode: Episode) -> tuple[int, float]:
+def _rank(instance: AlertInstance) -> tuple[int, float]:
     severities = list(COLORS)
-    return severities.index(episode.rule.alert.severity), episode.fired_at
+    return severities.index(instance.rule.alert.severity), instance.fired_at
 
 
-def filled(pattern: str, episode: Episode) -> str:
+def filled(pattern: str, instance: AlertInstance) -> str:
     """A summary with its labels filled in, in one pass: a label that looks like a placeholder is none."""
-    return re.sub(r"\{([^{}]*)\}", lambda match: printable(episode.labels.get(match[1], "")), pattern)
+    return re.sub(r"\{([^{}]*)\}", lambda match: printable(instance.labels.get(match[1], "")), pattern)
 
 
 def _at(seconds: float) -> str:

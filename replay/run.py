@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from alerts import AlertRule, Episode, Evaluator, compile_alerts
+from alerts import AlertInstance, AlertRule, Evaluator, compile_alerts
 from events.batch import EventBatch, Fault
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
@@ -53,13 +53,13 @@ class Outcome:
     """What a replay found. Times are Unix seconds of the first and last step, None when no record had a time.
 
     `events` are attempts without duplicates, `rejected` records that could not be read, `blocked` attempts that a
-    guardrail blocked; `episodes` are in order of time. `faults` are records whose reading or counting failed.
+    guardrail blocked; `instances` are in order of time. `faults` are records whose reading or counting failed.
     """
 
     events: int
     rejected: int
     blocked: int
-    episodes: tuple[Episode, ...]
+    instances: tuple[AlertInstance, ...]
     start: float | None = None
     end: float | None = None
     faults: tuple[Fault, ...] = ()
@@ -113,7 +113,7 @@ class _Replay:
         self._watcher = watcher
         self._healthy = healthy(engine, (SOURCE,))
         self._events = self._rejected = self._blocked = 0
-        self._episodes: list[Episode] = []
+        self._instances: list[AlertInstance] = []
         self._faults: list[Fault] = []
 
     def run(self, *, until_quiet: bool, leap: bool) -> Outcome:
@@ -131,7 +131,9 @@ class _Replay:
             known = leap and unfed and step < min(coming, self._unseen(steady))
             if not known:
                 tables = self._scrape(now)
-            self._episodes += [episode for episode in self._evaluator.step(now, tables) if episode.resolved_at is None]
+            self._instances += [
+                instance for instance in self._evaluator.step(now, tables) if instance.resolved_at is None
+            ]
             if not known:
                 steady = self._evaluator.steady_until(tables, _HEALTHY.keys()) if unfed >= _SETTLED else -math.inf
             if coming == math.inf:
@@ -149,7 +151,7 @@ class _Replay:
             self._events,
             self._rejected,
             self._blocked,
-            tuple(self._episodes),
+            tuple(self._instances),
             first * self._interval,
             step * self._interval,
             tuple(self._faults),

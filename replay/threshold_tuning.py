@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 
-from alerts import Episode
+from alerts import AlertInstance
 from alerts.incidents import incidents
 from replay.shifts import Shift, Shifts, duties
 from spec import Spec, names
@@ -55,17 +55,17 @@ class Proposal:
     left: tuple[str, ...]
 
 
-def propose(episodes: Sequence[Episode], spec: Spec, until: float = math.inf) -> Proposal:
+def propose(instances: Sequence[AlertInstance], spec: Spec, until: float = math.inf) -> Proposal:
     """The smallest thresholds with which every shift up to `until` stays within the budget.
 
-    The alert with the most pages in shifts over the budget gives way first, then the less grave and less certain one.
+    The alert with the most pages in shifts over the budget gives way first, then the less severe and less certain one.
     One whose every hit would be hidden is demoted instead. One that means "a single hit is enough", is about something
-    missing, or has a high confidence, is left alone; so is one of the gravest severity before its last hit is hidden.
+    missing, or has a high confidence, is left alone; so is one of the highest severity before its last hit is hidden.
     """
     shifts = Shifts(spec)
     changes: dict[str, float | None] = {}
-    fixed = {episode.rule.family for episode in episodes if not _adjustable(episode)}
-    while blame := _blame(now := changed(episodes, changes), spec, shifts, until):
+    fixed = {instance.rule.family for instance in instances if not _adjustable(instance)}
+    while blame := _blame(now := changed(instances, changes), spec, shifts, until):
         able = [name for name in blame if name not in fixed and changes.get(name, 0.0) is not None]
         if not able:
             break
@@ -76,116 +76,118 @@ def propose(episodes: Sequence[Episode], spec: Spec, until: float = math.inf) ->
         else:
             changes[name] = value
     for name in list(changes):
-        _ease(name, changes, episodes, spec, shifts, until)
-    left = _blame(changed(episodes, changes), spec, shifts, until)
-    return Proposal(tuple(_described(changes, episodes)), tuple(sorted(left)))
+        _ease(name, changes, instances, spec, shifts, until)
+    left = _blame(changed(instances, changes), spec, shifts, until)
+    return Proposal(tuple(_described(changes, instances)), tuple(sorted(left)))
 
 
 def _worth(spec: Spec, name: str) -> tuple[int, int, str]:
-    """What of two alerts gives way first: the less grave, then the less certain one."""
+    """What of two alerts gives way first: the less severe, then the less certain one."""
     alert = spec.alerts[name]
     return -spec.severities[alert.severity].order, ("low", "medium", "high").index(alert.confidence), name
 
 
-def changed(episodes: Sequence[Episode], changes: Changes) -> list[Episode]:
-    """The episodes that would be left with `changes`, as far as the worst values of each day tell."""
+def changed(instances: Sequence[AlertInstance], changes: Changes) -> list[AlertInstance]:
+    """The alert instances that would be left with `changes`, as far as the worst values of each day tell."""
     singles = [
         piece
-        for episode in episodes
-        if episode.rule.name != names.STORM
-        for piece in ([episode] if episode.rule.name not in changes else _pieces(episode, changes[episode.rule.name]))
+        for instance in instances
+        if instance.rule.name != names.STORM
+        for piece in (
+            [instance] if instance.rule.name not in changes else _pieces(instance, changes[instance.rule.name])
+        )
     ]
     storms = [
-        episode
-        for episode in episodes
-        if episode.rule.name == names.STORM
+        instance
+        for instance in instances
+        if instance.rule.name == names.STORM
         and (
-            episode.rule.family not in changes
-            or sum(single.rule.family == episode.rule.family and _meet(single, episode) for single in singles)
-            >= episode.rule.value
+            instance.rule.family not in changes
+            or sum(single.rule.family == instance.rule.family and _meet(single, instance) for single in singles)
+            >= instance.rule.value
         )
     ]
     return singles + storms
 
 
-def _pieces(episode: Episode, value: float | None) -> Iterator[Episode]:
-    """An episode under another threshold; one that lasted for days may fall into several."""
+def _pieces(instance: AlertInstance, value: float | None) -> Iterator[AlertInstance]:
+    """An alert instance under another threshold; one that lasted for days may fall into several."""
     if value is None:
         return
-    hits = sorted((time, peak) for peak, time in episode.peaks.values() if peak >= value)
-    lasts = episode.rule.lookback
+    hits = sorted((time, peak) for peak, time in instance.peaks.values() if peak >= value)
+    lasts = instance.rule.lookback
     run: list[tuple[float, float]] = []
     for hit in hits:
         if run and hit[0] - run[-1][0] > lasts:
-            yield _piece(episode, run, lasts)
+            yield _piece(instance, run, lasts)
             run = []
         run.append(hit)
     if run:
-        yield _piece(episode, run, lasts)
+        yield _piece(instance, run, lasts)
 
 
-def _piece(episode: Episode, hits: Sequence[tuple[float, float]], lasts: float) -> Episode:
-    peaks = {day: peak for day, peak in episode.peaks.items() if (peak[1], peak[0]) in hits}
-    begin = max(episode.fired_at, hits[0][0])
+def _piece(instance: AlertInstance, hits: Sequence[tuple[float, float]], lasts: float) -> AlertInstance:
+    peaks = {day: peak for day, peak in instance.peaks.items() if (peak[1], peak[0]) in hits}
+    begin = max(instance.fired_at, hits[0][0])
     end = max(hits[-1][0] + lasts, begin + 1.0)
-    if episode.resolved_at is not None:
-        end = min(end, max(episode.resolved_at, begin + 1.0))
+    if instance.resolved_at is not None:
+        end = min(end, max(instance.resolved_at, begin + 1.0))
     return replace(
-        episode, fired_at=begin, resolved_at=end, value=max(value for _, value in hits), peaks=peaks
+        instance, fired_at=begin, resolved_at=end, value=max(value for _, value in hits), peaks=peaks
     )  # fmt: skip
 
 
-def _meet(one: Episode, other: Episode) -> bool:
+def _meet(one: AlertInstance, other: AlertInstance) -> bool:
     return one.fired_at < _end(other) and other.fired_at < _end(one)
 
 
-def _end(episode: Episode) -> float:
-    return math.inf if episode.resolved_at is None else episode.resolved_at
+def _end(instance: AlertInstance) -> float:
+    return math.inf if instance.resolved_at is None else instance.resolved_at
 
 
-def _adjustable(episode: Episode) -> bool:
+def _adjustable(instance: AlertInstance) -> bool:
     """Whether a program may say that a hit of this alert is not worth a page."""
-    alert = episode.rule.alert
-    return bool(alert.when.LIMIT) and alert.confidence != "high" and episode.rule.op in (">=", ">")
+    alert = instance.rule.alert
+    return bool(alert.when.LIMIT) and alert.confidence != "high" and instance.rule.op in (">=", ">")
 
 
 @dataclass(frozen=True, slots=True)
 class _Blamed:
-    """An episode that is part of a page in a shift with `excess` pages beyond the budget."""
+    """An alert instance that is part of a page in a shift with `excess` pages beyond the budget."""
 
-    episode: Episode
+    instance: AlertInstance
     duty: tuple[str, Shift]
     excess: int
 
 
-def _blame(episodes: Sequence[Episode], spec: Spec, shifts: Shifts, until: float) -> dict[str, list[_Blamed]]:
-    """The alerts that make pages in shifts over the budget, with those episodes."""
+def _blame(instances: Sequence[AlertInstance], spec: Spec, shifts: Shifts, until: float) -> dict[str, list[_Blamed]]:
+    """The alerts that make pages in shifts over the budget, with those alert instances."""
     out: dict[str, list[_Blamed]] = {}
-    for duty, pages in duties(incidents(episodes, spec), shifts, until).items():
+    for duty, pages in duties(incidents(instances, spec), shifts, until).items():
         excess = len(pages) - spec.settings.page_budget_per_shift
         if excess > 0:
             for _, incident in pages:
-                for family, episode in {episode.rule.family: episode for episode in incident.episodes}.items():
-                    out.setdefault(family, []).append(_Blamed(episode, duty, excess))
+                for family, instance in {instance.rule.family: instance for instance in incident.instances}.items():
+                    out.setdefault(family, []).append(_Blamed(instance, duty, excess))
     return out
 
 
-def _next(name: str, blamed: Sequence[_Blamed], episodes: Sequence[Episode]) -> float | None:
+def _next(name: str, blamed: Sequence[_Blamed], instances: Sequence[AlertInstance]) -> float | None:
     """A value that hides some of what is blamed; None when it would hide every hit of the alert.
 
     It hides at most half of the alert's own pages of a shift, so that alerts which share a shift give way in turn.
     """
-    singles = [episode for episode in episodes if episode.rule.name == name]
-    every = [peak for episode in singles for peak, _ in episode.peaks.values()]
+    singles = [instance for instance in instances if instance.rule.name == name]
+    every = [peak for instance in singles for peak, _ in instance.peaks.values()]
     shifts: dict[tuple[str, Shift], list[float]] = {}
     excess: dict[tuple[str, Shift], int] = {}
     for one in blamed:
         excess[one.duty] = one.excess
-        if one.episode.rule.name == name:
-            shifts.setdefault(one.duty, []).append(_worst(one.episode))
+        if one.instance.rule.name == name:
+            shifts.setdefault(one.duty, []).append(_worst(one.instance))
         else:  # a storm: it goes when its single alerts do
             shifts.setdefault(one.duty, []).extend(
-                _worst(single) for single in singles if _meet(single, one.episode)
+                _worst(single) for single in singles if _meet(single, one.instance)
             )  # fmt: skip
     least = [
         sorted(peaks)[max(1, min(excess[duty], len(peaks) // 2)) - 1] for duty, peaks in shifts.items() if peaks
@@ -194,8 +196,8 @@ def _next(name: str, blamed: Sequence[_Blamed], episodes: Sequence[Episode]) -> 
     return value if any(peak >= value for peak in every) else None
 
 
-def _worst(episode: Episode) -> float:
-    return max((peak for peak, _ in episode.peaks.values()), default=episode.value)
+def _worst(instance: AlertInstance) -> float:
+    return max((peak for peak, _ in instance.peaks.values()), default=instance.value)
 
 
 def above(peak: float, *, whole: bool) -> float:
@@ -210,16 +212,16 @@ def above(peak: float, *, whole: bool) -> float:
 def _ease(
     name: str,
     changes: dict[str, float | None],
-    episodes: Sequence[Episode],
+    instances: Sequence[AlertInstance],
     spec: Spec,
     shifts: Shifts,
     until: float,
 ) -> None:
     """Lower a proposed value as far as the others allow, or take it back."""
-    mine = [episode for episode in episodes if episode.rule.name == name]
-    peaks = sorted({peak for episode in mine for peak, _ in episode.peaks.values()})
+    mine = [instance for instance in instances if instance.rule.name == name]
+    peaks = sorted({peak for instance in mine for peak, _ in instance.peaks.values()})
     whole = all(peak.is_integer() for peak in peaks)
-    goal = set(_blame(changed(episodes, changes), spec, shifts, until))
+    goal = set(_blame(changed(instances, changes), spec, shifts, until))
     chosen = changes[name]
     values = [mine[0].rule.value if mine else 0.0, *(above(peak, whole=whole) for peak in peaks)]
     values = [value for value in values if chosen is None or value < chosen]
@@ -227,7 +229,7 @@ def _ease(
     while low < high:  # hiding more never makes more pages, as good as always; a replay has the last word
         middle = (low + high) // 2
         tried = {**changes, name: values[middle]}
-        if set(_blame(changed(episodes, tried), spec, shifts, until)) <= goal:
+        if set(_blame(changed(instances, tried), spec, shifts, until)) <= goal:
             high = middle
         else:
             low = middle + 1
@@ -237,29 +239,29 @@ def _ease(
         changes[name] = values[low]
 
 
-def _described(changes: Changes, episodes: Sequence[Episode]) -> Iterator[Change]:
+def _described(changes: Changes, instances: Sequence[AlertInstance]) -> Iterator[Change]:
     for name, value in sorted(changes.items()):
-        mine = [episode for episode in episodes if episode.rule.name == name]
-        hits = [(peak, episode) for episode in mine for peak, _ in episode.peaks.values()]
-        hidden = [episode for peak, episode in hits if value is None or peak < value]
-        kept = {_group(episode) for peak, episode in hits if value is not None and peak >= value}
-        groups = {_group(episode) for _, episode in hits}
-        tells = any(episode.answered is not None for episode in mine)
+        mine = [instance for instance in instances if instance.rule.name == name]
+        hits = [(peak, instance) for instance in mine for peak, _ in instance.peaks.values()]
+        hidden = [instance for peak, instance in hits if value is None or peak < value]
+        kept = {_group(instance) for peak, instance in hits if value is not None and peak >= value}
+        groups = {_group(instance) for _, instance in hits}
+        tells = any(instance.answered is not None for instance in mine)
         yield Change(
             name,
             mine[0].rule.value if mine else 0.0,
             value,
             len(hits),
             len(hidden),
-            sum(bool(episode.answered) for episode in hidden) if tells else None,
+            sum(bool(instance.answered) for instance in hidden) if tells else None,
             len(groups - kept),
             len(groups),
             tuple(sorted(peak for peak, _ in hits)),
         )
 
 
-def _group(episode: Episode) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(episode.labels.items()))
+def _group(instance: AlertInstance) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(instance.labels.items()))
 
 
 def words(change: Change) -> str:

@@ -1,4 +1,4 @@
-"""The severity spec: what is measured, when it matters, how much, and who hears.
+"""The severity spec: what is measured, when it matters, how much, and who is notified.
 
 The YAML beside this file is the one source; everything else in the bundle follows from it.
 """

@@ -225,7 +225,7 @@ class Alert(Entry, frozen=True):
     """Backends that do not have it, each with the reason."""
 
 
-# ------------------------------------------------------------------------------------------------ how much, who hears
+# -------------------------------------------------------------------------------------- how much, who is notified
 class Sla(Entry, frozen=True):
     """How soon, counted from the first page."""
 

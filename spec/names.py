@@ -41,7 +41,7 @@ STORM: Final = "LLMAlertStorm"
 VIOLATING_GROUPS: Final = "llm_violating_groups"
 
 TIER: Final = "tier"
-"""The label of an escalation: "2" is the second to hear. What has it is never an alert that is escalated."""
+"""The label of an escalation: "2" is the second that is notified. What has it is never an alert that is escalated."""
 ESCALATIONS: Final = {
     "acknowledged": "TocsinNotAcknowledged",
     "contained": "TocsinNotContained",

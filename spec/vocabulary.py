@@ -49,7 +49,7 @@ ERROR_CLASSES: Final = (
 gateway's own credential was refused by the provider."""
 
 VERDICTS: Final = ("none", "pass", "mask", "would_block", "error", "block")
-"""What the guardrails did to an attempt, the gravest of them; ascending gravity."""
+"""What the guardrails did to an attempt, the most severe of them; ascending severity."""
 
 DETECTORS: Final = (
     "prompt_injection",

@@ -108,7 +108,7 @@ class Numbers:
         self._since = since
 
     def firing(self) -> list[Firing]:
-        """What fires, the gravest first."""
+        """What fires, the most severe first."""
         return _gravest_first(_firing(self._prometheus.get("/api/v1/alerts")["data"]["alerts"]))
 
     def value(self, figure: Figure) -> float | None:

@@ -38,7 +38,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One notification: who hears, of what."""
+    """One notification: who is notified, of what."""
 
     channel: str
     """The name of the channel in the spec, such as pager-security."""

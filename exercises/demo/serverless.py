@@ -32,7 +32,9 @@ class Replayed:
         """Expected alerts that would have paged nobody about whom they should be."""
         paging = (incident for incident in self.pages.incidents if incident.pages)
         came = {
-            (episode.rule.name, incident.key.partition("/")[2]) for incident in paging for episode in incident.episodes
+            (instance.rule.name, incident.key.partition("/")[2])
+            for incident in paging
+            for instance in incident.instances
         }
         return [name for name, who in self.expected.items() if (name, who) not in came]
 

@@ -5,7 +5,7 @@ owner and maturity, to every channel of the first tier: one route and one receiv
 that fails or keeps hours holds up no other. One incident is one notification (`group_by`).
 
 A graver alert does not inhibit a lesser one of the same incident: its latch may be shorter, and what was held back
-would arrive when the incident is over; and whoever keeps the incident's record has to hear of all of its alerts.
+would arrive when the incident is over; and whoever keeps the incident's record has to be notified of all its alerts.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Who hears, when."""
+    """Who is notified, when."""
 
     after: str
     who: str
@@ -94,7 +94,7 @@ def _page(spec: Spec, rule: AlertRule, metrics: Mapping[str, MetricInfo]) -> str
 
 
 def _storm_page(spec: Spec, storms: list[AlertRule], rules: list[AlertRule]) -> str:
-    """The pattern's prose with the alerts it can stand for; severity, owner and who hears are those of that alert."""
+    """The pattern's prose with the alerts it can stand for; severity, owner and channels are those of that alert."""
     alert = spec.alerts[names.STORM]
     single = {rule.name: rule for rule in rules}
     facts = [

@@ -85,7 +85,7 @@ def generate(spec: Spec) -> dict[str, str]:
 
 
 def steps(spec: Spec) -> Iterator[Step]:
-    """Every later tier, the gravest severity first."""
+    """Every later tier, the highest severity first."""
     for severity in sorted(spec.severities, key=lambda name: spec.severities[name].order):
         for owner, escalation in spec.severities[severity].escalation.items():
             for number, tier in enumerate(spec.escalations[escalation].tiers[1:], start=2):

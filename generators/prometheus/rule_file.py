@@ -3,7 +3,7 @@
 What baselines compare with comes first, in a group of its own that is evaluated seldom. Then one group for each owner;
 in it the recording rules come first, so that an alert sees what was recorded in the same evaluation. A recording rule
 that alerts of both owners read is recorded once, by the first; the other group may see it one evaluation late. A storm
-stands before the alert that it replaces, so that Alertmanager hears of it first.
+stands before the alert that it replaces, so that Alertmanager receives it first.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alerts import Episode
+from alerts import AlertInstance
 from alerts.calendar import OffHours
 from events.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
@@ -46,7 +46,7 @@ class Evidence:
 
 @dataclass(slots=True)
 class _Wanted:
-    """What an episode is about: attempts of (begin, end], of one group, selected as its signal does."""
+    """What an alert instance is about: attempts of (begin, end], of one group, selected as its signal does."""
 
     signal: Signal
     begin: float
@@ -64,21 +64,21 @@ class _Wanted:
 def evidence(
     engine: Engine,
     logs: Sequence[Path],
-    episodes: Sequence[Episode],
+    instances: Sequence[AlertInstance],
     spec: Spec,
     redactor: Redactor,
     progress: Progress | None = None,
 ) -> list[Evidence]:
-    """For each episode the lines behind it; none where its signal is not about attempts.
+    """For each alert instance the lines behind it; none where its signal is not about attempts.
 
     Raises:
         LogError: a log cannot be read.
     """
-    out = [Evidence() for _ in episodes]
+    out = [Evidence() for _ in instances]
     wanted = [
         found
-        for episode, lines in zip(episodes, out, strict=True)
-        for found in [_wanted(episode, spec, lines)]
+        for instance, lines in zip(instances, out, strict=True)
+        for found in [_wanted(instance, spec, lines)]
         if found
     ]
     if not wanted:
@@ -98,14 +98,14 @@ def evidence(
     return out
 
 
-def _wanted(episode: Episode, spec: Spec, found: Evidence) -> _Wanted | None:
-    signal = main_signal(spec, episode.rule.alert)
+def _wanted(instance: AlertInstance, spec: Spec, found: Evidence) -> _Wanted | None:
+    signal = main_signal(spec, instance.rule.alert)
     if signal is None or not own_stream(signal) or signal.stream == "rejects":
         return None
     interval = float(spec.settings.scrape_interval)
-    begin = episode.fired_at - episode.rule.hold - float(signal.window) - 2 * interval
-    group = episode.labels.get(signal.by, "") if signal.by else ""
-    return _Wanted(signal, begin, episode.fired_at + interval, signal.by, group, found)
+    begin = instance.fired_at - instance.rule.hold - float(signal.window) - 2 * interval
+    group = instance.labels.get(signal.by, "") if signal.by else ""
+    return _Wanted(signal, begin, instance.fired_at + interval, signal.by, group, found)
 
 
 def _look(

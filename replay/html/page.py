@@ -11,7 +11,7 @@ from typing import Final
 
 import jinja2
 
-from alerts import Episode
+from alerts import AlertInstance
 from alerts.incidents import Incident
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
@@ -25,7 +25,7 @@ from spec.lookup import own_stream
 from spec.model import Signal
 
 MOST_ALERTS: Final = 100
-"""Alerts that are described with their lines, the gravest first."""
+"""Alerts that are described with their lines, the most severe first."""
 CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MARKS: Final = 4
@@ -82,19 +82,19 @@ class _ShownLine:
     texts: tuple[tuple[str, str], ...]
 
 
-def described(pages: Pages) -> list[Episode]:
-    """The episodes whose lines are shown: the gravest, and of these the first."""
+def described(pages: Pages) -> list[AlertInstance]:
+    """The alert instances whose lines are shown: the most severe, and of these the first."""
     order = pages.spec.severities
     ranked = sorted(
-        pages.outcome.episodes, key=lambda episode: (order[episode.rule.alert.severity].order, episode.fired_at)
+        pages.outcome.instances, key=lambda instance: (order[instance.rule.alert.severity].order, instance.fired_at)
     )
-    return sorted(ranked[:MOST_ALERTS], key=lambda episode: episode.fired_at)
+    return sorted(ranked[:MOST_ALERTS], key=lambda instance: instance.fired_at)
 
 
 def page(
-    pages: Pages, history: History, episodes: Sequence[Episode], found: Sequence[Evidence], logs: Sequence[Path]
+    pages: Pages, history: History, instances: Sequence[AlertInstance], found: Sequence[Evidence], logs: Sequence[Path]
 ) -> str:
-    """The HTML; `found` are the lines behind each of `episodes`."""
+    """The HTML; `found` are the lines behind each of `instances`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -117,10 +117,10 @@ def page(
         marks=_marks(pages, span),
         categories=_categories(pages, history, span),
         shown=[
-            _shown(place, episode, lines, pages)
-            for place, (episode, lines) in enumerate(zip(episodes, found, strict=True), start=1)
+            _shown(place, instance, lines, pages)
+            for place, (instance, lines) in enumerate(zip(instances, found, strict=True), start=1)
         ],
-        more=len(outcome.episodes) - len(episodes),
+        more=len(outcome.instances) - len(instances),
         duties=[
             (printable(channel), at(shift.begin, pages)[:-3], len(entries), len(entries) > pages.budget)
             for (channel, shift), entries in sorted(pages.duties.items(), key=lambda item: (item[0][1], item[0][0]))
@@ -135,10 +135,10 @@ def page(
 
 
 def _tracks(pages: Pages, span: tuple[float, float]) -> list[_Track]:
-    """A track for each alert, the gravest first."""
-    kinds: dict[str, list[Episode]] = {}
-    for episode in pages.outcome.episodes:
-        kinds.setdefault(_name(episode), []).append(episode)
+    """A track for each alert, the most severe first."""
+    kinds: dict[str, list[AlertInstance]] = {}
+    for instance in pages.outcome.instances:
+        kinds.setdefault(_name(instance), []).append(instance)
     order = pages.spec.severities
     return [
         _Track(
@@ -159,10 +159,10 @@ def _tracks(pages: Pages, span: tuple[float, float]) -> list[_Track]:
     ]
 
 
-def _name(episode: Episode) -> str:
-    if episode.rule.name == names.STORM:
-        return f"{episode.rule.name} ({episode.rule.family})"
-    return episode.rule.name
+def _name(instance: AlertInstance) -> str:
+    if instance.rule.name == names.STORM:
+        return f"{instance.rule.name} ({instance.rule.family})"
+    return instance.rule.name
 
 
 def _marks(pages: Pages, span: tuple[float, float]) -> list[str]:
@@ -210,18 +210,18 @@ def _chart(
     )
 
 
-def _shown(place: int, episode: Episode, found: Evidence, pages: Pages) -> _Shown:
-    rule = episode.rule
-    incident = next((one for one in pages.incidents if any(member is episode for member in one.episodes)), None)
+def _shown(place: int, instance: AlertInstance, found: Evidence, pages: Pages) -> _Shown:
+    rule = instance.rule
+    incident = next((one for one in pages.incidents if any(member is instance for member in one.instances)), None)
     return _Shown(
         f"alert-{place}",
-        _name(episode),
+        _name(instance),
         rule.alert.severity,
-        at(episode.fired_at, pages),
-        "still firing at the end" if episode.resolved_at is None else f"until {at(episode.resolved_at, pages)}",
-        filled(rule.alert.summary, episode),
-        facts(episode),
-        _paged(episode, incident, pages),
+        at(instance.fired_at, pages),
+        "still firing at the end" if instance.resolved_at is None else f"until {at(instance.resolved_at, pages)}",
+        filled(rule.alert.summary, instance),
+        facts(instance),
+        _paged(instance, incident, pages),
         later_words(incident.later) if incident is not None and incident.later else "",
         pages.spec.settings.runbook_base_url + names.runbook_page(rule.name),
         found.count,
@@ -229,15 +229,15 @@ def _shown(place: int, episode: Episode, found: Evidence, pages: Pages) -> _Show
     )
 
 
-def _paged(episode: Episode, incident: Incident | None, pages: Pages) -> str:
+def _paged(instance: AlertInstance, incident: Incident | None, pages: Pages) -> str:
     certain = [page for page in incident.pages if page.at <= pages.end] if incident is not None else []
     if certain:
         who = ", ".join(page.channel for page in certain)
-        when = "" if math.isclose(certain[0].at, episode.fired_at) else f" at {at(certain[0].at, pages)}"
+        when = "" if math.isclose(certain[0].at, instance.fired_at) else f" at {at(certain[0].at, pages)}"
         return f"Pages {who}{when}"
-    if incident is None and episode.rule.pages:
+    if incident is None and instance.rule.pages:
         return f"Pages nobody: {names.STORM} speaks for it"
-    quiet = ", ".join(channel for channel in episode.rule.channels if not pages.spec.channels[channel].pages)
+    quiet = ", ".join(channel for channel in instance.rule.channels if not pages.spec.channels[channel].pages)
     return f"Pages nobody; goes to {quiet}" if quiet else "Pages nobody"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from alerts import Episode
+from alerts import AlertInstance
 from replay.report import filled
 from replay.tail.watch import Attempt
 from runtime.text import cut, printable, width_of
@@ -119,19 +119,19 @@ class Lines:
         titles = [_fitted(column.title, size, right=column.right) for column, size in self._layout.columns]
         yield self._line([(title, "head") for title in [*titles, DETECTIONS.title]], width)
 
-    def alert(self, episode: Episode, width: int) -> Iterator[str]:
+    def alert(self, instance: AlertInstance, width: int) -> Iterator[str]:
         """An alert that began, or that is over."""
-        rule, severity = episode.rule, episode.rule.alert.severity
-        labels = [(f"{name}={printable(value)}", "") for name, value in episode.labels.items()]
-        if episode.resolved_at is not None:
-            time = f"{_utc(episode.resolved_at):%H:%M:%S}"
+        rule, severity = instance.rule, instance.rule.alert.severity
+        labels = [(f"{name}={printable(value)}", "") for name, value in instance.labels.items()]
+        if instance.resolved_at is not None:
+            time = f"{_utc(instance.resolved_at):%H:%M:%S}"
             yield self._line([(time, ""), ("OVER", "over"), (rule.name, ""), *labels], width)
             return
-        time, word = f"{_utc(episode.fired_at):%H:%M:%S}", f"ALERT {severity}"
+        time, word = f"{_utc(instance.fired_at):%H:%M:%S}", f"ALERT {severity}"
         yield self._line([(time, ""), (word, severity), (rule.name, ""), *labels], width)
-        hears = f"; to {', '.join(rule.channels) or 'nobody'}"
+        notified = f"; to {', '.join(rule.channels) or 'nobody'}"
         page = self._spec.settings.runbook_base_url + names.runbook_page(rule.name)
-        for text in (filled(rule.alert.summary, episode) + hears, page):
+        for text in (filled(rule.alert.summary, instance) + notified, page):
             yield self._line([(" " * 8, ""), (text, "")], width)
 
     def _line(self, parts: Sequence[tuple[str, str]], width: int) -> str:

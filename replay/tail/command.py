@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from alerts import Episode
+from alerts import AlertInstance
 from events.gateways.timestamps import rfc3339
 from exporters.config import ExporterConfig, load_config
 from replay.log_options import LogOptions
@@ -48,9 +48,9 @@ class Filter:
             and (not self.only or bool(self.only & kind_of(attempt)))
         )
 
-    def alert(self, episode: Episode, name_of: Callable[[str], str]) -> bool:
+    def alert(self, instance: AlertInstance, name_of: Callable[[str], str]) -> bool:
         """Whether an alert is shown: with a chosen account or tenant, only those about it."""
-        labels = episode.labels
+        labels = instance.labels
         return (not self.actor or labels.get("actor") in (self.actor, name_of(self.actor))) and (
             not self.tenant or labels.get("tenant") == self.tenant
         )
@@ -101,7 +101,7 @@ def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, a
     return 0
 
 
-Printer = Callable[[Attempt | Episode], Iterator[str]]
+Printer = Callable[[Attempt | AlertInstance], Iterator[str]]
 
 
 def _follow(watch: Watch, printer: Printer, chosen: Filter, name_of: Callable[[str], str]) -> None:
@@ -112,9 +112,9 @@ def _follow(watch: Watch, printer: Printer, chosen: Filter, name_of: Callable[[s
             any_new = True
             if chosen.attempt(attempt):
                 _print(printer(attempt))
-        for episode in watch.alerts(time.time()):
-            if chosen.alert(episode, name_of):
-                _print(printer(episode))
+        for instance in watch.alerts(time.time()):
+            if chosen.alert(instance, name_of):
+                _print(printer(instance))
         sys.stdout.flush()
         for remark in watch.remarks():
             print(f"tocsin tail: {printable(remark)}", file=sys.stderr)
@@ -132,15 +132,15 @@ def _text_lines(spec: Spec, stream: TextIO) -> Printer:
     terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     lines = Lines(spec, color=terminal and not os.environ.get("NO_COLOR"))
 
-    def text(item: Attempt | Episode) -> Iterator[str]:
+    def text(item: Attempt | AlertInstance) -> Iterator[str]:
         width = shutil.get_terminal_size().columns if terminal else 0
         return lines.attempt(item, width) if isinstance(item, Attempt) else lines.alert(item, width)
 
     return text
 
 
-def _json_lines(item: Attempt | Episode) -> Iterator[str]:
-    if isinstance(item, Episode):
+def _json_lines(item: Attempt | AlertInstance) -> Iterator[str]:
+    if isinstance(item, AlertInstance):
         yield json.dumps(
             {
                 "alert": item.rule.name,

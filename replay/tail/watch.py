@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from alerts import Episode, Evaluator, compile_alerts
+from alerts import AlertInstance, Evaluator, compile_alerts
 from events.batch import Detection, EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
@@ -143,7 +143,7 @@ class Watch:
                 lambda row=row: batch.record(row),  # type: ignore[misc]
             )
 
-    def alerts(self, now: float) -> list[Episode]:
+    def alerts(self, now: float) -> list[AlertInstance]:
         """The alerts that began or ended since the last call, as a scrape and an evaluation see it now.
 
         Both happen at multiples of the scrape interval.

@@ -50,7 +50,7 @@ class GraveAlertsPage:
     severity: ClassVar[Gravity] = "error"
 
     def check(self, spec: Spec) -> Iterator[Issue]:
-        """Escalations of grave severities that could stay unheard."""
+        """Escalations of high severities that could stay unheard."""
         for name in _GRAVE:
             if name not in spec.severities:
                 continue

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from alerts import AlertRule, Episode, Evaluator
+from alerts import AlertInstance, AlertRule, Evaluator
 from alerts.techniques import TECHNIQUES
 from alerts.techniques.absence.criterion import AbsenceCriterion
 from exporters.metric_table import Table
@@ -30,16 +30,16 @@ def evaluated(rules: list[AlertRule], found: Courses) -> Firing:
     evaluator, firing = Evaluator(rules), set[tuple[str, Identity]]()
     out: Firing = {rule.name: [] for rule in rules}
     for place in range(LENGTH):
-        for episode in evaluator.step(TICK * place, tables(found, place)):
-            _change(firing, episode)
+        for fired in evaluator.step(TICK * place, tables(found, place)):
+            _change(firing, fired)
         for name, ticks in out.items():
             ticks.append({member for alert, member in firing if alert == name})
     return out
 
 
-def _change(firing: set[tuple[str, Identity]], episode: Episode) -> None:
-    member = (episode.rule.name, tuple(sorted(episode.labels.items())))
-    if episode.resolved_at is None:
+def _change(firing: set[tuple[str, Identity]], fired: AlertInstance) -> None:
+    member = (fired.rule.name, tuple(sorted(fired.labels.items())))
+    if fired.resolved_at is None:
         firing.add(member)
     else:
         firing.remove(member)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
+from alerts import AlertInstance, AlertRule, Evaluator, Series, compile_alerts
 from alerts.rule import Criterion
 from alerts.techniques.ratio.criterion import RatioCriterion
 from alerts.techniques.threshold.criterion import ThresholdCriterion
@@ -58,15 +58,15 @@ def run(
 ) -> list[tuple[str, float, float | None]]:
     """Who fired, from when to when, with a step every 10 seconds from 10 on; each step is a value by `who`."""
     evaluator = Evaluator([rule])
-    found: list[Episode] = []
+    found: list[AlertInstance] = []
     for place, values in enumerate(steps):
         tables = [gauge("m", ("who",), {(who,): value for who, value in values.items()})]
         if denominators:
             below = denominators[min(place, len(denominators) - 1)]
             tables.append(gauge("all", ("who",), {(who,): value for who, value in below.items()}))
         changed = evaluator.step(10.0 * (place + 1), tables)
-        found += [episode for episode in changed if episode.resolved_at is None]
-    return [(episode.labels["who"], episode.fired_at, episode.resolved_at) for episode in found]
+        found += [instance for instance in changed if instance.resolved_at is None]
+    return [(instance.labels["who"], instance.fired_at, instance.resolved_at) for instance in found]
 
 
 def test_a_threshold_fires_at_its_value_and_ends_below_it() -> None:
@@ -88,8 +88,8 @@ def test_a_rule_fires_at_the_first_hit() -> None:
     canary = shipped("LLMCanaryLeaked")
     hit = gauge("llm_canary_hits", ("actor", "tenant"), {("alice", "lab"): 1})
     answered = gauge("llm_canary_hits_answered", ("actor", "tenant"), {("alice", "lab"): 1})
-    (episode,) = Evaluator([canary]).step(15.0, [hit, answered])
-    assert (episode.labels, episode.value, episode.answered) == ({"actor": "alice", "tenant": "lab"}, 1, 1)
+    (instance,) = Evaluator([canary]).step(15.0, [hit, answered])
+    assert (instance.labels, instance.value, instance.answered) == ({"actor": "alice", "tenant": "lab"}, 1, 1)
 
 
 def test_a_ratio_needs_enough_below_the_line() -> None:
@@ -128,17 +128,17 @@ def test_a_hold_over_a_look_back_counts_from_the_first_hit() -> None:
 def test_scaled_times_are_no_whole_numbers() -> None:
     evaluator, step = Evaluator([rule(lookback=45 / 7)]), 15 / 7
     table = gauge("m", ("who",), {("a",): 3.0})
-    (episode,) = evaluator.step(1000 * step, [table])
+    (instance,) = evaluator.step(1000 * step, [table])
     assert [bool(evaluator.step((1000 + later) * step, [])) for later in (1, 2, 3)] == [False, False, True]
-    assert episode.resolved_at == 1003 * step
+    assert instance.resolved_at == 1003 * step
 
 
 def test_a_storm_fires_from_its_number_of_groups_on_and_only_for_its_alert() -> None:
     storm = shipped(names.STORM, "LLMPasswordGuessing")
     groups = {("LLMPasswordGuessing",): storm.value, ("LLMSpendBurst",): 100.0}
-    (episode,) = Evaluator([storm]).step(15.0, [gauge("llm_violating_groups", ("alert",), groups)])
-    assert episode.labels == {"alert": "LLMPasswordGuessing"}
-    assert episode.value == storm.value
+    (instance,) = Evaluator([storm]).step(15.0, [gauge("llm_violating_groups", ("alert",), groups)])
+    assert instance.labels == {"alert": "LLMPasswordGuessing"}
+    assert instance.value == storm.value
     groups[("LLMPasswordGuessing",)] -= 1
     assert not Evaluator([storm]).step(15.0, [gauge("llm_violating_groups", ("alert",), groups)])
 
@@ -146,31 +146,31 @@ def test_a_storm_fires_from_its_number_of_groups_on_and_only_for_its_alert() -> 
 @pytest.mark.parametrize(("aggregate", "value"), [("max", 4.0), ("min", 1.0), ("sum", 5.0)])
 def test_what_the_alert_does_not_keep_is_merged(aggregate: str, value: float) -> None:
     over = rule(series=series(aggregate=aggregate), value=0.0)
-    (episode,) = Evaluator([over]).step(1.0, [gauge("m", ("part", "who"), {("x", "a"): 1, ("y", "a"): 4})])
-    assert (episode.labels, episode.value) == ({"who": "a"}, value)
+    (instance,) = Evaluator([over]).step(1.0, [gauge("m", ("part", "who"), {("x", "a"): 1, ("y", "a"): 4})])
+    assert (instance.labels, instance.value) == ({"who": "a"}, value)
 
 
 def test_matchers_select_and_a_label_that_is_not_there_is_empty() -> None:
     table = gauge("m", ("job", "who"), {("tocsin", "a"): 3, ("other", "b"): 3})
-    (episode,) = Evaluator([rule(series=series(job="tocsin"))]).step(1.0, [table])
-    assert episode.labels == {"who": "a"}
+    (instance,) = Evaluator([rule(series=series(job="tocsin"))]).step(1.0, [table])
+    assert instance.labels == {"who": "a"}
     assert not Evaluator([rule(series=series(cluster="x"))]).step(1.0, [table])
     merged = rule(series=series(labels=("who", "zone")))
     assert [found.labels for found in Evaluator([merged]).step(1.0, [table])] == [{"who": "a"}, {"who": "b"}]
 
 
-def test_an_episode_keeps_its_worst_value_and_the_most_that_was_answered() -> None:
+def test_an_instance_keeps_its_worst_value_and_the_most_that_was_answered() -> None:
     evaluator = Evaluator([rule(answered="answered", lookback=100.0)])
 
-    def step(t: float, value: float, answered: float) -> list[Episode]:
+    def step(t: float, value: float, answered: float) -> list[AlertInstance]:
         rows = [gauge("m", ("who",), {("a",): value}), gauge("answered", ("who",), {("a",): answered})]
         return evaluator.step(t, rows)
 
-    (episode,) = step(10, 3, 0)
+    (instance,) = step(10, 3, 0)
     step(20, 9, 2)
     step(30, 4, 1)
     step(40, 2, 8)  # not over the threshold: that part belongs to no alert
-    assert (episode.value, episode.answered) == (9, 2)
+    assert (instance.value, instance.answered) == (9, 2)
 
 
 # ---------------------------------------------------------------------------------------- against the plain words
@@ -267,7 +267,7 @@ def test_what_is_called_steady_does_not_change_while_values_only_fall(
         falling.append([gauge("m", ("who",), over), gauge("all", ("who",), under)])
 
     def fires(tables: list[Table]) -> set[str]:
-        return {episode.labels["who"] for episode in Evaluator([tried]).step(0.0, tables)}
+        return {instance.labels["who"] for instance in Evaluator([tried]).step(0.0, tables)}
 
     evaluator = Evaluator([tried])
     for place, tables in enumerate(falling):

@@ -1,4 +1,4 @@
-"""From episodes to pages: each rule of routing by example, and what holds for all of them."""
+"""From alert instances to pages: each rule of routing by example, and what holds for all of them."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from alerts.incidents import Hours, Incident, incidents, key_of, storm_of, without
 from replay.shifts import Shifts, duties
 from spec import Spec, load_spec, names
@@ -22,34 +22,34 @@ NOON = datetime(2026, 11, 17, 12, tzinfo=PARIS).timestamp()  # a Tuesday
 HOUR = 3600.0
 
 
-def episode(
+def instance(
     name: str, at: float = NOON, until: float | None = NOON + 8 * HOUR, family: str = "", **labels: str
-) -> Episode:
+) -> AlertInstance:
     rule = next(rule for rule in RULES if rule.name == name and rule.family == (family or name))
-    return Episode(rule, labels, at, 12.0, None, until)
+    return AlertInstance(rule, labels, at, 12.0, None, until)
 
 
-def jailbreak(actor: str = "alice", at: float = NOON, until: float | None = NOON + 8 * HOUR) -> Episode:
-    return episode("LLMJailbreakRepeated", at, until, actor=actor, tenant="lab")
+def jailbreak(actor: str = "alice", at: float = NOON, until: float | None = NOON + 8 * HOUR) -> AlertInstance:
+    return instance("LLMJailbreakRepeated", at, until, actor=actor, tenant="lab")
 
 
-def storm(at: float, until: float | None) -> Episode:
-    return episode(names.STORM, at, until, "LLMJailbreakRepeated", alert="LLMJailbreakRepeated")
+def storm(at: float, until: float | None) -> AlertInstance:
+    return instance(names.STORM, at, until, "LLMJailbreakRepeated", alert="LLMJailbreakRepeated")
 
 
-def paged(*episodes: Episode, spec: Spec = SPEC) -> list[tuple[str, float, str]]:
+def paged(*instances: AlertInstance, spec: Spec = SPEC) -> list[tuple[str, float, str]]:
     """Incident, minutes from noon, channel of each certain page."""
     return [
         (incident.key, (page.at - NOON) / 60, page.channel)
-        for incident in incidents(episodes, spec)
+        for incident in incidents(instances, spec)
         for page in incident.pages
     ]
 
 
-def later(*episodes: Episode) -> list[tuple[int, float, str]]:
+def later(*instances: AlertInstance) -> list[tuple[int, float, str]]:
     return [
         (page.tier, (page.at - NOON) / 60, page.channel)
-        for incident in incidents(episodes, SPEC)
+        for incident in incidents(instances, SPEC)
         for page in incident.later
     ]
 
@@ -59,10 +59,10 @@ def test_an_alert_pages_who_its_first_tier_names_and_nobody_in_a_chat() -> None:
 
 
 def test_alerts_of_one_incident_are_one_page() -> None:
-    injection = episode("LLMPromptInjectionRepeated", NOON + HOUR, actor="alice", tenant="lab")
+    injection = instance("LLMPromptInjectionRepeated", NOON + HOUR, actor="alice", tenant="lab")
     assert paged(jailbreak(), injection) == [("prompt_injection/alice", 0, "pager-security")]
     (incident,) = incidents([jailbreak(), injection], SPEC)
-    assert [member.rule.name for member in incident.episodes] == ["LLMJailbreakRepeated", "LLMPromptInjectionRepeated"]
+    assert [member.rule.name for member in incident.instances] == ["LLMJailbreakRepeated", "LLMPromptInjectionRepeated"]
 
 
 def test_another_account_another_severity_and_a_later_time_are_pages_of_their_own() -> None:
@@ -81,7 +81,7 @@ def test_what_begins_again_before_the_next_notification_is_the_same_page() -> No
 
 def test_a_storm_speaks_for_its_single_alerts_and_for_no_others() -> None:
     many = [jailbreak(f"user-{place}") for place in range(12)]
-    pages = paged(*many, storm(NOON, NOON + 9 * HOUR), episode("LLMSpendBurst", actor="x", tenant="y"))
+    pages = paged(*many, storm(NOON, NOON + 9 * HOUR), instance("LLMSpendBurst", actor="x", tenant="y"))
     assert sorted(pages) == [
         ("budget_abuse/x", 0, "pager-security"),
         ("prompt_injection/LLMJailbreakRepeated", 0, "pager-security"),
@@ -96,11 +96,11 @@ def test_single_alerts_before_a_storm_and_those_that_outlive_it_page() -> None:
 
 
 def test_incubating_alerts_page_nobody_at_any_tier() -> None:
-    assert incidents([episode("LLMIndirectInjectionSeen", actor="a", tenant="b")], SPEC) == ()
+    assert incidents([instance("LLMIndirectInjectionSeen", actor="a", tenant="b")], SPEC) == ()
 
 
 def test_a_medium_alert_pages_only_if_nobody_acknowledges_and_in_business_hours() -> None:
-    flood = episode("LLMRequestFlood", NOON + 8.5 * HOUR, NOON + 24 * HOUR, actor="a", tenant="b")
+    flood = instance("LLMRequestFlood", NOON + 8.5 * HOUR, NOON + 24 * HOUR, actor="a", tenant="b")
     assert paged(flood) == []
     assert later(flood) == [(2, 20 * 60, "pager-platform")]  # half past midnight waits until eight
     assert later(replace(flood, resolved_at=NOON + 19 * HOUR)) == []
@@ -176,7 +176,7 @@ KINDS = ("LLMJailbreakRepeated", "LLMPromptInjectionRepeated", "LLMCanaryLeaked"
 
 
 @st.composite
-def some_episodes(draw: st.DrawFn) -> list[Episode]:
+def some_instances(draw: st.DrawFn) -> list[AlertInstance]:
     """Episodes of some accounts, some of them in storms; one alert of one account does not overlap itself."""
     out = []
     for name in KINDS:
@@ -185,7 +185,7 @@ def some_episodes(draw: st.DrawFn) -> list[Episode]:
             for _ in range(draw(st.integers(1, 3))):
                 at += 15.0 * draw(st.integers(1, 400))
                 until = at + 15.0 * draw(st.integers(1, 2000))
-                out.append(episode(name, at, until, actor=actor, tenant="t"))
+                out.append(instance(name, at, until, actor=actor, tenant="t"))
                 at = until
     if draw(st.booleans()):
         at = NOON + 15.0 * draw(st.integers(0, 1000))
@@ -193,12 +193,12 @@ def some_episodes(draw: st.DrawFn) -> list[Episode]:
     return out
 
 
-def fires(members: list[Episode], at: float) -> bool:
+def fires(members: list[AlertInstance], at: float) -> bool:
     return any(member.fired_at <= at < (member.resolved_at or math.inf) for member in members)
 
 
-@given(some_episodes(), st.randoms())
-def test_pages_of_any_episodes(found: list[Episode], random: object) -> None:
+@given(some_instances(), st.randoms())
+def test_pages_of_any_instances(found: list[AlertInstance], random: object) -> None:
     made = incidents(found, SPEC)
     shuffled = list(found)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -206,7 +206,7 @@ def test_pages_of_any_episodes(found: list[Episode], random: object) -> None:
     storms = [member for member in found if member.rule.name == names.STORM]
     hours = Hours(SPEC)
     for incident in made:
-        members = list(incident.episodes)
+        members = list(incident.instances)
         assert {key_of(member) for member in members} == {incident.key}
         for page in (*incident.pages, *incident.later):
             assert SPEC.channels[page.channel].pages
@@ -235,8 +235,8 @@ def _told(made: tuple[Incident, ...]) -> list[tuple[object, ...]]:
     return sorted((one.key, one.severity, one.begin, one.end, one.pages, one.later) for one in made)
 
 
-@given(some_episodes())
-def test_each_page_is_the_duty_of_one_channel_in_one_shift(found: list[Episode]) -> None:
+@given(some_instances())
+def test_each_page_is_the_duty_of_one_channel_in_one_shift(found: list[AlertInstance]) -> None:
     made = incidents(found, SPEC)
     shared = duties(made, Shifts(SPEC))
     assert sum(map(len, shared.values())) == sum(len(incident.pages) for incident in made)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import AlertRule, Episode, Evaluator, Series, compile_alerts
+from alerts import AlertInstance, AlertRule, Evaluator, Series, compile_alerts
 from alerts.techniques.absence.criterion import AbsenceCriterion
 from alerts.techniques.absence.evaluation import Busy
 from alerts.techniques.absence.increase import increase
@@ -52,11 +52,11 @@ def gauge(values: Mapping[str, float], name: str = "m", label: str = "who") -> T
 
 def fired(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float = TICK) -> list[tuple[Any, ...]]:
     """Who fired, from when to when; a step each `TICK` from `begin` on."""
-    evaluator, found = Evaluator([rule]), list[Episode]()
+    evaluator, found = Evaluator([rule]), list[AlertInstance]()
     for place, values in enumerate(steps):
         changed = evaluator.step(begin + TICK * place, [gauge(values)])
-        found += [episode for episode in changed if episode.resolved_at is None]
-    return [(episode.labels["who"], episode.fired_at, episode.resolved_at) for episode in found]
+        found += [instance for instance in changed if instance.resolved_at is None]
+    return [(instance.labels["who"], instance.fired_at, instance.resolved_at) for instance in found]
 
 
 def steps(*stretches: tuple[int, float | None]) -> list[dict[str, float]]:
@@ -121,7 +121,7 @@ runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
 
 
 def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
-    """Every episode from the words of the criterion, with the whole past looked at again at every step."""
+    """Every alert instance from the words of the criterion, with the whole past looked at again at every step."""
     assert isinstance(rule.criterion, BaselineCriterion)
     past, found = rule.criterion.past, list[tuple[Any, ...]]()
     times = [begin + TICK * place for place in range(len(steps))]
@@ -226,7 +226,7 @@ def test_what_is_called_steady_can_be_stepped_over(
         quiet += [least] * ticks
     outcomes = []
     for leap in (False, True):
-        evaluator, found = Evaluator([tried]), list[Episode]()
+        evaluator, found = Evaluator([tried]), list[AlertInstance]()
         until = -math.inf
         for place, values in enumerate([*before, *quiet, *before]):
             now = begin + TICK * place
@@ -269,11 +269,11 @@ AGE = {
 
 
 def beats(rule: AlertRule, *steps: Sequence[Table]) -> list[tuple[float, float | None, float]]:
-    evaluator, found = Evaluator([rule]), list[Episode]()
+    evaluator, found = Evaluator([rule]), list[AlertInstance]()
     for place, tables in enumerate(steps):
         changed = evaluator.step(TICK * (place + 1), tables)
-        found += [episode for episode in changed if episode.resolved_at is None]
-    return [(episode.fired_at, episode.resolved_at, episode.value) for episode in found]
+        found += [instance for instance in changed if instance.resolved_at is None]
+    return [(instance.fired_at, instance.resolved_at, instance.value) for instance in found]
 
 
 def test_a_heartbeat_that_is_bad_or_gone_fires() -> None:
@@ -299,17 +299,17 @@ def test_a_fresh_one_does_not_and_a_missing_one_does() -> None:
     rule = heartbeat(**AGE)
     fresh = [[gauge({"log": 10.0 * place, "old": 0.0}, "beat", "source"), served(3.0 * place)] for place in range(20)]
     assert beats(rule, *fresh) == []
-    (episode,) = beats(rule, *[[served(3.0 * place)] for place in range(20)])
-    assert episode[2] == float("inf")
+    (instance,) = beats(rule, *[[served(3.0 * place)] for place in range(20)])
+    assert instance[2] == float("inf")
 
 
 def test_it_ends_when_the_gateway_has_nothing_more_to_tell() -> None:
     old = gauge({"log": 0.0}, "beat", "source")
     counts = [3.0 * min(place, 14) for place in range(30)]
-    (episode,) = beats(heartbeat(**AGE), *[[old, served(count)] for count in counts])
-    assert episode[0] == 110.0
-    assert episode[1] is not None
-    assert 180.0 <= episode[1] <= 200.0
+    (instance,) = beats(heartbeat(**AGE), *[[old, served(count)] for count in counts])
+    assert instance[0] == 110.0
+    assert instance[1] is not None
+    assert 180.0 <= instance[1] <= 200.0
 
 
 BY_SOURCE = {
@@ -329,22 +329,22 @@ def test_each_heartbeat_with_labels_is_judged_by_its_own_counter() -> None:
         beat = {"deaf": 0.0, "lively": TICK * place, "idle": 0.0}
         return [gauge(beat, "beat", "source"), gauge(given, "given", "source")]
 
-    evaluator, found = Evaluator([heartbeat(**BY_SOURCE)]), list[Episode]()
+    evaluator, found = Evaluator([heartbeat(**BY_SOURCE)]), list[AlertInstance]()
     for place in range(20):
         found += evaluator.step(TICK * (place + 1), at(place))
-    assert [(episode.labels, episode.fired_at) for episode in found] == [({"source": "deaf"}, 110.0)]
+    assert [(instance.labels, instance.fired_at) for instance in found] == [({"source": "deaf"}, 110.0)]
 
 
 def test_the_series_of_a_counter_are_added_up_for_each_member() -> None:
     """A quarter of enough by each of five workers, and by each of three."""
     beat = gauge({"five": 0.0, "three": 0.0}, "beat", "source")
     keys = [(name, f"{number}") for name, count in (("five", 5), ("three", 3)) for number in range(count)]
-    found = list[Episode]()
+    found = list[AlertInstance]()
     evaluator = Evaluator([heartbeat(**BY_SOURCE)])
     for place in range(20):
         given = Table("given", "counter", "", ("source", "worker"), keys, np.full(len(keys), 0.5 * place))
         found += evaluator.step(TICK * (place + 1), [beat, given])
-    assert [episode.labels for episode in found] == [{"source": "five"}]
+    assert [instance.labels for instance in found] == [{"source": "five"}]
 
 
 def test_steady_is_a_heartbeat_that_nothing_can_change() -> None:

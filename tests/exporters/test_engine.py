@@ -183,9 +183,9 @@ def test_violators_beyond_the_cap_are_counted() -> None:
 def test_a_crossing_is_counted_once_for_each_time_somebody_goes_over() -> None:
     engine = make_engine()
     window = 600.0
-    for episode in range(3):
-        start = NOW + episode * 3 * window
-        guesses = [line(refused(start + n, f"{episode}-{n}", key=f"key-{n}")) for n in range(30)]
+    for instance in range(3):
+        start = NOW + instance * 3 * window
+        guesses = [line(refused(start + n, f"{instance}-{n}", key=f"key-{n}")) for n in range(30)]
         feed(engine, "gw", [b"".join(guesses)], now=start + 40)
     assert settled(engine, NOW + 9 * window)["llm_threshold_crossings_total"]["LLMPasswordGuessing",] == 3
 

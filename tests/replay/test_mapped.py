@@ -46,7 +46,7 @@ def own_mapping(folder: Path) -> Path:
 def test_blocks_in_a_captured_format_fire_an_alert(tmp_path: Path) -> None:
     outcome = replay(replay_engine(load_spec(), LogOptions(gateway="ferrogw", scan_content=False)), [probing(tmp_path)])
     assert (outcome.events, outcome.rejected, outcome.blocked) == (60, 0, 60)
-    assert _ALERT in {episode.rule.name for episode in outcome.episodes}
+    assert _ALERT in {instance.rule.name for instance in outcome.instances}
 
 
 def test_the_command_reads_a_log_by_a_mapping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

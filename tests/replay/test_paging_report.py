@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tocsin
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from replay import Outcome
 from replay.paging_report import as_data, as_text, pages_of
 from spec import load_spec
@@ -21,19 +21,19 @@ NOON = 1_794_913_200.0  # Tuesday 2026-11-17 in Paris
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 
-def episode(name: str, at: float = NOON, value: float = 60.0, actor: str = "alice") -> Episode:
+def instance(name: str, at: float = NOON, value: float = 60.0, actor: str = "alice") -> AlertInstance:
     rule = next(rule for rule in RULES if rule.name == name and rule.family == name)
     answered = 4.0 if rule.answered else None
     peaks = {int(at // 86_400): (value, at)}
-    return Episode(rule, {"actor": actor, "tenant": "lab"}, at, value, answered, at + 9 * 3600, peaks)
+    return AlertInstance(rule, {"actor": actor, "tenant": "lab"}, at, value, answered, at + 9 * 3600, peaks)
 
 
-def outcome(*episodes: Episode) -> Outcome:
-    return Outcome(1234, 5, 6, episodes, NOON - 6 * 3600, NOON + 30 * 86_400)
+def outcome(*instances: AlertInstance) -> Outcome:
+    return Outcome(1234, 5, 6, instances, NOON - 6 * 3600, NOON + 30 * 86_400)
 
 
-def text(*episodes: Episode, **options: Any) -> str:
-    return as_text(pages_of(outcome(*episodes), SPEC), **options)
+def text(*instances: AlertInstance, **options: Any) -> str:
+    return as_text(pages_of(outcome(*instances), SPEC), **options)
 
 
 def test_a_quiet_log_is_said_first() -> None:
@@ -47,7 +47,7 @@ def test_no_attempt_is_no_quiet_log() -> None:
 
 
 def test_who_when_why_and_what_then() -> None:
-    said = text(episode("LLMJailbreakRepeated"))
+    said = text(instance("LLMJailbreakRepeated"))
     assert "1 page in 92 shifts of 8 hours, 91 of them quiet." in said
     assert "The budget is 2 pages a shift for whoever is on call; every shift keeps to it." in said
     assert "Tue 2026-11-17 12:00:00  high  pages pager-security" in said
@@ -59,7 +59,7 @@ def test_who_when_why_and_what_then() -> None:
 
 
 def test_a_shift_over_the_budget_is_named_and_a_way_out_is_shown() -> None:
-    said = text(*(episode("LLMSpendBurst", value=60.0 + place, actor=f"u{place}") for place in range(5)))
+    said = text(*(instance("LLMSpendBurst", value=60.0 + place, actor=f"u{place}") for place in range(5)))
     assert "5 pages in 92 shifts of 8 hours, 91 of them quiet." in said
     assert "1 shift went over it." in said
     assert "Tue 2026-11-17 08:00 to 16:00  pager-security  5      over the budget of 2" in said
@@ -68,14 +68,14 @@ def test_a_shift_over_the_budget_is_named_and_a_way_out_is_shown() -> None:
 
 
 def test_what_pages_only_if_nobody_acknowledges_is_told_apart() -> None:
-    said = text(episode("LLMRequestFlood"))
+    said = text(instance("LLMRequestFlood"))
     assert "Nobody would have been paged" in said
     assert "pages nobody yet" in said
     assert "if nobody acknowledges, after 4 hours pager-platform" in said
 
 
 def test_many_pages_are_cut_short_in_text_and_whole_in_json() -> None:
-    many = [episode("LLMSpendBurst", NOON + place * 36_000, actor=f"u{place}") for place in range(50)]
+    many = [instance("LLMSpendBurst", NOON + place * 36_000, actor=f"u{place}") for place in range(50)]
     assert "... and 10 more; --format json has all of them." in text(*many)
     data = as_data(pages_of(outcome(*many), SPEC))
     assert (len(data["incidents"]), len(data["duties"]), data["pages"]) == (50, 50, 50)
@@ -84,14 +84,14 @@ def test_many_pages_are_cut_short_in_text_and_whole_in_json() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     found = [
-        episode(name, actor=f"user{place}") for place in range(4) for name in ("LLMSpendBurst", "LLMJailbreakRepeated")
+        instance(name, actor=f"user{place}") for place in range(4) for name in ("LLMSpendBurst", "LLMJailbreakRepeated")
     ]
     lines = text(*found, width=width).splitlines()
     assert max(map(len, lines)) <= width
 
 
 def test_names_from_a_log_cannot_steer_the_terminal() -> None:
-    said = text(replace(episode("LLMSpendBurst"), labels={"actor": "\x1b[2J\u202eevil", "tenant": "a\nb"}))
+    said = text(replace(instance("LLMSpendBurst"), labels={"actor": "\x1b[2J\u202eevil", "tenant": "a\nb"}))
     assert "\x1b" not in said and "\u202e" not in said
     assert r"\x1b[2J\u202eevil (a\nb) spends" in said
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from replay import Outcome
 from replay.report import as_json, as_text
 from spec import load_spec, names
@@ -15,17 +15,17 @@ RULES = compile_alerts(SPEC)
 AT = 1_790_000_000.0
 
 
-def episode(name: str, at: float = AT, until: float | None = None, family: str = "", **labels: str) -> Episode:
+def instance(name: str, at: float = AT, until: float | None = None, family: str = "", **labels: str) -> AlertInstance:
     rule = next(rule for rule in RULES if rule.name == name and rule.family == (family or name))
-    return Episode(rule, labels, at, 12.0, 4.0 if rule.answered else None, until)
+    return AlertInstance(rule, labels, at, 12.0, 4.0 if rule.answered else None, until)
 
 
-def outcome(*episodes: Episode) -> Outcome:
-    return Outcome(1234, 5, 6, episodes, AT - 60, AT + 60)
+def outcome(*instances: AlertInstance) -> Outcome:
+    return Outcome(1234, 5, 6, instances, AT - 60, AT + 60)
 
 
-def jailbreak(**changes: object) -> Episode:
-    return replace(episode("LLMJailbreakRepeated", actor="alice", tenant="lab"), **changes)  # type: ignore[arg-type]
+def jailbreak(**changes: object) -> AlertInstance:
+    return replace(instance("LLMJailbreakRepeated", actor="alice", tenant="lab"), **changes)  # type: ignore[arg-type]
 
 
 def test_an_entry_says_when_how_bad_what_who_and_where_to_look() -> None:
@@ -40,7 +40,7 @@ def test_an_entry_says_when_how_bad_what_who_and_where_to_look() -> None:
 
 def test_blocked_and_answered_are_told_apart() -> None:
     assert "none answered by the model: blocked, refused or failed" in as_text(outcome(jailbreak(answered=0.0)), SPEC)
-    assert "answered" not in as_text(outcome(episode("LLMSpendBurst", actor="a", tenant="b")), SPEC)
+    assert "answered" not in as_text(outcome(instance("LLMSpendBurst", actor="a", tenant="b")), SPEC)
 
 
 def test_what_still_fires_is_said() -> None:
@@ -52,7 +52,7 @@ def test_nothing_is_said_in_words() -> None:
 
 
 def test_the_table_counts_each_alert_and_puts_the_gravest_first() -> None:
-    late, leak = jailbreak(fired_at=AT + 60), episode("LLMCanaryLeaked", actor="bob", tenant="lab")
+    late, leak = jailbreak(fired_at=AT + 60), instance("LLMCanaryLeaked", actor="bob", tenant="lab")
     table = as_text(outcome(jailbreak(), late, leak), SPEC).rpartition("\n\n")[2].splitlines()
     assert table[0].split() == ["alert", "severity", "times", "first", "last", "notified"]
     assert table[1].split()[:3] == ["LLMCanaryLeaked", "critical", "1"]
@@ -61,11 +61,11 @@ def test_the_table_counts_each_alert_and_puts_the_gravest_first() -> None:
 
 
 def test_single_alerts_under_a_storm_page_nobody() -> None:
-    storm = episode(names.STORM, until=AT + 100, family="LLMJailbreakRepeated", alert="LLMJailbreakRepeated")
+    storm = instance(names.STORM, until=AT + 100, family="LLMJailbreakRepeated", alert="LLMJailbreakRepeated")
     before, under, after = (jailbreak(fired_at=AT + offset) for offset in (-10, 0, 100))
     text = as_text(outcome(before, storm, under, after), SPEC)
     assert text.count("to nobody, as LLMAlertStorm speaks for it") == 1
-    other = episode("LLMSpendBurst", at=AT + 1, actor="a", tenant="b")
+    other = instance("LLMSpendBurst", at=AT + 1, actor="a", tenant="b")
     assert "speaks for it" not in as_text(outcome(storm, other), SPEC)
     assert "LLMAlertStorm (LLMJailbreakRepeated)" in text
 
@@ -82,7 +82,7 @@ def test_a_label_steers_no_terminal() -> None:
 @pytest.mark.parametrize("width", [60, 80, 100, 132])
 def test_text_fits_the_screen(width: int) -> None:
     text = as_text(
-        outcome(jailbreak(), episode("LLMGuardrailBlocksRepeated", actor="x" * 30, tenant="y")), SPEC, width=width
+        outcome(jailbreak(), instance("LLMGuardrailBlocksRepeated", actor="x" * 30, tenant="y")), SPEC, width=width
     )
     assert all(len(row) <= width for row in text.splitlines() if "https:" not in row)
 

@@ -46,8 +46,8 @@ def run(*logs: Path, leap: bool = True, until_quiet: bool = False, **options: An
 def alerts(outcome: Outcome) -> list[tuple[str, float, float | None]]:
     """Name, and when it fired and was resolved in seconds after START."""
     return [
-        (episode.rule.name, episode.fired_at - START, episode.resolved_at and episode.resolved_at - START)
-        for episode in outcome.episodes
+        (instance.rule.name, instance.fired_at - START, instance.resolved_at and instance.resolved_at - START)
+        for instance in outcome.instances
     ]
 
 
@@ -81,8 +81,8 @@ def test_password_guessing_fires_at_the_scrape_after_the_tenth_key_and_stays_for
     assert guessing[2] is not None
     # Window 10 min, peak 45 s, latch 2 h and 5 min.
     assert 600 + 7500 <= guessing[2] - 30 <= 600 + 7500 + 60
-    assert outcome.episodes[1].labels == {"source_range": "198.51.100.0/24", "trusted": "false"}
-    assert outcome.episodes[1].value == 10
+    assert outcome.instances[1].labels == {"source_range": "198.51.100.0/24", "trusted": "false"}
+    assert outcome.instances[1].value == 10
 
 
 def test_what_still_fires_at_the_end_has_no_end_unless_it_is_waited_for(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_many_at_once_are_a_storm_beside_their_single_alerts(tmp_path: Path) -> 
             for place in range(10)
         ]
     outcome = run(write(tmp_path, lines))
-    storms = [episode for episode in outcome.episodes if episode.rule.name == "LLMAlertStorm"]
+    storms = [instance for instance in outcome.instances if instance.rule.name == "LLMAlertStorm"]
     assert {"alert": "LLMPasswordGuessing"} in [storm.labels for storm in storms]
-    assert sum(episode.rule.name == "LLMPasswordGuessing" for episode in outcome.episodes) == 10
+    assert sum(instance.rule.name == "LLMPasswordGuessing" for instance in outcome.instances) == 10
 
 
 def test_two_files_are_read_side_by_side_whatever_their_order(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_record_in_two_files_counts_once(tmp_path: Path) -> None:
     outcome = run(one, two)
     assert outcome.events == 9
     assert {name for name, _, _ in alerts(outcome)} == {"LLMAuthFailures"}
-    assert outcome.episodes[0].value == 9
+    assert outcome.instances[0].value == 9
 
 
 def test_a_record_from_the_far_future_changes_nothing_but_the_count(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_rejected_lines_are_counted_at_their_time(tmp_path: Path) -> None:
     outcome = run(write(tmp_path, lines))
     assert (outcome.events, outcome.rejected) == (80, 100)
     assert alerts(outcome)[0][:2] == ("TocsinRejectingRecords", 585)
-    assert run(write(tmp_path, lines[:139])).episodes == ()
+    assert run(write(tmp_path, lines[:139])).instances == ()
 
 
 def test_blocked_attempts_are_counted(tmp_path: Path) -> None:
@@ -186,16 +186,16 @@ def test_counters_are_not_held_back_after_a_quiet_stretch(tmp_path: Path) -> Non
     log = write(tmp_path, [*old, *new[:1], *old, *new[1:]])
     for leap in (False, True):
         outcome = replay(replay_engine(spec, LogOptions(scan_content=False)), [log], leap=leap)
-        assert [episode.rule.name for episode in outcome.episodes] == ["LLMRequestFlood"], leap
+        assert [instance.rule.name for instance in outcome.instances] == ["LLMRequestFlood"], leap
 
 
 def test_a_canary_and_a_content_rule_are_seen(tmp_path: Path) -> None:
     (tmp_path / "canaries").write_text("# planted\nCANARY-7f3a9c51d2\n")
     log = write(tmp_path, [line(record(START, "leak", answer="It says CANARY-7f3a9c51d2 there."))])
     outcome = replay(replay_engine(SPEC, LogOptions(canaries=tmp_path / "canaries")), [log])
-    (episode,) = outcome.episodes
-    assert (episode.rule.name, episode.labels) == ("LLMCanaryLeaked", {"actor": "alice", "tenant": "research"})
-    assert episode.answered == 1
+    (instance,) = outcome.instances
+    assert (instance.rule.name, instance.labels) == ("LLMCanaryLeaked", {"actor": "alice", "tenant": "research"})
+    assert instance.answered == 1
 
 
 def test_a_shared_key_has_no_account(tmp_path: Path) -> None:
@@ -222,19 +222,19 @@ def attacks_behind_one_key(names: Iterable[str | None], **more: Any) -> list[byt
 def test_one_end_user_behind_a_shared_key_is_found(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key(["mallory"] * 50))
     outcome = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log])
-    (episode,) = outcome.episodes
-    assert episode.rule.name == "LLMEndUserAttacks"
-    assert re.fullmatch("mallory@key:[0-9a-f]{64}", episode.labels["end_user"])
-    assert episode.labels["tenant"] == "research"
-    assert episode.answered == 50
-    assert not episode.rule.pages  # the name is the application's word
+    (instance,) = outcome.instances
+    assert instance.rule.name == "LLMEndUserAttacks"
+    assert re.fullmatch("mallory@key:[0-9a-f]{64}", instance.labels["end_user"])
+    assert instance.labels["tenant"] == "research"
+    assert instance.answered == 50
+    assert not instance.rule.pages  # the name is the application's word
 
 
 def test_fifty_end_users_who_did_one_thing_each_are_not_accused(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key([f"user-{place}" for place in range(50)]))
     outcome = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log])
-    assert "LLMEndUserAttacks" not in {episode.rule.name for episode in outcome.episodes}
-    assert not any(episode.rule.pages for episode in outcome.episodes)
+    assert "LLMEndUserAttacks" not in {instance.rule.name for instance in outcome.instances}
+    assert not any(instance.rule.pages for instance in outcome.instances)
 
 
 def test_the_same_name_behind_two_shared_keys_is_two_people(tmp_path: Path) -> None:
@@ -249,15 +249,15 @@ def test_the_same_name_behind_two_shared_keys_is_two_people(tmp_path: Path) -> N
 
 def test_an_application_that_names_nobody_is_not_unwatched(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key([None] * 6))
-    (episode,) = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log]).episodes
-    assert re.fullmatch("@key:[0-9a-f]{64}", episode.labels["end_user"])
+    (instance,) = replay(replay_engine(SPEC, LogOptions(shared_keys=["portal-key"])), [log]).instances
+    assert re.fullmatch("@key:[0-9a-f]{64}", instance.labels["end_user"])
 
 
 def test_a_named_end_user_of_an_account_accuses_the_account(tmp_path: Path) -> None:
     log = write(tmp_path, attacks_behind_one_key(["mallory"] * 6))
-    found = replay(replay_engine(SPEC), [log]).episodes
-    assert "LLMJailbreakRepeated" in {episode.rule.name for episode in found}
-    assert all("end_user" not in episode.labels for episode in found)
+    found = replay(replay_engine(SPEC), [log]).instances
+    assert "LLMJailbreakRepeated" in {instance.rule.name for instance in found}
+    assert all("end_user" not in instance.labels for instance in found)
 
 
 attacks = st.tuples(
@@ -326,7 +326,7 @@ def test_a_watcher_sees_how_it_ended(tmp_path: Path) -> None:
     count = Steps()
     log = write(tmp_path, guesses(START + 1, 10, 3))  # the alert ends by the clock, long after the last value
     outcome = replay(replay_engine(SPEC, LogOptions(scan_content=False)), [log], until_quiet=True, watcher=count)
-    assert count.last == outcome.end == outcome.episodes[1].resolved_at
+    assert count.last == outcome.end == outcome.instances[1].resolved_at
 
 
 class Steps:

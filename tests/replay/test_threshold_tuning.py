@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tocsin
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from alerts.incidents import incidents
 from alerts.techniques.absence.model import Absence
 from alerts.watch import DAY
@@ -25,21 +25,23 @@ NOON = 1_795_000_000.0
 BUDGET = SPEC.settings.page_budget_per_shift
 
 
-def episode(
+def instance(
     name: str, value: float, actor: str, at: float = NOON, until: float | None = None, family: str = ""
-) -> Episode:
+) -> AlertInstance:
     rule = next(rule for rule in RULES if rule.name == name and rule.family == (family or name))
     labels = {"actor": actor, "tenant": "t"} if name != names.STORM else {"alert": family}
     answered = value / 2 if rule.answered else None
-    return Episode(rule, labels, at, value, answered, until or at + 3600, peaks={int(at // DAY): (value, at)})
+    return AlertInstance(rule, labels, at, value, answered, until or at + 3600, peaks={int(at // DAY): (value, at)})
 
 
-def spending(*values: float) -> list[Episode]:
-    return [episode("LLMSpendBurst", float(value), f"user-{place}", NOON + place) for place, value in enumerate(values)]
+def spending(*values: float) -> list[AlertInstance]:
+    return [
+        instance("LLMSpendBurst", float(value), f"user-{place}", NOON + place) for place, value in enumerate(values)
+    ]
 
 
-def over(episodes: list[Episode]) -> list[int]:
-    return [len(pages) for pages in duties(incidents(episodes, SPEC), Shifts(SPEC)).values() if len(pages) > BUDGET]
+def over(instances: list[AlertInstance]) -> list[int]:
+    return [len(pages) for pages in duties(incidents(instances, SPEC), Shifts(SPEC)).values() if len(pages) > BUDGET]
 
 
 def test_within_the_budget_nothing_is_proposed() -> None:
@@ -61,7 +63,7 @@ def test_values_that_are_no_whole_numbers_get_three_digits(least: float, value: 
 
 
 def test_the_hits_that_a_model_answered_are_counted_among_the_hidden() -> None:
-    found = [episode("LLMJailbreakRepeated", value, f"u{value}", NOON) for value in (3.0, 4.0, 5.0, 6.0)]
+    found = [instance("LLMJailbreakRepeated", value, f"u{value}", NOON) for value in (3.0, 4.0, 5.0, 6.0)]
     (change,) = propose(found, SPEC).changes
     assert (change.value, change.hidden, change.answered) == (5, 2, 2)
     assert "2 of 4 hits" in words(change)
@@ -74,7 +76,7 @@ def test_an_alert_is_demoted_when_every_hit_would_be_hidden() -> None:
 
 
 def test_one_hit_is_enough_stays_so() -> None:
-    leaks = [episode("LLMCanaryLeaked", 1.0, f"u{place}") for place in range(5)]
+    leaks = [instance("LLMCanaryLeaked", 1.0, f"u{place}") for place in range(5)]
     proposal = propose(leaks, SPEC)
     assert (proposal.changes, proposal.left) == ((), ("LLMCanaryLeaked",))
     assert "LLMCanaryLeaked" in overlay(proposal, SPEC)
@@ -92,19 +94,23 @@ def test_what_is_missing_is_never_hidden() -> None:
         criterion=replace(RULES[0].criterion, op=">"),
         incident_key="gone/{actor}",
     )
-    found = [Episode(missing, {"actor": f"u{place}"}, NOON, 400.0, None, NOON + 60) for place in range(5)]
+    found = [AlertInstance(missing, {"actor": f"u{place}"}, NOON, 400.0, None, NOON + 60) for place in range(5)]
     assert (propose(found, SPEC).changes, propose(found, SPEC).left) == ((), ("LLMSlowResponses",))
 
 
 def test_the_gravest_are_raised_but_never_demoted() -> None:
-    bulk = [episode("LLMBulkSensitiveOutput", value, f"u{value}") for value in (5.0, 6.0, 7.0)]
+    bulk = [instance("LLMBulkSensitiveOutput", value, f"u{value}") for value in (5.0, 6.0, 7.0)]
     assert propose(bulk, SPEC).changes[0].value == 6
-    same = [episode("LLMBulkSensitiveOutput", 5.0, f"u{place}") for place in range(3)]
+    same = [instance("LLMBulkSensitiveOutput", 5.0, f"u{place}") for place in range(3)]
     assert (propose(same, SPEC).changes, propose(same, SPEC).left) == ((), ("LLMBulkSensitiveOutput",))
 
 
 def test_the_less_certain_gives_way_first() -> None:
-    found = [*spending(60, 70), episode("LLMStolenKeySuspected", 4.0, "x"), episode("LLMStolenKeySuspected", 9.0, "y")]
+    found = [
+        *spending(60, 70),
+        instance("LLMStolenKeySuspected", 4.0, "x"),
+        instance("LLMStolenKeySuspected", 9.0, "y"),
+    ]
     # Each alert has two pages in the shift: two have to go.
     assert [(change.alert, change.value) for change in propose(found, SPEC).changes] == [
         ("LLMSpendBurst", 61),
@@ -117,10 +123,10 @@ def test_the_less_certain_gives_way_first() -> None:
 
 def test_a_change_that_turns_out_to_be_needless_is_taken_back() -> None:
     found = [
-        episode("LLMPromptInjectionRepeated", 601.0, "b"),
-        episode("LLMJailbreakRepeated", 602.0, "b"),  # the same incident: to raise this alone hides no page
-        episode("LLMJailbreakRepeated", 609.0, "d"),
-        episode("LLMPromptInjectionRepeated", 601.0, "f"),
+        instance("LLMPromptInjectionRepeated", 601.0, "b"),
+        instance("LLMJailbreakRepeated", 602.0, "b"),  # the same incident: to raise this alone hides no page
+        instance("LLMJailbreakRepeated", 609.0, "d"),
+        instance("LLMPromptInjectionRepeated", 601.0, "f"),
     ]
     assert [(change.alert, change.value) for change in propose(found, SPEC).changes] == [
         ("LLMPromptInjectionRepeated", None)
@@ -128,8 +134,8 @@ def test_a_change_that_turns_out_to_be_needless_is_taken_back() -> None:
 
 
 def test_a_storm_goes_when_too_few_are_over_the_new_threshold() -> None:
-    singles = [episode("LLMSpendBurst", 51.0 + place, f"u{place}") for place in range(12)]
-    many = [*singles, episode(names.STORM, 12.0, "", family="LLMSpendBurst")]
+    singles = [instance("LLMSpendBurst", 51.0 + place, f"u{place}") for place in range(12)]
+    many = [*singles, instance(names.STORM, 12.0, "", family="LLMSpendBurst")]
     assert over(many) == []
     kept = changed(many, {"LLMSpendBurst": 53.0})
     assert sum(one.rule.name == names.STORM for one in kept) == 1
@@ -137,8 +143,8 @@ def test_a_storm_goes_when_too_few_are_over_the_new_threshold() -> None:
     assert changed(many, {"LLMSpendBurst": None}) == []
 
 
-def test_an_episode_of_days_falls_into_those_days_that_are_over_the_new_threshold() -> None:
-    long = episode("LLMSpendBurst", 90.0, "a", NOON, NOON + 5 * DAY)
+def test_an_instance_of_days_falls_into_those_days_that_are_over_the_new_threshold() -> None:
+    long = instance("LLMSpendBurst", 90.0, "a", NOON, NOON + 5 * DAY)
     long.peaks.update(
         {int(NOON // DAY) + day: (value, NOON + day * DAY) for day, value in ((1, 55.0), (2, 90.0), (4, 80.0))}
     )
@@ -167,9 +173,9 @@ def test_a_value_above(peak: float, whole: bool, value: float) -> None:
     assert above(peak, whole=whole) == value
 
 
-episodes = st.lists(
+instances = st.lists(
     st.builds(
-        episode,
+        instance,
         st.sampled_from(("LLMSpendBurst", "LLMJailbreakRepeated", "LLMStolenKeySuspected", "LLMRequestFlood")),
         st.integers(600, 650).map(float),
         st.sampled_from("abcdefgh"),
@@ -180,8 +186,8 @@ episodes = st.lists(
 )
 
 
-@given(episodes)
-def test_what_is_proposed_keeps_to_the_budget_and_no_lower_value_does(found: list[Episode]) -> None:
+@given(instances)
+def test_what_is_proposed_keeps_to_the_budget_and_no_lower_value_does(found: list[AlertInstance]) -> None:
     proposal = propose(found, SPEC)
     assert proposal.left == ()
     changes = {change.alert: change.value for change in proposal.changes}
@@ -203,7 +209,7 @@ def test_a_value_above_is_above_and_near(peak: float) -> None:
 
 
 def test_the_check_accepts_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    same = [episode("LLMStolenKeySuspected", 5.0, f"s{place}", NOON + 40 * DAY) for place in range(3)]
+    same = [instance("LLMStolenKeySuspected", 5.0, f"s{place}", NOON + 40 * DAY) for place in range(3)]
     path = tmp_path / "overlay.yaml"
     path.write_text(overlay(propose([*spending(51.5, 60, 70.25, 71), *same], SPEC), SPEC))
     assert tocsin.main(["check", str(path)]) == 0, capsys.readouterr().out

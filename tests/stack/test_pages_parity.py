@@ -9,7 +9,7 @@ import pytest
 import requests
 import yaml
 
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from alerts.incidents import incidents, key_of
 from exercises.capture import capture_channels
 from exercises.servers import Alertmanager, CaptureReceiver, Delivery
@@ -24,16 +24,16 @@ END = 22.0
 """Seconds that are played; notifications about what changed last come up to a group interval later."""
 
 
-def played(rules: dict[tuple[str, str], object], begin: float) -> list[Episode]:
+def played(rules: dict[tuple[str, str], object], begin: float) -> list[AlertInstance]:
     """One of each case. Times in seconds from `begin`."""
 
-    def episode(name: str, since: float, until: float | None = None, family: str = "", **labels: str) -> Episode:
+    def instance(name: str, since: float, until: float | None = None, family: str = "", **labels: str) -> AlertInstance:
         rule = rules[name, family or name]
         end = None if until is None else begin + until
-        return Episode(rule, labels, begin + since, 9.0, None, end)  # type: ignore[arg-type]
+        return AlertInstance(rule, labels, begin + since, 9.0, None, end)  # type: ignore[arg-type]
 
-    def person(name: str, who: str, since: float, until: float | None = None) -> Episode:
-        return episode(name, since, until, actor=who, tenant="lab")
+    def person(name: str, who: str, since: float, until: float | None = None) -> AlertInstance:
+        return instance(name, since, until, actor=who, tenant="lab")
 
     guessed = "LLMPasswordGuessing"
     return [
@@ -45,12 +45,12 @@ def played(rules: dict[tuple[str, str], object], begin: float) -> list[Episode]:
         person("LLMIndirectInjectionSeen", "incubating", 0),
         person("LLMRequestFlood", "medium", 0),
         *(
-            episode(guessed, 1, None if place == 0 else 9, source_range=f"192.0.2.{place}", trusted="false")
+            instance(guessed, 1, None if place == 0 else 9, source_range=f"192.0.2.{place}", trusted="false")
             for place in range(12)
         ),
-        episode(names.STORM, 1, 10, guessed, alert=guessed),  # and number 0 outlives it
+        instance(names.STORM, 1, 10, guessed, alert=guessed),  # and number 0 outlives it
         *(person("LLMToolMisuse", f"many-{place}", 5) for place in range(10)),
-        episode(names.STORM, 5, None, "LLMToolMisuse", alert="LLMToolMisuse"),
+        instance(names.STORM, 5, None, "LLMToolMisuse", alert="LLMToolMisuse"),
         person("LLMToolMisuse", "early", 0),  # before its storm
     ]
 
@@ -59,14 +59,14 @@ def rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def posted(episode: Episode, now: float) -> dict[str, object]:
-    over = episode.resolved_at is not None and now >= episode.resolved_at
-    labels = {"alertname": episode.rule.name, "incident_key": key_of(episode)}
+def posted(instance: AlertInstance, now: float) -> dict[str, object]:
+    over = instance.resolved_at is not None and now >= instance.resolved_at
+    labels = {"alertname": instance.rule.name, "incident_key": key_of(instance)}
     return {
-        "labels": {**episode.rule.static_labels, **episode.labels, **labels},
-        "annotations": {"summary": episode.rule.name},
-        "startsAt": rfc3339(episode.fired_at),
-        "endsAt": rfc3339(episode.resolved_at if over and episode.resolved_at else now + 60),
+        "labels": {**instance.rule.static_labels, **instance.labels, **labels},
+        "annotations": {"summary": instance.rule.name},
+        "startsAt": rfc3339(instance.fired_at),
+        "endsAt": rfc3339(instance.resolved_at if over and instance.resolved_at else now + 60),
     }
 
 
@@ -97,15 +97,15 @@ def test_a_real_alertmanager_pages_as_often(tmp_path: Path, real_server: RealSer
         captured = yaml.safe_dump(capture_channels(routes, receiver.url, tmp_path / "secrets"), sort_keys=False)
         with Alertmanager(tmp_path / "alertmanager", captured) as server:
             begin = time.time() + 0.5
-            episodes = played(rules, begin)
+            instances = played(rules, begin)
             while (now := time.time()) < begin + END:
-                sent = [posted(episode, now) for episode in episodes if episode.fired_at <= now]
+                sent = [posted(instance, now) for instance in instances if instance.fired_at <= now]
                 if sent:
                     requests.post(f"{server.url}/api/v2/alerts", json=sent, timeout=PATIENCE).raise_for_status()
                 time.sleep(0.4)
             found = pages(receiver.deliveries)
     expected = Counter(
-        (page.channel, incident.key) for incident in incidents(episodes, spec) for page in incident.pages
+        (page.channel, incident.key) for incident in incidents(instances, spec) for page in incident.pages
     )
     assert found == expected
     assert expected["pager-security", "budget_abuse/twice"] == 2

@@ -95,8 +95,8 @@ def fired_in_prometheus(prometheus: Prometheus) -> Fired:
 
 def fired_in_replay(overlay: Path, log: Path) -> Fired:
     found: Fired = {}
-    for episode in replay(replay_engine(load_spec(overlay), LogOptions(scan_content=False)), [log]).episodes:
-        found.setdefault((episode.rule.name, tuple(sorted(episode.labels.items()))), episode.fired_at)
+    for instance in replay(replay_engine(load_spec(overlay), LogOptions(scan_content=False)), [log]).instances:
+        found.setdefault((instance.rule.name, tuple(sorted(instance.labels.items()))), instance.fired_at)
     return found
 
 

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from alerts import Episode, Evaluator
+from alerts import AlertInstance, Evaluator
 from alerts.cases import Case, Clock, Feed
 from exporters.metric_table import Table
 
@@ -31,18 +31,18 @@ def tables(samples: Iterable[tuple[Feed, float]]) -> list[Table]:
 
 def evaluated(case: Case, clock: Clock) -> list[Firing]:
     """Who fires at the time of each check of a case, in which every scrape is evaluated at once."""
-    evaluator, firing = Evaluator([case.rule]), dict[tuple[tuple[str, str], ...], Episode]()
+    evaluator, firing = Evaluator([case.rule]), dict[tuple[tuple[str, str], ...], AlertInstance]()
     wanted = [int(time // clock.evaluation) for time, _ in case.checks]
     found: dict[int, Firing] = {}
     courses = zip_longest(*(feed.course.values() for feed in case.feeds))
     ticks = [[(feed, value) for feed, value in zip(case.feeds, at, strict=True) if value is not None] for at in courses]
     for place in range(max(wanted) + 1):
         seen = tables(ticks[place] if place < len(ticks) else ())
-        for episode in evaluator.step(place * clock.scrape, seen):
-            member = tuple(sorted(episode.labels.items()))
-            if episode.resolved_at is None:
-                firing[member] = episode
+        for fired in evaluator.step(place * clock.scrape, seen):
+            member = tuple(sorted(fired.labels.items()))
+            if fired.resolved_at is None:
+                firing[member] = fired
             else:
                 del firing[member]
-        found[place] = {member: episode.value for member, episode in firing.items()}
+        found[place] = {member: fired.value for member, fired in firing.items()}
     return [found[place] for place in wanted]

@@ -71,5 +71,5 @@ def _busy(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
 
 
 def _by_others(signal: Signal) -> bool:
-    """Whether it is a counter that goes on when Tocsin hears nothing."""
+    """Whether it is a counter that goes on when Tocsin receives nothing."""
     return signal.measure == "counter" and (signal.stream == "external" or signal.metric.startswith(names.HOOK_PREFIX))

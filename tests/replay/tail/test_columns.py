@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from events.batch import Detection
 from replay.tail.columns import COLUMNS, Layout, Lines, kind_of
 from replay.tail.watch import Attempt
@@ -40,9 +40,9 @@ def text(item: Attempt, width: int = 0, *, color: bool = False) -> list[str]:
     return list(Lines(SPEC, color=color).attempt(item, width))
 
 
-def episode(**labels: str) -> Episode:
+def instance(**labels: str) -> AlertInstance:
     rule = next(rule for rule in compile_alerts(SPEC) if rule.name == "LLMJailbreakRepeated")
-    return Episode(rule, labels, START, 5.0, 1.0)
+    return AlertInstance(rule, labels, START, 5.0, 1.0)
 
 
 def test_a_line_says_all_that_is_known() -> None:
@@ -100,7 +100,7 @@ def test_nothing_in_a_log_steers_the_terminal(width: int) -> None:
     item = attempt(
         EVIL, name=EVIL, tenant=EVIL, model=EVIL, operation=EVIL, verdict=EVIL, outcome=EVIL, error_class=EVIL
     )
-    lines = text(item, width) + list(Lines(SPEC, color=False).alert(episode(actor=EVIL, tenant=EVIL), width))
+    lines = text(item, width) + list(Lines(SPEC, color=False).alert(instance(actor=EVIL, tenant=EVIL), width))
     assert all(line.isprintable() for line in lines), lines
 
 
@@ -131,7 +131,7 @@ def test_kinds_of_attempts() -> None:
 
 
 def test_an_alert_says_who_hears_and_where_to_read_on() -> None:
-    begun = episode(actor="a-1", tenant="research")
+    begun = instance(actor="a-1", tenant="research")
     first, summary, page = Lines(SPEC, color=False).alert(begun, 0)
     assert first.split() == ["23:00:00", "ALERT", "high", "LLMJailbreakRepeated", "actor=a-1", "tenant=research"]
     assert "a-1 (research)" in summary

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 import tocsin
-from alerts import Episode, compile_alerts
+from alerts import AlertInstance, compile_alerts
 from replay.log_options import LogOptions
 from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import Watch
@@ -169,10 +169,10 @@ def test_filters_choose_what_is_shown(log: Path) -> None:
 
 def test_with_an_account_only_alerts_about_it_are_shown() -> None:
     rule = next(rule for rule in compile_alerts(SPEC) if rule.name == "LLMJailbreakRepeated")
-    about = Episode(rule, {"actor": "a-bob", "tenant": "sales"}, 0.0, 5.0, None)
-    nobody = Episode(rule, {}, 0.0, 5.0, None)
+    about = AlertInstance(rule, {"actor": "a-bob", "tenant": "sales"}, 0.0, 5.0, None)
+    nobody = AlertInstance(rule, {}, 0.0, 5.0, None)
     shown = [
-        [chosen.alert(episode, lambda actor: f"a-{actor}") for episode in (about, nobody)]
+        [chosen.alert(instance, lambda actor: f"a-{actor}") for instance in (about, nobody)]
         for chosen in (Filter(), Filter(actor="bob"), Filter(actor="a-bob"), Filter(tenant="x"), Filter(tenant="sales"))
     ]
     assert shown == [[True, True], [True, False], [True, False], [False, False], [True, False]]
