@@ -30,7 +30,7 @@ class AlertInstance:
     """An alert that fired for one member of its labels. Times in Unix seconds; `resolved_at` None: it fires still.
 
     `value` is the worst compared value so far, `answered` the greatest answered part of the hits (None: the alert's
-    signal does not tell); `peaks` are the worst value of each day since 1970, and when it was seen first.
+    signal does not tell); `daily_worst` are the worst value of each day since 1970, and when it was seen first.
     """
 
     rule: AlertRule
@@ -39,7 +39,7 @@ class AlertInstance:
     value: float
     answered: float | None
     resolved_at: float | None = None
-    peaks: dict[int, tuple[float, float]] = field(default_factory=dict)
+    daily_worst: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _Member:
     last: float
     value: float
     answered: float | None
-    peaks: dict[int, tuple[float, float]]
+    daily_worst: dict[int, tuple[float, float]]
     instance: AlertInstance | None = None
 
 
@@ -104,9 +104,9 @@ class Watch:
             return
         member.last = t
         day = int(t // DAY)
-        peak = member.peaks.get(day)
+        peak = member.daily_worst.get(day)
         if peak is None or (value != peak[0] and self._worst(value, peak[0]) == value):
-            member.peaks[day] = (value, t)
+            member.daily_worst[day] = (value, t)
             member.value = self._worst(member.value, value)
         if answered is not None:
             member.answered = max(answered, member.answered or 0.0)
@@ -122,7 +122,9 @@ class Watch:
                 yield member.instance
         elif member.instance is None and t - member.since >= self._hold - INSTANT:
             labels = {label: word for label, word in zip(self._labels, key, strict=True) if word}
-            member.instance = AlertInstance(self.rule, labels, t, member.value, member.answered, peaks=member.peaks)
+            member.instance = AlertInstance(
+                self.rule, labels, t, member.value, member.answered, daily_worst=member.daily_worst
+            )
             yield member.instance
 
     def steady_until(self, view: View, fixed: Collection[str]) -> float:

@@ -114,7 +114,7 @@ def _pieces(instance: AlertInstance, value: float | None) -> Iterator[AlertInsta
     """An alert instance under another threshold; one that lasted for days may fall into several."""
     if value is None:
         return
-    hits = sorted((time, peak) for peak, time in instance.peaks.values() if peak >= value)
+    hits = sorted((time, peak) for peak, time in instance.daily_worst.values() if peak >= value)
     lasts = instance.rule.lookback
     run: list[tuple[float, float]] = []
     for hit in hits:
@@ -127,13 +127,13 @@ def _pieces(instance: AlertInstance, value: float | None) -> Iterator[AlertInsta
 
 
 def _piece(instance: AlertInstance, hits: Sequence[tuple[float, float]], lasts: float) -> AlertInstance:
-    peaks = {day: peak for day, peak in instance.peaks.items() if (peak[1], peak[0]) in hits}
+    daily_worst = {day: peak for day, peak in instance.daily_worst.items() if (peak[1], peak[0]) in hits}
     begin = max(instance.fired_at, hits[0][0])
     end = max(hits[-1][0] + lasts, begin + 1.0)
     if instance.resolved_at is not None:
         end = min(end, max(instance.resolved_at, begin + 1.0))
     return replace(
-        instance, fired_at=begin, resolved_at=end, value=max(value for _, value in hits), peaks=peaks
+        instance, fired_at=begin, resolved_at=end, value=max(value for _, value in hits), daily_worst=daily_worst
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def _next(name: str, blamed: Sequence[_Blamed], instances: Sequence[AlertInstanc
     It hides at most half of the alert's own pages of a shift, so that alerts which share a shift give way in turn.
     """
     singles = [instance for instance in instances if instance.rule.name == name]
-    every = [peak for instance in singles for peak, _ in instance.peaks.values()]
+    every = [peak for instance in singles for peak, _ in instance.daily_worst.values()]
     shifts: dict[tuple[str, Shift], list[float]] = {}
     excess: dict[tuple[str, Shift], int] = {}
     for one in blamed:
@@ -197,7 +197,7 @@ def _next(name: str, blamed: Sequence[_Blamed], instances: Sequence[AlertInstanc
 
 
 def _worst(instance: AlertInstance) -> float:
-    return max((peak for peak, _ in instance.peaks.values()), default=instance.value)
+    return max((peak for peak, _ in instance.daily_worst.values()), default=instance.value)
 
 
 def above(peak: float, *, whole: bool) -> float:
@@ -219,7 +219,7 @@ def _ease(
 ) -> None:
     """Lower a proposed value as far as the others allow, or take it back."""
     mine = [instance for instance in instances if instance.rule.name == name]
-    peaks = sorted({peak for instance in mine for peak, _ in instance.peaks.values()})
+    peaks = sorted({peak for instance in mine for peak, _ in instance.daily_worst.values()})
     whole = all(peak.is_integer() for peak in peaks)
     goal = set(_blame(changed(instances, changes), spec, shifts, until))
     chosen = changes[name]
@@ -242,7 +242,7 @@ def _ease(
 def _described(changes: Changes, instances: Sequence[AlertInstance]) -> Iterator[Change]:
     for name, value in sorted(changes.items()):
         mine = [instance for instance in instances if instance.rule.name == name]
-        hits = [(peak, instance) for instance in mine for peak, _ in instance.peaks.values()]
+        hits = [(peak, instance) for instance in mine for peak, _ in instance.daily_worst.values()]
         hidden = [instance for peak, instance in hits if value is None or peak < value]
         kept = {_group(instance) for peak, instance in hits if value is not None and peak >= value}
         groups = {_group(instance) for _, instance in hits}

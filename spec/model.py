@@ -6,6 +6,7 @@ come from a closed list are `Literal`s, so a misspelling fails at load with the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -25,6 +26,9 @@ Measure = Literal["count", "sum", "distinct", "gauge", "counter"]
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every entry."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, and what they are called now: an old key is an error that names the new one."""
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -186,6 +190,8 @@ class Alert(Entry, frozen=True):
     over once it is seen, so the alert is latched until after the last escalation tier. `fold`: from this many groups
     on, an ``LLMAlertStorm`` replaces the single alerts.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"look_at": "triage"}
 
     severity: SeverityName
     """How bad: it picks the escalation and the SLA."""

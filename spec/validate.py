@@ -112,15 +112,18 @@ def _struct(data: object, expected: types.StructType, path: Path) -> Iterator[Pr
         return
     fields = {field.encode_name: field for field in expected.fields}
     words = [expected.tag_field, *fields] if expected.tag_field else list(fields)
+    renamed: Mapping[object, str] = getattr(expected.cls, "RENAMED", {})
     for name, value in data.items():
         if name in fields:
             yield from problems(value, fields[name].type, (*path, name))
+        elif name in renamed:
+            yield Problem(f"key {name!r} is now called {renamed[name]!r}", (*path, name))
         elif name not in words and expected.forbid_unknown_fields:
             yield Problem(
                 f"unknown key {described(name)}, expected {one_of(words)}{nearest(name, words)}", (*path, name)
             )
     for name, field in fields.items():
-        if field.required and name not in data:
+        if field.required and name not in data and not any(renamed.get(old) == name for old in data):
             yield Problem(f"key {name!r} {MISSING}", path)
 
 

@@ -72,10 +72,10 @@ def half_open(text: str) -> str:
 def shortened(rule: AlertRule) -> AlertRule:
     """The windows of increases by a second, as `half_open` makes them; they are part of the estimate."""
     criterion = rule.criterion
-    if not isinstance(criterion, AbsenceCriterion) or criterion.busy is None:
+    if not isinstance(criterion, AbsenceCriterion) or criterion.activity is None:
         return rule
-    busy = replace(criterion.busy, window=criterion.busy.window - 1)
-    return replace(rule, criterion=replace(criterion, busy=busy))
+    activity = replace(criterion.activity, window=criterion.activity.window - 1)
+    return replace(rule, criterion=replace(criterion, activity=activity))
 
 
 def rules_without_texts(spec: Spec, names: list[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from alerts import AlertRule, Series, compile_alerts
 from alerts.checks.alerts import FoldNeedsGroups, NoThresholdOnCounters
 from alerts.techniques.absence.checks import AbsenceIsOfHeartbeats
 from alerts.techniques.absence.criterion import AbsenceCriterion
-from alerts.techniques.absence.evaluation import Busy
-from alerts.techniques.baseline.baseline_history import History
+from alerts.techniques.absence.evaluation import Activity
+from alerts.techniques.baseline.baseline_history import HistoryRange
 from alerts.techniques.baseline.checks import BaselinesAreSound
 from alerts.techniques.baseline.criterion import BaselineCriterion
 from spec.checks import Check
@@ -26,8 +26,8 @@ ABSENCE: dict[str, Any] = {
     "technique": "absence",
     "signal": "newest",
     "older_than": "10m",
-    "busy": "served",
-    "busy_at_least": 20,
+    "while_counter": "served",
+    "min_increase": 20,
 }
 READ = {"category": "security", "layer": "control", "anomaly": "system", "help": "Something read."}
 SIGNALS = {
@@ -35,7 +35,7 @@ SIGNALS = {
     "served": READ | {"stream": "external", "measure": "counter", "metric": "gateway_requests_total"},
     "read": READ | {"stream": "health", "measure": "counter", "metric": "tocsin_records_read_total"},
 }
-BY_SOURCE = ABSENCE | {"signal": "newest_event_by_source", "busy": "hook_records"}
+BY_SOURCE = ABSENCE | {"signal": "newest_event_by_source", "while_counter": "hook_records"}
 
 
 def spec_with(
@@ -61,9 +61,9 @@ def compiled(spec: Spec) -> AlertRule:
     return next(rule for rule in compile_alerts(spec) if rule.name == "LLMSlowResponses")
 
 
-def past(rule: AlertRule) -> History:
+def history_of(rule: AlertRule) -> HistoryRange:
     assert isinstance(rule.criterion, BaselineCriterion)
-    return rule.criterion.past
+    return rule.criterion.history
 
 
 def heartbeat(rule: AlertRule) -> AbsenceCriterion:
@@ -108,21 +108,41 @@ def test_a_baseline_that_cannot_be_right(
         ({"signal": "guardrail_failures"}, {}, "when.signal", "found what events add up to, which is missing when"),
         ({"signal": "served"}, {}, "when.signal", "found a counter, expected a gauge"),
         (
-            {"signal": "feed_lag", "older_than": 0, "busy": "", "below": 1},
+            {"signal": "feed_lag", "older_than": 0, "while_counter": "", "below": 1},
             {},
             "when.signal",
             "found a signal by source, expected one without groups: nobody knows which one is missing",
         ),
-        ({"signal": "feed_lag"}, {}, "when.busy", "found a signal by nothing, expected by source, as the heartbeat"),
-        ({"busy": "hook_records"}, {}, "when.busy", "found a signal by source, expected by nothing, as the heartbeat"),
-        ({"busy": "read"}, {}, "when.busy", "expected a signal that measures a `counter`, of the stream `external` or"),
+        (
+            {"signal": "feed_lag"},
+            {},
+            "when.while_counter",
+            "found a signal by nothing, expected by source, as the heartbeat",
+        ),
+        (
+            {"while_counter": "hook_records"},
+            {},
+            "when.while_counter",
+            "found a signal by source, expected by nothing, as the heartbeat",
+        ),
+        (
+            {"while_counter": "read"},
+            {},
+            "when.while_counter",
+            "expected a signal that measures a `counter`, of the stream `external` or",
+        ),
         ({"below": 1}, {}, "when", "expected one of `below` and `older_than`"),
-        ({"older_than": 0, "busy": ""}, {}, "when", "expected one of `below` and `older_than`"),
-        ({"older_than": 0, "busy": "", "below": -1}, {}, "when.below", "found -1, expected more than 0"),
-        ({"older_than": 0, "below": 1}, {}, "when.busy", "found a counter, expected it only with `older_than`"),
-        ({"busy": ""}, {}, "when.busy", "found nothing, expected a counter of somebody else"),
-        ({"busy": "exporter_up"}, {}, "when.busy", "expected a signal that measures a `counter`, of"),
-        ({"busy_at_least": 0}, {}, "when.busy_at_least", "found 0, expected 1 or more"),
+        ({"older_than": 0, "while_counter": ""}, {}, "when", "expected one of `below` and `older_than`"),
+        ({"older_than": 0, "while_counter": "", "below": -1}, {}, "when.below", "found -1, expected more than 0"),
+        (
+            {"older_than": 0, "below": 1},
+            {},
+            "when.while_counter",
+            "found a counter, expected it only with `older_than`",
+        ),
+        ({"while_counter": ""}, {}, "when.while_counter", "found nothing, expected a counter of somebody else"),
+        ({"while_counter": "exporter_up"}, {}, "when.while_counter", "expected a signal that measures a `counter`, of"),
+        ({"min_increase": 0}, {}, "when.min_increase", "found 0, expected 1 or more"),
         ({}, {"one_shot": True}, "one_shot", "found true, expected false: a heartbeat is missing until it is there"),
         ({}, {"hold": "0m"}, "for", "found 0s, expected some time: a restart, too, is a while without heartbeat"),
     ],
@@ -145,9 +165,9 @@ def test_a_baseline_does_not_fold(tmp_path: Path) -> None:
 
 def test_the_history_ends_before_what_is_judged_began(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, BASELINE | {"history": "14d", "cold_start": "floor_only"}))
-    assert past(rule) == History(
+    assert history_of(rule) == HistoryRange(
         step=300.0,
-        history=14 * 86400.0,
+        length=14 * 86400.0,
         exclude=1800.0,  # a window of 10m, a hold of 10m, two steps
         enough=288,
         deviations=5.0,
@@ -157,13 +177,13 @@ def test_the_history_ends_before_what_is_judged_began(tmp_path: Path) -> None:
 
 
 def test_what_is_judged_is_rounded_up_to_steps(tmp_path: Path) -> None:
-    history = past(compiled(spec_with(tmp_path, BASELINE, hold="11m")))
+    history = history_of(compiled(spec_with(tmp_path, BASELINE, hold="11m")))
     assert history.exclude == 300 * (5 + 2)
 
 
 def test_histories_follow_the_time_scale(tmp_path: Path) -> None:
-    history = past(compiled(spec_with(tmp_path, BASELINE, settings={"time_scale": 7})))
-    assert (history.step, history.history, history.enough) == (300 / 7, 86400.0, 288)
+    history = history_of(compiled(spec_with(tmp_path, BASELINE, settings={"time_scale": 7})))
+    assert (history.step, history.length, history.enough) == (300 / 7, 86400.0, 288)
     assert history.exclude == pytest.approx(6 * 300 / 7)
 
 
@@ -172,16 +192,18 @@ def test_a_heartbeat_by_its_age(tmp_path: Path) -> None:
     assert (rule.op, rule.value, rule.series.aggregate, rule.lookback) == (">", 600.0, "max", 0.0)
     criterion = heartbeat(rule)
     assert criterion.age
-    assert criterion.busy == Busy(Series("gateway_requests_total", (), (), "sum"), 20.0, 600.0)
+    assert criterion.activity == Activity(Series("gateway_requests_total", (), (), "sum"), 20.0, 600.0)
 
 
 def test_a_heartbeat_of_each_source_and_what_that_source_is_given(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, BY_SOURCE))
     assert (rule.labels, rule.series.labels) == (("source",), ("source",))
-    assert heartbeat(rule).busy == Busy(Series("tocsin_hook_records_total", (), ("source",), "sum"), 20.0, 600.0)
+    assert heartbeat(rule).activity == Activity(
+        Series("tocsin_hook_records_total", (), ("source",), "sum"), 20.0, 600.0
+    )
 
 
 def test_a_heartbeat_by_its_value(tmp_path: Path) -> None:
     rule = compiled(spec_with(tmp_path, {"technique": "absence", "signal": "exporter_up", "below": 1}))
     assert (rule.op, rule.value, rule.series.aggregate) == ("<", 1.0, "min")
-    assert (heartbeat(rule).age, heartbeat(rule).busy) == (False, None)
+    assert (heartbeat(rule).age, heartbeat(rule).activity) == (False, None)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from alerts import AlertInstance, AlertRule, Evaluator, Series, compile_alerts
 from alerts.techniques.absence.criterion import AbsenceCriterion
-from alerts.techniques.absence.evaluation import Busy
+from alerts.techniques.absence.evaluation import Activity
 from alerts.techniques.absence.increase import increase
-from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, HistoryRange
 from alerts.techniques.baseline.criterion import BaselineCriterion
 from exporters.metric_table import Table
 from spec import load_spec
@@ -28,21 +28,21 @@ SOME = next(rule for rule in compile_alerts(load_spec()) if rule.name == "LLMSpe
 SERIES = Series("m", (), ("who",), "max")
 
 
-def history(**changes: Any) -> History:
+def history(**changes: Any) -> HistoryRange:
     """Four minutes of samples that end a minute ago, two of which are enough."""
     plain: dict[str, Any] = {
         "step": STEP,
-        "history": 240.0,
+        "length": 240.0,
         "exclude": 60.0,
         "enough": 4,
         "deviations": 2.0,
         "floor_only": False,
     }
-    return History(**{**plain, **changes})
+    return HistoryRange(**{**plain, **changes})
 
 
 def baseline(floor: float = 10.0, lookback: float = 0.0, hold: float = 0.0, **changes: Any) -> AlertRule:
-    criterion = BaselineCriterion(series=SERIES, op=">=", value=floor, past=history(**changes))
+    criterion = BaselineCriterion(series=SERIES, op=">=", value=floor, history=history(**changes))
     return replace(SOME, criterion=criterion, lookback=lookback, hold=hold, answered="")
 
 
@@ -123,7 +123,7 @@ runs = st.lists(st.tuples(st.integers(1, 8), sample), min_size=1, max_size=25)
 def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -> list[tuple[Any, ...]]:
     """Every alert instance from the words of the criterion, with the whole past looked at again at every step."""
     assert isinstance(rule.criterion, BaselineCriterion)
-    past, found = rule.criterion.past, list[tuple[Any, ...]]()
+    past, found = rule.criterion.history, list[tuple[Any, ...]]()
     times = [begin + TICK * place for place in range(len(steps))]
 
     def sampled(who: str) -> dict[int, float]:
@@ -132,7 +132,7 @@ def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -
         for multiple in range(int(times[-1] / STEP) + 1):
             known = [place for place, time in enumerate(times) if time <= multiple * STEP]
             value = steps[known[-1]].get(who) if known else None
-            before = [out[old] for old in out if (multiple - old) * STEP < past.history]
+            before = [out[old] for old in out if (multiple - old) * STEP < past.length]
             if value is not None:
                 out[multiple] = value
             elif any(old > 0 for old in before):
@@ -141,7 +141,7 @@ def naive(rule: AlertRule, steps: Sequence[Mapping[str, float]], begin: float) -
 
     def limit(samples: Mapping[int, float], multiple: int) -> float | None:
         ages = {old: (multiple - old) * STEP - past.exclude for old in samples}
-        values = [samples[old] for old, age in ages.items() if 0 <= age < past.history]
+        values = [samples[old] for old, age in ages.items() if 0 <= age < past.length]
         if len(values) < past.enough:
             return None
         mean = fmean(values)
@@ -192,7 +192,7 @@ def test_baselines_are_what_the_words_say(
     floor_only: bool,
 ) -> None:
     tried = baseline(
-        5.0, lookback, hold, enough=enough, exclude=exclude, history=length, floor_only=floor_only, deviations=1.3
+        5.0, lookback, hold, enough=enough, exclude=exclude, length=length, floor_only=floor_only, deviations=1.3
     )
     every = [values for ticks, values in stretches for _ in range(ticks)]
     assert sorted(fired(tried, every, begin), key=str) == sorted(naive(tried, every, begin), key=str)
@@ -264,7 +264,7 @@ AGE = {
     "op": ">",
     "value": 100.0,
     "age": True,
-    "busy": Busy(Series("served", (), (), "sum"), 20.0, 100.0),
+    "activity": Activity(Series("served", (), (), "sum"), 20.0, 100.0),
 }
 
 
@@ -317,7 +317,7 @@ BY_SOURCE = {
     "op": ">",
     "value": 100.0,
     "age": True,
-    "busy": Busy(Series("given", (), ("source",), "sum"), 20.0, 100.0),
+    "activity": Activity(Series("given", (), ("source",), "sum"), 20.0, 100.0),
 }
 
 

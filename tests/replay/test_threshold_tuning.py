@@ -31,7 +31,9 @@ def instance(
     rule = next(rule for rule in RULES if rule.name == name and rule.family == (family or name))
     labels = {"actor": actor, "tenant": "t"} if name != names.STORM else {"alert": family}
     answered = value / 2 if rule.answered else None
-    return AlertInstance(rule, labels, at, value, answered, until or at + 3600, peaks={int(at // DAY): (value, at)})
+    return AlertInstance(
+        rule, labels, at, value, answered, until or at + 3600, daily_worst={int(at // DAY): (value, at)}
+    )
 
 
 def spending(*values: float) -> list[AlertInstance]:
@@ -145,7 +147,7 @@ def test_a_storm_goes_when_too_few_are_over_the_new_threshold() -> None:
 
 def test_an_instance_of_days_falls_into_those_days_that_are_over_the_new_threshold() -> None:
     long = instance("LLMSpendBurst", 90.0, "a", NOON, NOON + 5 * DAY)
-    long.peaks.update(
+    long.daily_worst.update(
         {int(NOON // DAY) + day: (value, NOON + day * DAY) for day, value in ((1, 55.0), (2, 90.0), (4, 80.0))}
     )
     pieces = changed([long], {"LLMSpendBurst": 75.0})

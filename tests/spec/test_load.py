@@ -294,3 +294,24 @@ alerts:
     ]
     text = "alerts: {LLMSpendBurst: {incident: x, when: {signal: y}}, LLMRequestFlood: {incident: z}}"
     assert len(message(overlay(tmp_path, text), DanglingReferenceError)) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("look_at: [Ask them.]", "triage"),
+        ("when: {busy: gateway_requests}", "while_counter"),
+        ("when: {busy_at_least: 3}", "min_increase"),
+    ],
+)
+def test_a_key_of_an_earlier_version_names_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    (problem,) = message(overlay(tmp_path, f"alerts: {{TocsinFeedSilent: {{{old}}}}}"))
+    key = old.removeprefix("when: {").partition(":")[0]
+    assert problem.endswith(f"{key}: key {key!r} is now called {new!r}")
+
+
+def test_a_new_entry_with_an_old_key_is_not_asked_for_the_new_one_too(tmp_path: Path) -> None:
+    text = "alerts: {Mine: {look_at: [Ask them.], when: {technique: threshold, signal: x, op: '>=', value: 1}}}"
+    found = message(overlay(tmp_path, text))
+    assert any("is now called 'triage'" in problem for problem in found)
+    assert not any("key 'triage' is missing" in problem for problem in found)

@@ -28,7 +28,7 @@ from alerts.cases import (
 )
 from alerts.expression import Series
 from alerts.rule import AlertRule
-from alerts.techniques.absence.evaluation import Busy
+from alerts.techniques.absence.evaluation import Activity
 
 EXAMPLES: Final[tuple[Mapping[str, Any], ...]] = (
     {
@@ -36,8 +36,8 @@ EXAMPLES: Final[tuple[Mapping[str, Any], ...]] = (
             "technique": "absence",
             "signal": "newest_event_by_source",
             "older_than": "10m",
-            "busy": "hook_records",
-            "busy_at_least": 15,
+            "while_counter": "hook_records",
+            "min_increase": 15,
         },
         "for": "2m",
     },
@@ -46,8 +46,8 @@ EXAMPLES: Final[tuple[Mapping[str, Any], ...]] = (
             "technique": "absence",
             "signal": "newest_event",
             "older_than": "10m",
-            "busy": "gateway_requests",
-            "busy_at_least": 15,
+            "while_counter": "gateway_requests",
+            "min_increase": 15,
         },
         "for": "2m",
     },
@@ -67,10 +67,10 @@ class _Beats:
     value: float
 
 
-def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, busy: Busy | None) -> Iterator[Case]:
+def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, activity: Activity | None) -> Iterator[Case]:
     """Every case of the alert."""
     # One that has never been well is bad from then on, with the window of the counter full.
-    start = max(rule.value if age else 0.0, busy.window if busy is not None else 0.0)
+    start = max(rule.value if age else 0.0, activity.window if activity is not None else 0.0)
     fires = start + rule.hold + clock.slack
     last = ceil((fires + clock.slack) / clock.scrape) * clock.scrape
     labels, lively, idle = (labels_of(rule, member) for member in ("silent", "lively", "idle"))
@@ -82,7 +82,7 @@ def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, busy: Bus
     def case(name: str, feeds: Sequence[Feed], *checks: tuple[float, Sequence[Member]]) -> Case:
         return Case(rule, f"{rule.name} {name}", feeds, list(checks))
 
-    enough = _grows(clock, busy, labels, last, _BARELY)
+    enough = _grows(clock, activity, labels, last, _BARELY)
     unseen = enough or _other(rule, clock, last)
     if rule.labels:
         yield case("is silent when it is missing, as nobody knows of which group", unseen, (fires, none))
@@ -90,8 +90,8 @@ def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, busy: Bus
         yield case("fires when it is missing", unseen, (fires, [Member(labels, missing)]))
     beside: list[Feed] = []
     if rule.labels:
-        beside += [*beats(lively).well, *_grows(clock, busy, lively, last, _BARELY)]
-        beside += [*beats(idle).bad, *_grows(clock, busy, idle, last, 1 / _BARELY)]
+        beside += [*beats(lively).well, *_grows(clock, activity, lively, last, _BARELY)]
+        beside += [*beats(idle).bad, *_grows(clock, activity, idle, last, 1 / _BARELY)]
     tried = beats(labels)
     yield case(
         "fires, and ends when it is well again",
@@ -101,8 +101,8 @@ def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, busy: Bus
         (tried.over, none),
     )
     yield case("is silent while it is well", [*tried.well, *enough], (fires, none))
-    if busy is not None:
-        little = _grows(clock, busy, labels, last, 1 / _BARELY)
+    if activity is not None:
+        little = _grows(clock, activity, labels, last, 1 / _BARELY)
         yield case("is silent while there is nothing to tell", [*tried.bad, *little], (fires, none))
 
 
@@ -137,13 +137,13 @@ def _after(clock: Clock) -> int:
     return ceil(clock.slack / clock.scrape) + 3
 
 
-def _grows(clock: Clock, busy: Busy | None, labels: Mapping[str, str], last: float, times: float) -> list[Feed]:
+def _grows(clock: Clock, activity: Activity | None, labels: Mapping[str, str], last: float, times: float) -> list[Feed]:
     """A counter that grows by so many times the least within its window."""
-    if busy is None:
+    if activity is None:
         return []
-    each = busy.least * times * clock.scrape / busy.window
+    each = activity.least * times * clock.scrape / activity.window
     course = Course((Stretch(0.0, round(last / clock.scrape) + 9, each),), marked=False)
-    return [Feed(busy.counter, labels, "gateway-0:4000", course)]
+    return [Feed(activity.counter, labels, "gateway-0:4000", course)]
 
 
 def _other(rule: AlertRule, clock: Clock, last: float) -> list[Feed]:

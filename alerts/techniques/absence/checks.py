@@ -14,7 +14,7 @@ from spec.model import Signal, Spec
 
 
 class AbsenceIsOfHeartbeats:
-    """An absence is that of a heartbeat, which beats also when nothing happens; an old one alerts only while busy."""
+    """An absence is that of a heartbeat, which beats also when nothing happens; an old one needs `while_counter`."""
 
     id: ClassVar[str] = "TOC042"
     severity: ClassVar[Gravity] = "error"
@@ -30,7 +30,7 @@ class AbsenceIsOfHeartbeats:
                 yield Issue("expected one of `below` and `older_than`", path)
             elif not when.below >= 0:
                 yield Issue(f"found {when.below:g}, expected more than 0", (*path, "below"))
-            yield from _busy(spec, when, path)
+            yield from _activity(spec, when, path)
             if alert.one_shot:
                 text = "found true, expected false: a heartbeat is missing until it is there again"
                 yield Issue(text, ("alerts", name, "one_shot"))
@@ -47,27 +47,29 @@ def _heartbeat(signal: Signal | None, when: Absence, path: Path) -> Iterator[Iss
         yield Issue(text, path)
     elif signal.measure == "counter":
         yield Issue("found a counter, expected a gauge", path)
-    if signal.by and not when.busy:
+    if signal.by and not when.while_counter:
         text = f"found a signal by {signal.by}, expected one without groups: nobody knows which one is missing"
         yield Issue(f"{text}; of those that are there, a threshold with `op: <` tells", path)
 
 
-def _busy(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
-    busy = spec.signals.get(when.busy)
-    if when.older_than and not when.busy:
+def _activity(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
+    counter = spec.signals.get(when.while_counter)
+    if when.older_than and not when.while_counter:
         text = "found nothing, expected a counter of somebody else: an old heartbeat alone may be a quiet night"
-        yield Issue(text, (*path, "busy"))
-    if when.busy and not when.older_than:
-        yield Issue("found a counter, expected it only with `older_than`, in which it has to grow", (*path, "busy"))
-    if busy is not None and not _by_others(busy):
+        yield Issue(text, (*path, "while_counter"))
+    if when.while_counter and not when.older_than:
+        yield Issue(
+            "found a counter, expected it only with `older_than`, in which it has to grow", (*path, "while_counter")
+        )
+    if counter is not None and not _by_others(counter):
         text = f"expected a signal that measures a `counter`, of the stream `external` or over {names.HOOK_PREFIX}*"
-        yield Issue(f"{text}: what Tocsin counts itself stands still with it", (*path, "busy"))
+        yield Issue(f"{text}: what Tocsin counts itself stands still with it", (*path, "while_counter"))
     signal = spec.signals.get(when.signal)
-    if busy is not None and signal is not None and busy.by != signal.by:
-        text = f"found a signal by {busy.by or 'nothing'}, expected by {signal.by or 'nothing'}, as the heartbeat"
-        yield Issue(text, (*path, "busy"))
-    if when.busy and not when.busy_at_least >= 1:
-        yield Issue(f"found {when.busy_at_least:g}, expected 1 or more", (*path, "busy_at_least"))
+    if counter is not None and signal is not None and counter.by != signal.by:
+        text = f"found a signal by {counter.by or 'nothing'}, expected by {signal.by or 'nothing'}, as the heartbeat"
+        yield Issue(text, (*path, "while_counter"))
+    if when.while_counter and not when.min_increase >= 1:
+        yield Issue(f"found {when.min_increase:g}, expected 1 or more", (*path, "min_increase"))
 
 
 def _by_others(signal: Signal) -> bool:

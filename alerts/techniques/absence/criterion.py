@@ -16,7 +16,7 @@ from alerts.expression import Age, Compare, Increase, OrMissing, Series, While
 from alerts.rule import AlertRule, Criterion, Question, Reading
 from alerts.series import signal_series
 from alerts.techniques.absence import cases, words
-from alerts.techniques.absence.evaluation import Busy, HeartbeatWatch
+from alerts.techniques.absence.evaluation import Activity, HeartbeatWatch
 from alerts.techniques.absence.model import Absence
 from alerts.text import Part
 from spec.model import Alert, Spec
@@ -27,7 +27,7 @@ class AbsenceCriterion(Criterion):
     """`age`: the series is a Unix time, and what is compared is how long ago that was."""
 
     age: bool
-    busy: Busy | None = None
+    activity: Activity | None = None
 
     @property
     def missing(self) -> float:
@@ -43,29 +43,29 @@ class AbsenceCriterion(Criterion):
     def readings(self) -> tuple[Reading, ...]:
         """The heartbeat and the counter."""
         beat = Reading(self.series, "clock" if self.age else "gauge", self.value)
-        if self.busy is None:
+        if self.activity is None:
             return (beat,)
-        return beat, Reading(self.busy.counter, "counter", self.busy.least, self.busy.window)
+        return beat, Reading(self.activity.counter, "counter", self.activity.least, self.activity.window)
 
     def expression(self, lookback: float) -> Compare | While:
         """Now: a heartbeat that was bad a while ago is none that is bad."""
         beat = self.compared
         bad = Compare(beat if self.series.labels else OrMissing(beat, self.missing), self.op, self.value)
-        if self.busy is None:
+        if self.activity is None:
             return bad
-        return While(bad, Increase(self.busy.counter, self.busy.window), self.busy.least)
+        return While(bad, Increase(self.activity.counter, self.activity.window), self.activity.least)
 
     def watch(self, rule: AlertRule) -> HeartbeatWatch:
         """Of heartbeats."""
-        return HeartbeatWatch(rule, age=self.age, missing=self.missing, busy=self.busy)
+        return HeartbeatWatch(rule, age=self.age, missing=self.missing, activity=self.activity)
 
     def describe(self, spec: Spec, rule: AlertRule) -> Iterator[Part]:
         """See `words.describe`."""
-        return words.describe(spec, rule, age=self.age, busy=self.busy)
+        return words.describe(spec, rule, age=self.age, activity=self.activity)
 
     def fires(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.fires`."""
-        return words.fires(spec, rule, age=self.age, busy=self.busy)
+        return words.fires(spec, rule, age=self.age, activity=self.activity)
 
     def brief(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.brief`."""
@@ -73,12 +73,12 @@ class AbsenceCriterion(Criterion):
 
     def questions(self) -> Iterator[Question]:
         """Whether there was anything to tell."""
-        if self.busy is not None:
-            yield Question("Activity that should have arrived", Increase(self.busy.counter, self.busy.window))
+        if self.activity is not None:
+            yield Question("Activity that should have arrived", Increase(self.activity.counter, self.activity.window))
 
     def cases(self, rule: AlertRule, clock: Clock) -> Iterator[Case]:
         """See `cases.cases`."""
-        return cases.cases(rule, clock, age=self.age, missing=self.missing, busy=self.busy)
+        return cases.cases(rule, clock, age=self.age, missing=self.missing, activity=self.activity)
 
 
 def compile_absence(spec: Spec, alert: Alert) -> AbsenceCriterion:
@@ -86,9 +86,9 @@ def compile_absence(spec: Spec, alert: Alert) -> AbsenceCriterion:
     when = alert.when
     assert isinstance(when, Absence)  # noqa: S101 - the registry calls it for no other
     op, value = when.comparison
-    busy: Busy | None = None
-    if when.busy:
-        counter = signal_series(spec, when.busy)
-        busy = Busy(replace(counter, aggregate="sum"), when.busy_at_least, float(when.older_than))
+    activity: Activity | None = None
+    if when.while_counter:
+        counter = signal_series(spec, when.while_counter)
+        activity = Activity(replace(counter, aggregate="sum"), when.min_increase, float(when.older_than))
     series = signal_series(spec, when.signal, op=op)
-    return AbsenceCriterion(series=series, op=op, value=value, age=when.ages, busy=busy)
+    return AbsenceCriterion(series=series, op=op, value=value, age=when.ages, activity=activity)

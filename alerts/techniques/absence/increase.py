@@ -20,8 +20,8 @@ _INSTANT: Final = 1e-6  # seconds; scaled durations are no whole numbers
 _NEAR: Final = 1.1
 
 
-class Growth:
-    """The growth of each series of a counter, over a window in seconds."""
+class IncreaseWindow:
+    """The increase of each series of a counter, over a window in seconds."""
 
     def __init__(self, window: float) -> None:
         self.window = window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from spec.duration import Duration
@@ -11,21 +12,22 @@ from spec.model import Condition, Entry, Op
 class Absence(Entry, Condition, frozen=True, tag="absence", tag_field="technique"):
     """A heartbeat is missing or stands still: it is below `below`, or it is a Unix time older than `older_than`.
 
-    With `busy`, only while that counter, which somebody else keeps, grew by `busy_at_least` or more within
+    With `while_counter`, only while that counter, which somebody else keeps, grew by `min_increase` or more within
     `older_than`: so that silence alone never alerts. A heartbeat with groups needs a counter by the same field, and one
     that has gone altogether is not missed.
     """
 
-    SIGNALS: ClassVar[tuple[str, ...]] = ("signal", "busy")
-    ESTIMATED: ClassVar[tuple[str, ...]] = ("busy",)
-    TUNABLE: ClassVar[tuple[str, ...]] = ("older_than", "busy_at_least")
+    SIGNALS: ClassVar[tuple[str, ...]] = ("signal", "while_counter")
+    ESTIMATED: ClassVar[tuple[str, ...]] = ("while_counter",)
+    RENAMED: ClassVar[Mapping[str, str]] = {"busy": "while_counter", "busy_at_least": "min_increase"}
+    TUNABLE: ClassVar[tuple[str, ...]] = ("older_than", "min_increase")
 
     signal: str
     """The heartbeat: a gauge or a counter of a health or external metric."""
     below: float = 0.0
     older_than: Duration = Duration(0)
-    busy: str = ""
-    busy_at_least: float = 0.0
+    while_counter: str = ""
+    min_increase: float = 0.0
 
     @property
     def comparison(self) -> tuple[Op, float]:

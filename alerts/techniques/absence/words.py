@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from alerts import wording
 from alerts.rule import AlertRule
-from alerts.techniques.absence.evaluation import Busy
+from alerts.techniques.absence.evaluation import Activity
 from alerts.text import Fixed, Part, Value
 from alerts.wording import duration, number
 from spec.lookup import signals_of
 from spec.model import Spec
 
 
-def describe(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> Iterator[Part]:
+def describe(spec: Spec, rule: AlertRule, *, age: bool, activity: Activity | None) -> Iterator[Part]:
     """What it means, the age or the value, the limit, and what to do first."""
     _, *others = wording.signals(spec, rule)
     yield Fixed(" ".join(rule.alert.meaning.split()))
@@ -26,20 +26,22 @@ def describe(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> It
         yield Fixed(" Value: ")
         yield Value()
         yield Fixed(f" {wording.page_limit(rule, number(rule.value))}.")
-    if busy is not None:
-        yield from (Fixed(f" Meanwhile at least {_amount(busy)}: {wording.inside(other.help)}.") for other in others)
+    if activity is not None:
+        yield from (
+            Fixed(f" Meanwhile at least {_amount(activity)}: {wording.inside(other.help)}.") for other in others
+        )
     yield from wording.ending(rule)
 
 
-def fires(spec: Spec, rule: AlertRule, *, age: bool, busy: Busy | None) -> str:
+def fires(spec: Spec, rule: AlertRule, *, age: bool, activity: Activity | None) -> str:
     """When it fires, in sentences."""
     signal, *others = wording.signals(spec, rule)
     limit = duration(rule.value) if age else number(rule.value)
     missing = "" if rule.labels else ", or missing"
     old = " ago" if age else ""
     text = f"{wording.noun(signal.help)[0]}: {wording.AT_LEAST[rule.op]} {limit}{old}{missing}{wording.scope(rule)}."
-    if busy is not None:
-        text += "".join(f" Meanwhile at least {_amount(busy)}: {wording.inside(other.help)}." for other in others)
+    if activity is not None:
+        text += "".join(f" Meanwhile at least {_amount(activity)}: {wording.inside(other.help)}." for other in others)
     return text
 
 
@@ -51,5 +53,5 @@ def brief(spec: Spec, rule: AlertRule, *, age: bool) -> str:
     return f"{wording.spoken(name)} < {number(rule.value)}{wording.unit(spec.signals[name])}"
 
 
-def _amount(busy: Busy) -> str:
-    return f"{number(busy.least)} in {duration(busy.window)}"
+def _amount(activity: Activity) -> str:
+    return f"{number(activity.least)} in {duration(activity.window)}"

@@ -18,27 +18,27 @@ DEVIATION_OF_MEAN: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class HistoryRange:
     """Which part of the past counts, and what follows from it. Times in seconds; `exclude` is a whole number of steps.
 
     `enough` is the number of samples from which there is a limit; without one the floor is it if `floor_only`.
     """
 
     step: float
-    history: float
+    length: float
     exclude: float
     enough: int
     deviations: float
     floor_only: bool
 
 
-class Past:
+class BaselineHistory:
     """The history of every member of one alert's labels. Times in seconds, taken in ascending order."""
 
-    def __init__(self, history: History, floor: float) -> None:
+    def __init__(self, history: HistoryRange, floor: float) -> None:
         self._history = history
         self._floor = floor
-        self._length = math.ceil(round(history.history / history.step, 6))
+        self._length = math.ceil(round(history.length / history.step, 6))
         self._exclude = round(history.exclude / history.step)
         self._size = self._length + self._exclude + 2
         self._rows: dict[Key, int] = {}

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from alerts.cases import INSTANCES, Case, Clock, Course, Feed, Member, labels_of, of_instances
 from alerts.rule import AlertRule
-from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, HistoryRange
 
 _SHORT: Final = {"technique": "baseline", "signal": "attempts_by_model", "floor": 5}
 EXAMPLES: Final[tuple[Mapping[str, Any], ...]] = (
@@ -40,7 +40,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryCase:
     """A member of the alert's labels; its history is everything before what is judged. `limit` None: it has none."""
 
     name: str
@@ -51,7 +51,7 @@ class Past:
     limit: float | None = None
 
 
-def cases(rule: AlertRule, clock: Clock, history: History) -> Iterator[Case]:
+def cases(rule: AlertRule, clock: Clock, history: HistoryRange) -> Iterator[Case]:
     """One case with every member, or one for each where they cannot be told apart."""
     times = times_of(rule, history)
     found = [*members(rule, history, times)]
@@ -61,13 +61,13 @@ def cases(rule: AlertRule, clock: Clock, history: History) -> Iterator[Case]:
         yield _case(clock, rule, times, f"{title} {'fires' if fires else 'is silent'}", together)
 
 
-def times_of(rule: AlertRule, history: History) -> Times:
+def times_of(rule: AlertRule, history: HistoryRange) -> Times:
     """The judged value begins when there is enough history even without it."""
     enough = history.enough + round(history.exclude / history.step)
     return Times(enough, enough + ceil(round(rule.hold / history.step, 6)))
 
 
-def members(rule: AlertRule, history: History, times: Times) -> Iterator[Past]:
+def members(rule: AlertRule, history: HistoryRange, times: Times) -> Iterator[HistoryCase]:
     """Over and under the limit of each sort of history: flat, varied, quiet after much, none or too short."""
     floor, size = rule.value, times.enough
     half = size // 2
@@ -77,30 +77,30 @@ def members(rule: AlertRule, history: History, times: Times) -> Iterator[Past]:
     for name, past, filled in (("flat", flat, flat), ("varied", varied, varied), ("quiet", quiet, varied)):
         limits = [_limit(rule, history, filled, place) for place in range(times.enough, times.due + 1)]
         mean, limit = limits[-1]
-        yield Past(f"over {name}", past, max(limit for _, limit in limits) * _BARELY, True, mean, limit)
-        yield Past(f"under {name}", past, limit / _BARELY, False)
+        yield HistoryCase(f"over {name}", past, max(limit for _, limit in limits) * _BARELY, True, mean, limit)
+        yield HistoryCase(f"under {name}", past, limit / _BARELY, False)
     new: Values = [None] * size
     if history.floor_only:
-        yield Past("over new", new, floor * _BARELY, True)
-        yield Past("under new", new, floor / _BARELY, False)
+        yield HistoryCase("over new", new, floor * _BARELY, True)
+        yield HistoryCase("under new", new, floor / _BARELY, False)
         return
-    yield Past("under new", new, floor * 1000, False)
+    yield HistoryCase("under new", new, floor * 1000, False)
     lacking = times.due - round(history.exclude / history.step) - history.enough + 2
     young: Values = [None] * lacking + [floor / 10] * (size - lacking)  # one sample less than enough
-    yield Past("under young", young, floor * 1000, False)
+    yield HistoryCase("under young", young, floor * 1000, False)
 
 
-def _limit(rule: AlertRule, history: History, past: Sequence[float], place: int) -> tuple[float, float]:
+def _limit(rule: AlertRule, history: HistoryRange, past: Sequence[float], place: int) -> tuple[float, float]:
     """Mean and limit at a step."""
     last = place - round(history.exclude / history.step)
-    known = past[max(0, last + 1 - round(history.history / history.step)) : last + 1]
+    known = past[max(0, last + 1 - round(history.length / history.step)) : last + 1]
     mean = sum(known) / len(known)
     deviation = sqrt(sum((value - mean) ** 2 for value in known) / len(known))
     deviation = max(deviation, DEVIATION_OF_FLOOR * rule.value, DEVIATION_OF_MEAN * mean)
     return mean, max(mean + history.deviations * deviation, rule.value)
 
 
-def _case(clock: Clock, rule: AlertRule, times: Times, name: str, together: Sequence[Past]) -> Case:
+def _case(clock: Clock, rule: AlertRule, times: Times, name: str, together: Sequence[HistoryCase]) -> Case:
     feeds, firing = list[Feed](), list[Member]()
     for member in together:
         labels = labels_of(rule, member.name)
@@ -115,7 +115,7 @@ def _case(clock: Clock, rule: AlertRule, times: Times, name: str, together: Sequ
     return Case(rule, name, feeds, [(place * clock.evaluation, expected) for place, expected in checks])
 
 
-def _quantities(member: Past) -> dict[str, float]:
+def _quantities(member: HistoryCase) -> dict[str, float]:
     if member.mean is None or member.limit is None:
         return {}
     return {"mean": member.mean, "limit": member.limit}

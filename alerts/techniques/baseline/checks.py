@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from alerts.techniques.baseline.baseline_history import History
+from alerts.techniques.baseline.baseline_history import HistoryRange
 from alerts.techniques.baseline.criterion import history_of
 from alerts.techniques.baseline.model import Baseline
 from spec.checks.base import Gravity, Issue
@@ -53,7 +53,7 @@ def _members(spec: Spec, signal: Signal, path: Path) -> Iterator[Issue]:
         yield Issue("found a signal over a counter, expected a window or a gauge", path)
 
 
-def _lengths(spec: Spec, name: str, alert: Alert, when: Baseline, history: History) -> Iterator[Issue]:
+def _lengths(spec: Spec, name: str, alert: Alert, when: Baseline, history: HistoryRange) -> Iterator[Issue]:
     path: Path = ("alerts", name, "when")
     step = spec.settings.baseline_step
     if alert.one_shot:

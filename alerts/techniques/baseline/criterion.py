@@ -20,7 +20,7 @@ from alerts.expression import AtLeast, Compare, OverTime, Quantity, Samples, Sca
 from alerts.rule import AlertRule, Criterion, Question, Reading
 from alerts.series import signal_series
 from alerts.techniques.baseline import cases, words
-from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, History
+from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, HistoryRange
 from alerts.techniques.baseline.evaluation import BaselineWatch
 from alerts.techniques.baseline.model import Baseline
 from alerts.text import Part
@@ -31,7 +31,7 @@ from spec.model import Alert, Spec
 class BaselineCriterion(Criterion):
     """`value` is the floor of the limit."""
 
-    past: History
+    history: HistoryRange
 
     @property
     def compared(self) -> Series:
@@ -46,46 +46,46 @@ class BaselineCriterion(Criterion):
     @property
     def besides(self) -> str:
         """How far above its mean."""
-        return words.besides(self.past)
+        return words.besides(self.history)
 
     @property
     def mean(self) -> Quantity:
         """What is usual."""
-        return Quantity("mean", self._samples("mean", self.past.enough), self.past.step)
+        return Quantity("mean", self._samples("mean", self.history.enough), self.history.step)
 
     @property
     def limit(self) -> Quantity:
         """From where on it alerts."""
         share = Scaled(DEVIATION_OF_MEAN, self.mean)
         least = AtLeast(self._samples("deviation"), DEVIATION_OF_FLOOR * self.value, share)
-        deviation = Quantity("deviation", least, self.past.step)
-        above = AtLeast(Sum(self.mean, Scaled(self.past.deviations, deviation)), self.value)
-        return Quantity("limit", above, self.past.step)
+        deviation = Quantity("deviation", least, self.history.step)
+        above = AtLeast(Sum(self.mean, Scaled(self.history.deviations, deviation)), self.value)
+        return Quantity("limit", above, self.history.step)
 
     def _samples(self, statistic: Literal["mean", "deviation"], enough: int = 0) -> OverTime:
-        past = self.past
-        samples = Samples(self.series, past.step, past.history)
-        return OverTime(statistic, samples, past.history, past.exclude, enough)
+        history = self.history
+        samples = Samples(self.series, history.step, history.length)
+        return OverTime(statistic, samples, history.length, history.exclude, enough)
 
     def expression(self, lookback: float) -> Compare:
         """The worst value of the look-back, with the limit now."""
-        return Compare(self.over(lookback), self.op, self.limit, self.value if self.past.floor_only else None)
+        return Compare(self.over(lookback), self.op, self.limit, self.value if self.history.floor_only else None)
 
     def watch(self, rule: AlertRule) -> BaselineWatch:
         """Of values and limits."""
-        return BaselineWatch(rule, self.past)
+        return BaselineWatch(rule, self.history)
 
     def describe(self, spec: Spec, rule: AlertRule) -> Iterator[Part]:
         """See `words.describe`."""
-        return words.describe(spec, rule, self.past, self.mean, self.limit)
+        return words.describe(spec, rule, self.history, self.mean, self.limit)
 
     def fires(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.fires`."""
-        return words.fires(spec, rule, self.past)
+        return words.fires(spec, rule, self.history)
 
     def brief(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.brief`."""
-        return words.brief(spec, rule, self.past)
+        return words.brief(spec, rule, self.history)
 
     def questions(self) -> Iterator[Question]:
         """The usual, and the limit."""
@@ -94,7 +94,7 @@ class BaselineCriterion(Criterion):
 
     def cases(self, rule: AlertRule, clock: Clock) -> Iterator[Case]:
         """See `cases.cases`."""
-        return cases.cases(rule, clock, self.past)
+        return cases.cases(rule, clock, self.history)
 
 
 def compile_baseline(spec: Spec, alert: Alert) -> BaselineCriterion:
@@ -105,16 +105,16 @@ def compile_baseline(spec: Spec, alert: Alert) -> BaselineCriterion:
         series=signal_series(spec, when.signal, op=">="),
         op=">=",
         value=when.floor,
-        past=history_of(spec, when, float(alert.for_)),
+        history=history_of(spec, when, float(alert.for_)),
     )
 
 
-def history_of(spec: Spec, when: Baseline, hold: float) -> History:
+def history_of(spec: Spec, when: Baseline, hold: float) -> HistoryRange:
     """The history of a baseline alert; it ends before the window, the hold and the limit that it judges began."""
     step, signal = float(spec.settings.baseline_step), spec.signals[when.signal]
-    return History(
+    return HistoryRange(
         step=step,
-        history=float(when.history),
+        length=float(when.history),
         exclude=step * (math.ceil(round((float(signal.window) + hold) / step, 6)) + 2),
         enough=math.ceil(round(when.min_history / step, 6)),
         deviations=when.deviations,

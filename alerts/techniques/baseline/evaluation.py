@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.rule import AlertRule
 from alerts.tables import Key
-from alerts.techniques.baseline.baseline_history import History, Past
+from alerts.techniques.baseline.baseline_history import BaselineHistory, HistoryRange
 from alerts.view import View
 from alerts.watch import INSTANT, Watch
 
@@ -18,18 +18,18 @@ from alerts.watch import INSTANT, Watch
 class BaselineWatch(Watch):
     """A rule that compares with the member's own history."""
 
-    def __init__(self, rule: AlertRule, history: History) -> None:
+    def __init__(self, rule: AlertRule, history: HistoryRange) -> None:
         super().__init__(rule)
         self.latch = 0.0  # the limit moves, so the values of the look-back are kept instead
         self._floor_only = history.floor_only
-        self._past = Past(history, rule.value)
+        self._history = BaselineHistory(history, rule.value)
         self._recent: deque[tuple[float, dict[Key, float]]] = deque()
 
     def true(self, t: float, view: View) -> list[tuple[Key, float]]:
         """For whom the worst value of the look-back reaches the limit."""
         keys, values = view.vector(self.series)
         now = dict(zip(keys, values.tolist(), strict=True))
-        self._past.take(t, now)
+        self._history.take(t, now)
         self._recent.append((t, now))
         while self._recent[0][0] < t and t - self._recent[0][0] >= self.rule.lookback - INSTANT:
             self._recent.popleft()
@@ -38,7 +38,7 @@ class BaselineWatch(Watch):
             for key, value in earlier.items():
                 if value >= self.value:  # no limit is lower
                     most[key] = max(value, most.get(key, value))
-        limits = dict(self._past.limits(most))
+        limits = dict(self._history.limits(most))
         otherwise = self.value if self._floor_only else np.inf
         return [(key, value) for key, value in most.items() if value >= limits.get(key, otherwise)]
 
@@ -50,4 +50,4 @@ class BaselineWatch(Watch):
         highest = max((value for _, earlier in self._recent for value in earlier.values()), default=0.0)
         if highest >= self.value:
             return -math.inf
-        return self._past.next if highest > 0 else math.inf
+        return self._history.next if highest > 0 else math.inf

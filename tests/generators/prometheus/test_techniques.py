@@ -51,7 +51,13 @@ def baseline(settings: Document | None = None, hold: str = "10m", **when: Any) -
 
 def absence(settings: Document | None = None, hold: str = "5m", **when: Any) -> Document:
     """TocsinStateNotSaved as the absence of events while a gateway is busy."""
-    plain = {"technique": "absence", "signal": "beat", "older_than": "15m", "busy": "served", "busy_at_least": 20}
+    plain = {
+        "technique": "absence",
+        "signal": "beat",
+        "older_than": "15m",
+        "while_counter": "served",
+        "min_increase": 20,
+    }
     return overlay({"TocsinStateNotSaved": {"for": hold, "when": plain | when}}, settings)
 
 
@@ -150,7 +156,7 @@ def test_pages_say_what_is_compared(tmp_path: Path) -> None:
     assert "      floor: 100\n      deviations: 5\n" in page
     page = runbooks.generate(spec_with(tmp_path, absence()))["runbooks/TocsinStateNotSaved.md"]
     assert "more than 15m ago, or missing, sustained for 5m. Meanwhile at least 20 in 15m: " in page
-    assert "      older_than: 15m\n      busy_at_least: 20\n" in page
+    assert "      older_than: 15m\n      min_increase: 20\n" in page
     page = runbooks.generate(spec_with(tmp_path, by_source()))["runbooks/TocsinSourceSilent.md"]
     assert "more than 15m ago, per `source`, sustained for 5m. " in page
     assert "Meanwhile at least 20 in 15m: records that the gateway gave to its hook, as the hook reports." in page
@@ -242,11 +248,11 @@ def test_a_wrong_cold_start_fails_its_tests(real_server: RealServer, tmp_path: P
     ("family", "changed"),
     [
         ("TocsinStateNotSaved", absence()),
-        ("TocsinStateNotSaved", absence(older_than="5m", busy_at_least=7, hold="1m")),
+        ("TocsinStateNotSaved", absence(older_than="5m", min_increase=7, hold="1m")),
         ("TocsinStateNotSaved", absence(settings={"time_scale": 15})),
         ("TocsinStateNotSaved", absence(settings={"scrape_interval": "30s", "evaluation_interval": "10s"})),
         ("TocsinSourceSilent", by_source()),
-        ("TocsinSourceSilent", by_source(older_than="5m", busy_at_least=7, hold="1m")),
+        ("TocsinSourceSilent", by_source(older_than="5m", min_increase=7, hold="1m")),
         ("TocsinSourceSilent", by_source(settings={"time_scale": 15})),
         ("TocsinDown", GONE),
         ("TocsinDown", GONE | {"settings": {"time_scale": 15}}),
