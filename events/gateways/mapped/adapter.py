@@ -20,7 +20,16 @@ from events.gateways.mapped.decoder import Records
 from events.gateways.mapped.failures import BLOCKED, OTHER, endings
 from events.gateways.mapped.model import PATHS, WITH_PATHS, Mapping, Paths, each_of
 from events.gateways.mapped.paths import Path, parse_path, walk
-from events.gateways.mapped.values import WordTable, boolean_of, number_of, seconds_of, text_of, times_of
+from events.gateways.mapped.values import (
+    WordTable,
+    booleans_of,
+    number_of,
+    numbers_of,
+    seconds_of,
+    text_of,
+    texts_of,
+    times_of,
+)
 from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
 
@@ -125,9 +134,7 @@ class MappedGateway:
         """The columns that are names, as the log has them."""
         texts: _Texts = {}
         for name in (*_TEXTS, *_CLIENT_CHOSEN):
-            paths = getattr(self.mapping, name)
-            values = self._column(paths, decoded) if paths else [None] * len(decoded.records)
-            texts[name] = [text_of(value, name, decoded.dropped) for value in values]
+            texts[name] = texts_of(self._column(getattr(self.mapping, name), decoded), name, decoded.dropped)
         return texts
 
     def _table(self, name: str, decoded: Decoded[Any]) -> list[str | None]:
@@ -135,7 +142,7 @@ class MappedGateway:
         if table is None:
             return [None] * len(decoded.records)
         values = self._column(getattr(self.mapping, name).path, decoded)
-        return list(table.words(values, name, decoded.dropped))
+        return table.words(values, name, decoded.dropped)
 
     def _leave_out_others(self, decoded: Decoded[Any]) -> None:
         """Lines that are no attempts by the mapping's `only` are noted and counted."""
@@ -157,7 +164,7 @@ class MappedGateway:
                 found.append(np.full(len(decoded.records), np.nan))
                 continue
             values = self._column(time.path, decoded)
-            stated |= np.array([value not in (None, "") for value in values], np.bool_)
+            stated |= np.array([value is not None and value != "" for value in values], np.bool_)
             found.append(times_of(values, time.format, name, decoded.dropped, decoded.out_of_range))
         start, end = found
         if mapping.duration is not None and mapping.end is None:
@@ -188,12 +195,14 @@ class MappedGateway:
         for name, amount in (("duration", mapping.duration), ("time_to_first_chunk", mapping.time_to_first_chunk)):
             if name in want and amount is not None:
                 found[name] = seconds_of(self._column(amount.path, decoded), amount.unit, name, decoded.dropped)
-        failed = np.array([outcome == "failure" for outcome in batch.objects("outcome")], np.bool_)
+        outcomes = batch.objects("outcome")
+        failed = [row for row, outcome in enumerate(outcomes) if outcome == "failure"] if "failure" in outcomes else []
         for name in _NUMBERS:
             if name in want:
                 values = self._column(getattr(mapping, name), decoded)
-                number = np.array([number_of(value, name, decoded.dropped) for value in values], np.float64)
-                number[failed & (number == 0)] = np.nan  # gateways write 0 for what they do not know
+                number = numbers_of(values, name, decoded.dropped)
+                if failed:  # gateways write 0 for what they do not know
+                    number[failed] = np.where(number[failed] == 0, np.nan, number[failed])
                 found[name] = number
         for name in want & LIMITS.keys():
             column = found.get(name, np.full(batch.size, np.nan))
@@ -229,14 +238,16 @@ class MappedGateway:
         statuses: list[int | None] = [None] * batch.size
         if mapping.status:
             values = self._column(mapping.status, decoded)
-            numbers = (number_of(value, "status", decoded.dropped) for value in values)
+            numbers = numbers_of(values, "status", decoded.dropped).tolist()
             statuses = [int(number) if 0 <= number < 1000 else None for number in numbers]
         batch.columns["outcome"], batch.columns["error_class"] = endings(
             self._table("outcome", decoded), self._table("error_class", decoded), statuses, mapping.error_by_status
         )
-        whole = mapping.records == "requests"
+        if mapping.records == "requests":
+            batch.columns["settled"] = [True] * batch.size
+            return
         batch.columns["settled"] = [
-            whole or outcome == "success" or error in _REFUSED
+            outcome == "success" or error in _REFUSED
             for outcome, error in zip(batch.objects("outcome"), batch.objects("error_class"), strict=True)
         ]
 
@@ -249,7 +260,7 @@ class MappedGateway:
             columns["operation"] = [word or OTHER for word in self._table("operation", decoded)]
         if "stream" in want:
             values = self._column(self.mapping.stream, decoded)
-            columns["stream"] = [boolean_of(value, "stream", decoded.dropped) for value in values]
+            columns["stream"] = booleans_of(values, "stream", decoded.dropped)
         if "source_range" in want:
             columns["source_range"] = [self._ranges[text] for text in texts["client_address"]]
         if "actor" in want:

@@ -11,7 +11,7 @@ import msgspec
 
 from events.gateways.decode import LineDecoder
 from events.gateways.mapped.model import Paths, each_of
-from events.gateways.mapped.paths import Path, parse_path, walk
+from events.gateways.mapped.paths import Path, Step, walk
 
 _Tree = dict[str, Any]
 """Name -> the names below it; an empty one is a leaf, of which the plain value is decoded."""
@@ -24,31 +24,47 @@ class Records:
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
+        paths = tuple(paths)
         self._tree = _tree_of({path.names for path in paths})
+        self._places = {path.text: self._place(path) for path in paths}
         self.decoder: LineDecoder[Any] = LineDecoder(_struct("Record", self._tree))
 
     def column(self, paths: Paths, records: Sequence[Any], unread: Counter[str]) -> list[Any]:
         """The value of each record at the first path that leads to something; None where none does."""
-        found: list[Any] = [None] * len(records)
-        for text in each_of(paths):
-            path = parse_path(text)
-            values = self._values(path, records, unread)
+        first, *others = each_of(paths) or ("",)
+        if not first:
+            return [None] * len(records)
+        found = self._values(first, records, unread)
+        for text in others:
+            if all(found):
+                break
+            values = self._values(text, records, unread)
             found = [
                 value if before is None or before == "" or before == [] else before
                 for before, value in zip(found, values, strict=True)
             ]
         return found
 
-    def _values(self, path: Path, records: Sequence[Any], unread: Counter[str]) -> list[Any]:
-        tree, values, depth = self._tree, list(records), 0
+    def _values(self, text: str, records: Sequence[Any], unread: Counter[str]) -> list[Any]:
+        attributes, rest = self._places[text]
+        try:
+            values = [*map(operator.attrgetter(".".join(attributes)), records)]
+        except AttributeError:  # an object on the way is None
+            values = list(records)
+            for attribute in attributes:
+                get: Callable[[Any], Any] = operator.attrgetter(attribute)
+                values = [None if value is None else get(value) for value in values]
+        return [walk(value, rest, unread) for value in values] if rest else values
+
+    def _place(self, path: Path) -> tuple[list[str], tuple[Step, ...]]:
+        """The attributes that lead to what a decoder was told of, and the steps that go on from there."""
+        tree, attributes = self._tree, []
         for name in path.names:
-            get: Callable[[Any], Any] = operator.attrgetter(_attribute(tree, name))
-            values = [None if value is None else get(value) for value in values]
-            tree, depth = tree[name], depth + 1
+            attributes.append(_attribute(tree, name))
+            tree = tree[name]
             if not tree:
                 break
-        rest = path.steps[depth:]
-        return [walk(value, rest, unread) for value in values] if rest else values
+        return attributes, path.steps[len(attributes) :]
 
 
 def _tree_of(wanted: set[tuple[str, ...]]) -> _Tree:

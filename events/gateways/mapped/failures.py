@@ -50,6 +50,8 @@ def endings(
     A stated outcome decides; without one, an error class or a bad status is a failure, and anything else a success. A
     stated class comes before that of the status.
     """
+    if outcomes.count("success") == len(outcomes):
+        return ["success"] * len(outcomes), ["none"] * len(outcomes)
     ended: list[str] = []
     failed: list[str] = []
     for outcome, stated, status in zip(outcomes, classes, statuses, strict=True):

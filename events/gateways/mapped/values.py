@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +19,34 @@ SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """The length of each unit."""
 _LONGEST: Final = 4_096  # characters of a text that is searched for words
 _BOOLEANS: Final = {"true": True, "false": False}
+# The types that need no second look. Nearly all values of a field have them, and then none is looked at by itself.
+_TEXTS: Final = frozenset((str, type(None)))
+_NUMBERS: Final = frozenset((int, float, type(None)))
+_FLAGS: Final = frozenset((bool, type(None)))
+
+
+def texts_of(values: Sequence[Any], field: str, dropped: Counter[str]) -> list[str | None]:
+    """Names, as `text_of` has each."""
+    if {*map(type, values)} <= _TEXTS:
+        return [value or None for value in values]
+    return [text_of(value, field, dropped) for value in values]
+
+
+def numbers_of(values: Sequence[Any], field: str, dropped: Counter[str]) -> Floats:
+    """Numbers, as `number_of` has each."""
+    if {*map(type, values)} <= _NUMBERS:
+        try:
+            return np.array(values, np.float64)
+        except OverflowError:  # an integer beyond all floats
+            pass
+    return np.array([number_of(value, field, dropped) for value in values], np.float64)
+
+
+def booleans_of(values: Sequence[Any], field: str, dropped: Counter[str]) -> list[bool | None]:
+    """True or false, as `boolean_of` has each."""
+    if {*map(type, values)} <= _FLAGS:
+        return list(values)
+    return [boolean_of(value, field, dropped) for value in values]
 
 
 def text_of(value: Any, field: str, dropped: Counter[str]) -> str | None:
@@ -65,17 +93,15 @@ def boolean_of(value: Any, field: str, dropped: Counter[str]) -> bool | None:
 
 def seconds_of(values: Sequence[Any], unit: str, field: str, dropped: Counter[str]) -> Floats:
     """Lengths of time in seconds."""
-    return np.array([number_of(value, field, dropped) for value in values], np.float64) * SECONDS[unit]
+    return numbers_of(values, field, dropped) * SECONDS[unit]
 
 
 def times_of(values: Sequence[Any], form: str, field: str, dropped: Counter[str], out_of_range: Counter[str]) -> Floats:
     """Points in time, Unix seconds; NaN where there is none or none that can be."""
     if form == "rfc3339":
-        found = [_rfc3339(value, field, dropped) for value in values]
+        times = np.array([_rfc3339(value, field, dropped) for value in values], np.float64)
     else:
-        unit = SECONDS[form.removeprefix("unix_")]
-        found = [number_of(value, field, dropped) * unit for value in values]
-    times = np.array(found, np.float64)
+        times = seconds_of(values, form.removeprefix("unix_"), field, dropped)
     wrong = (times <= 0) | (times >= bounds.LAST)
     if wrong.any():
         dropped[field] += int(wrong.sum())
@@ -104,10 +130,14 @@ class WordTable:
         self._closed = not (table.contains or table.otherwise)
         self._cache: BoundedCache[str, str | None] = BoundedCache(self._look_up, 4_096)
 
-    def words(self, values: Sequence[Any], field: str, dropped: Counter[str]) -> Iterator[str | None]:
+    def words(self, values: Sequence[Any], field: str, dropped: Counter[str]) -> list[str | None]:
         """The word of each value; that of a list is its first element's that has one."""
-        for value in values:
-            yield self.word(value, field, dropped)
+        if {*map(type, values)} <= _TEXTS:
+            cache, otherwise = self._cache, self._otherwise
+            found = [cache[value] if value else otherwise for value in values]
+            if not self._closed or None not in found:
+                return found
+        return [self.word(value, field, dropped) for value in values]
 
     def word(self, value: Any, field: str, dropped: Counter[str]) -> str | None:
         """The word of one value; None if it has none."""
