@@ -248,9 +248,13 @@ def _add_replay(commands: _Commands) -> None:
         help="show which alerts a recorded log would have raised",
         description=(
             "Runs recorded logs, plain or gzip, through the exporter's pipeline in simulated time. It needs no server. "
-            "Prints a timeline and a table of the alerts. Several logs are merged by time."
+            "Prints a timeline and a table of the alerts, and what of the logs was looked at. Several logs are merged "
+            "by time."
         ),
-        epilog="Exit status: 0 replayed, whether alerts fire or not; 1 an input cannot be used; 2 wrong usage.",
+        epilog=(
+            "Exit status: 0 replayed, whether alerts fire or not; 1 no record could be read, or an input cannot be "
+            "used; 2 wrong usage."
+        ),
     )
     parser.add_argument("log", nargs="+", type=Path, metavar="LOG", help="a log file; a rotated one may be compressed")
     parser.add_argument(

@@ -100,6 +100,11 @@ class Criterion(ABC):
         return "min" if self.op in ("<", "<=") else "max"
 
     @property
+    def least_span(self) -> float:
+        """Seconds of records without which it cannot be true."""
+        return 0.0
+
+    @property
     def steps(self) -> bool:
         """Whether a part of it is worked out at steps of its own, and over days."""
         return any(isinstance(node, Quantity) and node.step for node in walk(self.expression(0.0)))

@@ -59,6 +59,9 @@ OBJECT_COLUMNS = (
 SIDE_TABLES = ("tool_calls", "guardrails")
 """Lists of a batch that have several entries, or none, per attempt; asked for by name like a column."""
 
+OTHER_RECORDS = "other_records"
+"""The name in `EventBatch.unread` of lines of a mapped gateway that are no attempts."""
+
 _PIECE = 1 << 16  # bytes looked through at once
 
 ALL_COLUMNS = frozenset(NUMBER_COLUMNS + ID_COLUMNS + OBJECT_COLUMNS + SIDE_TABLES)

@@ -9,7 +9,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from events.batch import Detection, EventBatch, Fault, Provenance, Raw, RawLines, Reject
+from events.coverage import Coverage
 from events.gateways import Gateway
+from events.gateways.abilities import abilities
 from exporters.detect import Detector, Rule
 from exporters.quarantine import fault_of
 from exporters.signals.state import SignalState
@@ -52,6 +54,11 @@ class Engine:
         self._detectors = tuple(detectors)
         self.tap: Tap | None = None
         """Who is handed everything that `feed` reads."""
+
+    def coverage(self, source: str) -> Coverage:
+        """An empty count of what is looked at of a source."""
+        adapter = self._adapters[source]
+        return Coverage(adapter.name, *abilities(adapter), scanned=bool(self._detectors))
 
     def decode(self, chunk: Chunk) -> EventBatch:
         """The attempts in a chunk, with their provenance. A line that raises becomes a reject and a fault."""

@@ -42,7 +42,7 @@ def run(
     proposal: Path | None = None,
     page: Path | None = None,
 ) -> int:
-    """Replay and print; the exit status: 0 it was replayed, 1 something cannot be read or used.
+    """Replay and print; the exit status: 0 it was replayed, 1 no record could be read, or something cannot be used.
 
     With `pages`, what is printed is who would have been paged; `proposal` is the overlay to write, `page` the HTML.
     """
@@ -73,7 +73,8 @@ def run(
     except OSError as error:
         print(f"tocsin: {error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
-    return 0
+    found = outcome.covered.coverage
+    return 0 if found.records + found.duplicates else 1
 
 
 def _check_twice_readable(logs: Sequence[Path]) -> None:

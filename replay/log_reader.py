@@ -17,6 +17,7 @@ import numpy.typing as npt
 from events.batch import EventBatch, Reject
 from exporters.sources.chunk import Chunk
 from replay.arrival import AHEAD, known
+from replay.unread import FileCoverage
 from runtime.errors import TocsinError
 
 Floats = npt.NDArray[np.float64]
@@ -113,8 +114,13 @@ class Arrivals:
         return batch
 
 
-def arrivals(decode: Decode, chunks: Iterator[tuple[Chunk, int]]) -> Generator[Arrivals, None, None]:
-    """The batches of a file. Rejects before the first attempt come with it; without any attempt they are at -Inf."""
+def arrivals(
+    decode: Decode, chunks: Iterator[tuple[Chunk, int]], coverage: FileCoverage | None = None
+) -> Generator[Arrivals, None, None]:
+    """The batches of a file. Rejects before the first attempt come with it; without any attempt they are at -Inf.
+
+    What is decoded is entered in `coverage`.
+    """
     waiting: deque[tuple[EventBatch, list[int]]] = deque()
     clock, early = -np.inf, Counter[str]()
 
@@ -135,7 +141,7 @@ def arrivals(decode: Decode, chunks: Iterator[tuple[Chunk, int]]) -> Generator[A
         return Arrivals(batch, attempts, before[np.array(places, np.int64)])
 
     for chunk, too_long in chunks:
-        batch, places = _decoded(decode, chunk, too_long)
+        batch, places = _decoded(decode, chunk, too_long, coverage)
         waiting.append((batch, places))
         while sum(batch.size for batch, _ in waiting) - waiting[0][0].size >= AHEAD or len(waiting) > _MOST_WAITING:
             if arrived := take():
@@ -149,9 +155,13 @@ def arrivals(decode: Decode, chunks: Iterator[tuple[Chunk, int]]) -> Generator[A
         yield Arrivals(replace(last, rejects=rejects), np.zeros(0), np.full(len(rejects), -np.inf))
 
 
-def _decoded(decode: Decode, chunk: Chunk, too_long: int) -> tuple[EventBatch, list[int]]:
+def _decoded(
+    decode: Decode, chunk: Chunk, too_long: int, coverage: FileCoverage | None
+) -> tuple[EventBatch, list[int]]:
     """The batch, and for each reject how many attempts stand before it."""
     batch = decode(chunk)
+    if coverage is not None:
+        coverage.take(chunk, batch, too_long)
     rejects = sorted(batch.rejects, key=lambda reject: reject.line)
     places = [0] * too_long + _attempts_before(chunk.data, rejects, batch.notes.lines if batch.notes else ())
     rejects = [Reject(0, "too_long", "")] * too_long + rejects
@@ -173,6 +183,8 @@ def _attempts_before(data: memoryview, rejects: Sequence[Reject], others: Collec
 class Feed:
     """One log by the time at which its records became known. `next` is when the next one does; +Inf at the end.
 
+    `coverage` says what was read of it, and what was not.
+
     A file is opened only when its time comes, so that any number of rotated ones can be fed.
 
     Raises:
@@ -182,7 +194,8 @@ class Feed:
     def __init__(self, log: Log, decode: Decode) -> None:
         self.log = log
         self._decode = decode
-        self._open = arrivals(decode, log.chunks())
+        self.coverage = FileCoverage(str(log.path))
+        self._open = arrivals(decode, log.chunks(), self.coverage)
         self._current = next(self._open, None)
         self._place = (0, 0)
         self.next = self._when()
@@ -202,7 +215,8 @@ class Feed:
             return
         if self._waits:
             self._waits = False
-            self._open = arrivals(self._decode, self.log.chunks())
+            self.coverage = FileCoverage(str(self.log.path))
+            self._open = arrivals(self._decode, self.log.chunks(), self.coverage)
             self._current = next(self._open, None)
         while self._current is not None and self._when() <= now:
             current = self._current

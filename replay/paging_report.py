@@ -12,6 +12,7 @@ from typing import Any, Final
 from alerts import AlertInstance
 from alerts.incidents import Incident, Page, incidents
 from events.gateways.timestamps import rfc3339
+from replay import coverage
 from replay.report import COLORS, LEAST_WIDTH, condition, filled
 from replay.run import Outcome
 from replay.shifts import Duties, Shift, Shifts, duties
@@ -128,6 +129,7 @@ def as_data(pages: Pages) -> dict[str, Any]:
             ],
             "left_over_budget": list(pages.proposal.left),
         },
+        "coverage": coverage.as_data(outcome.covered),
     }
 
 
@@ -163,12 +165,16 @@ def as_text(pages: Pages, *, width: int = 0, color: bool = False) -> str:
 
 
 def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
+    if pages.outcome.start is None:
+        yield from wrapped(answer(pages), width)
+    else:
+        yield from _found(pages, width, color)
+    yield ""
+    yield from coverage.lines(pages.outcome.covered, width=width, color=color)
+
+
+def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
     outcome = pages.outcome
-    if outcome.start is None:
-        yield from wrapped(
-            f"No attempt was read, {outcome.rejected:,} records rejected: is this a log of that gateway?", width
-        )
-        return
     yield from wrapped(
         f"{outcome.events:,} attempts, {outcome.rejected:,} records rejected; {at(pages.start, pages)} to "
         f"{at(pages.end, pages)}, {lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
@@ -218,7 +224,8 @@ def answer(pages: Pages) -> str:
     length = lasted(float(pages.spec.settings.shift))
     shifts = f"{pages.all_shifts:,} {_plural('shift', pages.all_shifts)} of {length}"
     if not pages.count:
-        return f"Nobody would have been paged in {shifts}."
+        when = f" in {shifts}" if pages.outcome.start is not None else ""
+        return coverage.silence(pages.outcome.covered, f"Nobody would have been paged{when}")
     with_pages = {shift for _, shift in pages.duties}
     quiet = pages.all_shifts - len(with_pages)
     some = f"{quiet:,}" if quiet else "none"

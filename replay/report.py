@@ -10,6 +10,7 @@ from typing import Any, Final
 from alerts import AlertInstance, AlertRule
 from alerts.incidents import storm_of
 from events.gateways.timestamps import rfc3339
+from replay import coverage
 from replay.run import Outcome
 from replay.threshold_tuning import number
 from runtime.text import printable, wrapped
@@ -37,6 +38,7 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
             }
             for instance in outcome.instances
         ],
+        "coverage": coverage.as_data(outcome.covered),
     }
 
 
@@ -46,7 +48,7 @@ def as_json(outcome: Outcome) -> str:
 
 
 def as_text(outcome: Outcome, spec: Spec, *, width: int = 0, color: bool = False) -> str:
-    """A timeline of what fired, and a table of it. `width` in characters, 0: as wide as it gets."""
+    """A timeline of what fired, a table of it, and what was looked at. `width` in characters, 0: as wide as it gets."""
     return "\n".join(_text(outcome, spec, max(width, LEAST_WIDTH) if width else 0, color))
 
 
@@ -58,14 +60,16 @@ def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str
         first = outcome.faults[0]
         what = f"{len(outcome.faults):,} faults while reading, first in step {first.step} with {first.error}"
         yield from wrapped(f"{what} at {first.place}. Such records are left out; please report this.", width)
-    if not outcome.instances:
-        yield "No alert fires."
-        return
+    if outcome.instances:
+        yield ""
+        for instance in outcome.instances:
+            yield from _entry(instance, outcome.instances, spec, width, color)
+        yield ""
+        yield from _table(outcome.instances, width)
+    else:
+        yield from wrapped(coverage.silence(outcome.covered, "No alert fires"), width)
     yield ""
-    for instance in outcome.instances:
-        yield from _entry(instance, outcome.instances, spec, width, color)
-    yield ""
-    yield from _table(outcome.instances, width)
+    yield from coverage.lines(outcome.covered, width=width, color=color)
 
 
 def _entry(

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 
 from alerts import AlertInstance, AlertRule, Evaluator, compile_alerts
+from alerts.blind import unable
 from events.batch import EventBatch, Fault
+from events.coverage import Coverage
 from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
 from exporters.metric_table import Table
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
 from exporters.view import PrometheusView
+from replay.coverage import Covered
 from replay.log_options import PLAIN, LogOptions
 from replay.log_reader import SOURCE, Feed, Log
 from spec import Spec
@@ -54,6 +57,7 @@ class Outcome:
 
     `events` are attempts without duplicates, `rejected` records that could not be read, `blocked` attempts that a
     guardrail blocked; `instances` are in order of time. `faults` are records whose reading or counting failed.
+    `covered` says what all this is worth.
     """
 
     events: int
@@ -63,6 +67,7 @@ class Outcome:
     start: float | None = None
     end: float | None = None
     faults: tuple[Fault, ...] = ()
+    covered: Covered = field(default_factory=lambda: Covered(Coverage(), (), 0), compare=False)
 
 
 def replay_engine(spec: Spec, about: LogOptions = PLAIN) -> Engine:
@@ -73,7 +78,7 @@ def replay_engine(spec: Spec, about: LogOptions = PLAIN) -> Engine:
         SpecError: the mapping or the content rules cannot be used.
         OSError: the file of canaries cannot be read.
     """
-    return engine_of(about.config(SOURCE), spec, cache=user_cache() / "rules")
+    return engine_of(about.config(SOURCE), spec, cache=user_cache() / "rules", columns=frozenset(("tool_calls",)))
 
 
 def replay(
@@ -104,9 +109,10 @@ class _Replay:
         self._engine = engine
         self._view = PrometheusView(engine.state)
         self._interval = float(engine.state.spec.settings.scrape_interval)
-        rules = compile_alerts(engine.state.spec)
+        self._rules = rules = compile_alerts(engine.state.spec)
         self._evaluator = Evaluator(rules)
         self._counters = read_by(rules)
+        self._coverage = engine.coverage(SOURCE)
         self._logs = [Log(path) for path in logs]
         self._feeds = [Feed(log, engine.decode) for log in self._logs]
         self._progress = progress
@@ -119,7 +125,9 @@ class _Replay:
     def run(self, *, until_quiet: bool, leap: bool) -> Outcome:
         self._feed(-math.inf)
         if self._next == math.inf:
-            return Outcome(self._events, self._rejected, self._blocked, (), faults=tuple(self._faults))
+            return Outcome(
+                self._events, self._rejected, self._blocked, (), faults=tuple(self._faults), covered=self._covered(0.0)
+            )
         first = step = math.ceil(self._next / self._interval)
         tables: list[Table] = []
         unfed, steady = 0, -math.inf
@@ -155,7 +163,15 @@ class _Replay:
             first * self._interval,
             step * self._interval,
             tuple(self._faults),
+            self._covered((step - first) * self._interval),
         )
+
+    def _covered(self, span: float) -> Covered:
+        """What was looked at, over `span` seconds."""
+        for feed in self._feeds:
+            feed.coverage.add_to(self._coverage)
+        spec = self._engine.state.spec
+        return Covered(self._coverage, tuple(unable(spec, self._rules, self._coverage, span)), len(spec.alerts))
 
     def _scrape(self, now: float) -> list[Table]:
         self._engine.state.advance(now)
@@ -199,6 +215,7 @@ class _Replay:
             self._faults.append(fault_of("count", error.__cause__ or error))
             return
         self._faults += fresh.faults[known:]
+        self._coverage.take(fresh, duplicates=batch.size - fresh.size)
         self._events += fresh.size
         self._blocked += sum(verdict == "block" for verdict in fresh.objects("verdict")) if fresh.size else 0
 

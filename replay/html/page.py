@@ -13,6 +13,7 @@ import jinja2
 
 from alerts import AlertInstance
 from alerts.incidents import Incident
+from replay import coverage
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
 from replay.html.history import History
@@ -112,7 +113,8 @@ def page(
         if outcome.start is None
         else (at(pages.start, pages), at(pages.end, pages), lasted(span[1] - span[0])),
         zone=str(pages.shifts.zone),
-        answer=answer(pages) if outcome.start is not None else "No attempt was read.",
+        answer=answer(pages),
+        coverage=list(coverage.rows(outcome.covered)),
         tracks=_tracks(pages, span),
         marks=_marks(pages, span),
         categories=_categories(pages, history, span),

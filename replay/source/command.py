@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from alerts.blind import Blind, blind_alerts, blind_signals, ungrouped
+from events.fields import BY_COLUMN, FIELDS
 from events.gateways.timestamps import rfc3339
-from replay.source.check import Blind, Reading, blind_alerts, blind_signals, odd_times, readings, ungrouped
-from replay.source.fields import BY_COLUMN, FIELDS
+from replay.source.check import Reading, odd_times, readings
 from runtime.text import printable
 from spec import Spec, load_spec
 
@@ -39,30 +40,40 @@ def run(path: Path, *, name: str | None, mapping: Path | None, form: Literal["te
         for line in as_lines(path, spec, found, tried=not (name or mapping)):
             indent = " " * (len(line) - len(line.lstrip()) + 2)
             print(textwrap.fill(line, max(width, 60), subsequent_indent=indent, break_on_hyphens=False) or "")
-    return 0 if best.attempts else 1
+    return 0 if best.coverage.records else 1
 
 
 def as_data(path: Path, spec: Spec, found: list[Reading]) -> dict[str, Any]:
     """The findings as plain data; shares go from 0 to 1."""
     best = found[0]
-    blind = blind_signals(spec, best) if best.attempts else []
+    read = best.coverage
+    blind = blind_signals(spec, read) if read.records else []
     alerts = blind_alerts(spec, blind)
     return {
         "file": str(path),
-        "gateway": best.gateway if best.attempts else None,
+        "gateway": best.gateway if read.records else None,
         "tried": [
-            {"gateway": each.gateway, "attempts": each.attempts, "lines": each.lines, "fit": round(each.fit, 3)}
+            {
+                "gateway": each.gateway,
+                "attempts": each.coverage.records,
+                "lines": each.coverage.lines,
+                "fit": round(each.fit, 3),
+            }
             for each in found
         ],
-        "attempts": best.attempts,
-        "other_lines": best.others,
-        "rejected": dict(best.rejects),
-        "first": rfc3339(best.first) if best.attempts else None,
-        "last": rfc3339(best.last) if best.attempts else None,
-        "times_look_wrong": odd_times(best),
+        "attempts": read.records,
+        "other_lines": read.others,
+        "rejected": dict(read.rejects),
+        "first": rfc3339(read.first) if read.records else None,
+        "last": rfc3339(read.last) if read.records else None,
+        "times_look_wrong": odd_times(read),
         "cut": best.cut,
         "fields": [
-            {"field": each.column, "mapped": each.column in best.mapped, "share": round(best.share(each.column), 4)}
+            {
+                "field": each.column,
+                "mapped": each.column in read.mapped,
+                "share": round(read.share(each.column), 4),
+            }
             for each in FIELDS
         ],
         "left_out": dict(best.left_out),
@@ -70,7 +81,7 @@ def as_data(path: Path, spec: Spec, found: list[Reading]) -> dict[str, Any]:
             {"signal": each.signal, "reason": each.reason, "fields": each.fields} for each in blind
         ],
         "alerts_that_never_fire": [{"alert": alert, "signal": signal} for alert, signal in alerts.items()],
-        "signals_without_groups": ungrouped(spec, best) if best.attempts else {},
+        "signals_without_groups": ungrouped(spec, read) if read.records else {},
         "changes": [{"field": column, "advice": advice} for column, advice, _alerts in _changes(spec, best, blind)],
     }
 
@@ -78,15 +89,16 @@ def as_data(path: Path, spec: Spec, found: list[Reading]) -> dict[str, Any]:
 def as_lines(path: Path, spec: Spec, found: list[Reading], *, tried: bool) -> Iterator[str]:
     """The findings in lines, which may be longer than a screen is wide."""
     best = found[0]
-    if not best.attempts:
+    read = best.coverage
+    if not read.records:
         yield from _nothing_read(path, found, tried=tried)
         return
-    yield f"{printable(str(path))}: {best.gateway}, {best.attempts} of {best.lines} lines read{_besides(best)}"
-    yield f"Times: {rfc3339(best.first)[:19]}Z to {rfc3339(best.last)[:19]}Z"
-    if odd_times(best):
+    yield f"{printable(str(path))}: {best.gateway}, {read.records} of {read.lines} lines read{_besides(best)}"
+    yield f"Times: {rfc3339(read.first)[:19]}Z to {rfc3339(read.last)[:19]}Z"
+    if odd_times(read):
         yield "These times look wrong. Check `format` of `start` and `end`: unix_s, unix_ms, unix_us or unix_ns?"
-    if best.rejects:
-        yield "Not read: " + ", ".join(f"{count} {reason}" for reason, count in best.rejects.most_common())
+    if read.rejects:
+        yield "Not read: " + ", ".join(f"{count} {reason}" for reason, count in read.rejects.most_common())
         for detail, count in best.details.most_common(_MOST_DETAILS):
             yield f"    {count} x {printable(detail)}"
     if tried and (rivals := [each for each in found[1:] if each.fit >= _RIVAL]):
@@ -95,7 +107,7 @@ def as_lines(path: Path, spec: Spec, found: list[Reading], *, tried: bool) -> It
     yield ""
     yield "Fields"
     for each in FIELDS:
-        share = best.share(each.column)
+        share = read.share(each.column)
         bar = "#" * round(share * _BAR)
         yield f"  {each.title:<20} {_percent(share):>5}  {bar:<{_BAR}} {_note(best, each.column)}".rstrip()
     if best.left_out:
@@ -106,7 +118,8 @@ def as_lines(path: Path, spec: Spec, found: list[Reading], *, tried: bool) -> It
 
 
 def _besides(best: Reading) -> str:
-    others = f", {best.others} other lines left out by `only`" if best.others else ""
+    read = best.coverage
+    others = f", {read.others} other lines left out by `only`" if read.others else ""
     return others + (" (the beginning of the file)" if best.cut else "")
 
 
@@ -115,7 +128,11 @@ def _nothing_read(path: Path, found: list[Reading], *, tried: bool) -> Iterator[
     for reading in found:
         why = ", ".join(f"{count} {detail}" for detail, count in reading.details.most_common(_MOST_DETAILS))
         if not why:
-            why = f"{reading.others} lines, none of them an attempt" if reading.others else "the file has no line"
+            why = (
+                f"{reading.coverage.others} lines, none of them an attempt"
+                if reading.coverage.others
+                else "the file has no line"
+            )
         yield f"  {reading.gateway}: {printable(why)}"
     yield "Is it the log of a gateway of your own? Write a mapping (docs/gateways/generic.md) and add --mapping FILE."
 
@@ -125,18 +142,20 @@ def _percent(share: float) -> str:
 
 
 def _note(best: Reading, column: str) -> str:
-    if column not in best.mapped:
+    read = best.coverage
+    if column not in read.mapped:
         return "not in the mapping" if best.by_mapping else "not in this log"
-    if column in best.seen and best.share(column):
+    if column in best.seen and read.share(column):
         words = [f"{word} {count}" for word, count in best.seen[column].most_common(4)]
         return ", ".join(words)
-    return "" if best.share(column) else "in no line of this sample"
+    return "" if read.share(column) else "in no line of this sample"
 
 
 def _consequences(spec: Spec, best: Reading) -> Iterator[str]:
-    blind = blind_signals(spec, best)
+    read = best.coverage
+    blind = blind_signals(spec, read)
     alerts = blind_alerts(spec, blind)
-    for column, names in ungrouped(spec, best).items():
+    for column, names in ungrouped(spec, read).items():
         title = BY_COLUMN[column].title
         yield f"Without {title}, these signals count all requests as one {title} `unknown`: {', '.join(names)}"
     if not blind:
@@ -157,7 +176,7 @@ def _consequences(spec: Spec, best: Reading) -> Iterator[str]:
         yield ""
         yield "What to change, most useful first"
     for column, advice, count in changes:
-        unseen = column in best.mapped and best.by_mapping and not best.share(column)
+        unseen = column in read.mapped and best.by_mapping and not read.share(column)
         where = " (the mapping has a path, and no line had a value there)" if unseen else ""
         yield f"  {BY_COLUMN[column].title}: {advice}{where}. {count} alert{' needs' if count == 1 else 's need'} it."
 

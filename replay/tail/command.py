@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -18,6 +18,8 @@ from typing import Final, TextIO
 from alerts import AlertInstance
 from events.gateways.timestamps import rfc3339
 from exporters.config import ExporterConfig, load_config
+from replay import coverage
+from replay.coverage import Covered
 from replay.log_options import LogOptions
 from replay.tail.columns import Lines, kind_of
 from replay.tail.watch import Attempt, Watch, namer
@@ -68,8 +70,8 @@ def config_of_logs(logs: Sequence[Path], about: LogOptions) -> ExporterConfig:
 def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, as_json: bool, accounts: bool) -> int:
     """Follow and print until SIGINT or SIGTERM; the exit status: 0 it was ended so, 1 something cannot be used.
 
-    `since`: seconds before now from which attempts are shown and counted, Inf: all; None: only new ones.
-    `accounts`: show ids instead of pseudonyms, as JSON always does.
+    Then it says what was looked at. `since`: seconds before now from which attempts are shown and counted, Inf: all;
+    None: only new ones. `accounts`: show ids instead of pseudonyms, as JSON always does.
     """
     # SIGINT as well: a shell that starts a program in the background has it ignored, and Python keeps to that.
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -83,7 +85,11 @@ def run(config: Path | ExporterConfig, *, chosen: Filter, since: float | None, a
         watch = Watch(config, spec, since=start, name_of=name_of, now=now)
         try:
             printer = _json_lines if as_json else _text_lines(spec, sys.stdout)
-            _follow(watch, printer, chosen, name_of)
+            try:
+                _follow(watch, printer, chosen, name_of)
+            except KeyboardInterrupt:
+                _print(_coverage(watch.covered(time.time()), as_json=as_json))
+                sys.stdout.flush()
         finally:
             watch.close()
     except KeyboardInterrupt:
@@ -120,6 +126,17 @@ def _follow(watch: Watch, printer: Printer, chosen: Filter, name_of: Callable[[s
             print(f"tocsin tail: {printable(remark)}", file=sys.stderr)
         if not any_new:
             time.sleep(PAUSE)
+
+
+def _coverage(found: Mapping[str, Covered], *, as_json: bool) -> Iterator[str]:
+    """What was looked at of each source."""
+    if as_json:
+        yield json.dumps({"coverage": {name: coverage.as_data(covered) for name, covered in found.items()}})
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for name, covered in found.items():
+        yield ""
+        yield from coverage.lines(covered, width=width, title=f"Coverage of {name}" if len(found) > 1 else "Coverage")
 
 
 def _print(lines: Iterator[str]) -> None:

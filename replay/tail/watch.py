@@ -15,6 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from alerts import AlertInstance, Evaluator, compile_alerts
+from alerts.blind import unable
 from events.batch import Detection, EventBatch, Fault
 from exporters.config import ExporterConfig, SourceConfig
 from exporters.detect import user_cache
@@ -22,10 +23,11 @@ from exporters.engine import CountingError, Engine
 from exporters.pseudonyms import Pseudonyms, key_file
 from exporters.quarantine import fault_of
 from exporters.run import engine_of
-from exporters.sources import Source
+from exporters.sources import Chunk, Source
 from exporters.sources.file import FileTail
 from exporters.sources.spool import folder_of
 from exporters.view import PrometheusView
+from replay.coverage import Covered
 from replay.run import healthy, read_by
 from replay.tail.spool import SpoolTail
 from runtime.errors import TocsinError
@@ -91,7 +93,11 @@ class Watch:
         self, config: ExporterConfig, spec: Spec, *, since: float | None, name_of: Callable[[str], str], now: float
     ) -> None:
         self._engine: Engine = engine_of(
-            config, spec, cache=user_cache() / "rules", name_of=name_of, columns=frozenset(NUMBERS + WORDS)
+            config,
+            spec,
+            cache=user_cache() / "rules",
+            name_of=name_of,
+            columns=frozenset((*NUMBERS, *WORDS, "tool_calls")),
         )
         self._view = PrometheusView(self._engine.state)
         self._name_of = name_of
@@ -100,7 +106,10 @@ class Watch:
             name: _follow(name, source, config.state_folder, start_at="end" if since is None else "beginning")
             for name, source in config.sources.items()
         }
-        rules = compile_alerts(spec)
+        self._spec = spec
+        self._rules = rules = compile_alerts(spec)
+        self._begun = now
+        self._coverage = {name: self._engine.coverage(name) for name in self._sources}
         self._evaluator = Evaluator(rules)
         self._read = read_by(rules)
         self._healthy = healthy(self._engine, tuple(self._sources))
@@ -116,7 +125,7 @@ class Watch:
         for name, source in self._sources.items():
             for chunk in source.read(BUDGET, now=now):
                 batch = self._engine.decode(chunk)
-                self._rejects[name].update(reject.reason for reject in batch.rejects)
+                self._note_rejects(name, source, chunk, batch)
                 if self._since is not None and self._since > -math.inf:
                     batch = batch.rows(np.flatnonzero(batch.numbers("time") >= self._since).tolist())
                 try:
@@ -125,7 +134,24 @@ class Watch:
                     self._faults.append(fault_of("count", error.__cause__ or error))
                     continue
                 self._faults += fresh.faults
+                self._coverage[name].take(fresh, duplicates=batch.size - fresh.size)
                 yield from self._rows(fresh, detections)
+
+    def _note_rejects(self, name: str, source: Source, chunk: Chunk, batch: EventBatch) -> None:
+        if not batch.rejects:
+            return
+        self._rejects[name].update(reject.reason for reject in batch.rejects)
+        path = getattr(source.positions().get(chunk.file), "path", "")
+        for reject in batch.rejects:
+            self._coverage[name].reject(reject.reason, file=path, detail=reject.detail)
+
+    def covered(self, now: float) -> dict[str, Covered]:
+        """What was looked at of each source until now."""
+        span = now - min(self._begun, self._begun if self._since is None else self._since)
+        return {
+            name: Covered(found, tuple(unable(self._spec, self._rules, found, span)), len(self._spec.alerts))
+            for name, found in self._coverage.items()
+        }
 
     def _rows(self, batch: EventBatch, detections: Sequence[Detection]) -> Iterator[Attempt]:
         found: dict[int, list[Detection]] = {}

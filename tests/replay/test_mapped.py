@@ -55,8 +55,8 @@ def test_the_command_reads_a_log_by_a_mapping(tmp_path: Path, capsys: pytest.Cap
     assert tocsin.main(["replay", "--no-content", "--format", "json", "--mapping", str(mapping), str(log)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert _ALERT in json.dumps(said)
-    assert tocsin.main(["replay", "--no-content", "--format", "json", str(log)]) == 0
-    assert _ALERT not in capsys.readouterr().out  # as LiteLLM's log it says nothing
+    assert tocsin.main(["replay", "--no-content", "--format", "json", str(log)]) == 1
+    assert not json.loads(capsys.readouterr().out)["alerts"]  # as LiteLLM's log it says nothing
 
 
 def test_a_mapping_that_cannot_be_used_ends_the_command_with_its_place(

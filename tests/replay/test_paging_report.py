@@ -10,7 +10,9 @@ import pytest
 
 import tocsin
 from alerts import AlertInstance, compile_alerts
+from events.coverage import Coverage
 from replay import Outcome
+from replay.coverage import Covered
 from replay.paging_report import as_data, as_text, pages_of
 from spec import load_spec
 from tests.support.litellm_lines import line, record
@@ -29,7 +31,8 @@ def instance(name: str, at: float = NOON, value: float = 60.0, actor: str = "ali
 
 
 def outcome(*instances: AlertInstance) -> Outcome:
-    return Outcome(1234, 5, 6, instances, NOON - 6 * 3600, NOON + 30 * 86_400)
+    covered = Covered(Coverage(records=1234), (), 34)
+    return Outcome(1234, 5, 6, instances, NOON - 6 * 3600, NOON + 30 * 86_400, covered=covered)
 
 
 def text(*instances: AlertInstance, **options: Any) -> str:
@@ -37,13 +40,16 @@ def text(*instances: AlertInstance, **options: Any) -> str:
 
 
 def test_a_quiet_log_is_said_first() -> None:
-    assert "Nobody would have been paged in 92 shifts of 8 hours." in text()
+    assert "Nobody would have been paged in 92 shifts of 8 hours; 34 of 34 alerts could have fired." in text()
     assert "Alerts" not in text()
 
 
 def test_no_attempt_is_no_quiet_log() -> None:
-    said = as_text(pages_of(Outcome(0, 7, 0, ()), SPEC))
-    assert said == "No attempt was read, 7 records rejected: is this a log of that gateway?"
+    found = Coverage()
+    found.reject("not_json", 7)
+    said = as_text(pages_of(Outcome(0, 7, 0, (), covered=Covered(found, (), 34)), SPEC)).splitlines()
+    assert said[0] == "None of 7 records could be read, so this proves nothing: nobody would have been paged."
+    assert "  records    0 read, 7 rejected (100 %)" in said
 
 
 def test_who_when_why_and_what_then() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from alerts import AlertInstance, compile_alerts
+from events.coverage import Coverage
 from replay import Outcome
+from replay.coverage import Covered
 from replay.report import as_json, as_text
 from spec import load_spec, names
 
@@ -21,7 +23,7 @@ def instance(name: str, at: float = AT, until: float | None = None, family: str 
 
 
 def outcome(*instances: AlertInstance) -> Outcome:
-    return Outcome(1234, 5, 6, instances, AT - 60, AT + 60)
+    return Outcome(1234, 5, 6, instances, AT - 60, AT + 60, covered=Covered(Coverage(records=1234), (), 34))
 
 
 def jailbreak(**changes: object) -> AlertInstance:
@@ -48,12 +50,18 @@ def test_what_still_fires_is_said() -> None:
 
 
 def test_nothing_is_said_in_words() -> None:
-    assert as_text(Outcome(0, 0, 0, ()), SPEC) == "0 attempts, 0 blocked, 0 records rejected\nNo alert fires."
+    said = as_text(outcome(), SPEC).splitlines()
+    assert said[1] == "No alert fires; 34 of 34 alerts could have fired."
+    said = as_text(Outcome(0, 0, 0, ()), SPEC).splitlines()
+    assert said[:2] == [
+        "0 attempts, 0 blocked, 0 records rejected",
+        "No record was found, so this proves nothing: no alert fires.",
+    ]
 
 
 def test_the_table_counts_each_alert_and_puts_the_gravest_first() -> None:
     late, leak = jailbreak(fired_at=AT + 60), instance("LLMCanaryLeaked", actor="bob", tenant="lab")
-    table = as_text(outcome(jailbreak(), late, leak), SPEC).rpartition("\n\n")[2].splitlines()
+    table = as_text(outcome(jailbreak(), late, leak), SPEC).split("\n\n")[-2].splitlines()
     assert table[0].split() == ["alert", "severity", "times", "first", "last", "notified"]
     assert table[1].split()[:3] == ["LLMCanaryLeaked", "critical", "1"]
     assert table[2].split()[:5] == ["LLMJailbreakRepeated", "high", "2", "2026-09-21T14:13:20Z", "2026-09-21T14:14:20Z"]

@@ -348,7 +348,7 @@ def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     log = write(tmp_path, [*guesses(START + 1, 10, 3), b"oops\n"])
     assert tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--until-quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["events", "rejected", "blocked", "alerts"]
+    assert list(found) == ["events", "rejected", "blocked", "alerts", "coverage"]
     assert (found["events"], found["rejected"], found["blocked"]) == (10, 1, 0)
     assert found["alerts"][1] == {
         "alert": "LLMPasswordGuessing",

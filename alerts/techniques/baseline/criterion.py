@@ -49,6 +49,12 @@ class BaselineCriterion(Criterion):
         return words.besides(self.history)
 
     @property
+    def least_span(self) -> float:
+        """What a limit needs, if nothing fires before there is one."""
+        past = self.past
+        return 0.0 if past.floor_only else past.exclude + (past.enough - 1) * past.step
+
+    @property
     def mean(self) -> Quantity:
         """What is usual."""
         return Quantity("mean", self._samples("mean", self.history.enough), self.history.step)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from events.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines, Reject
+from events.batch import ALL_COLUMNS, OTHER_RECORDS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines, Reject
 from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import LIMITS, actors_of, at_most, attempt_ids, hashed, key_hash, without_impossible
@@ -39,8 +39,6 @@ _CLIENT_CHOSEN: Final = ("session", "end_user")
 _Texts = dict[str, list[str | None]]
 _REFUSED: Final = frozenset(("auth", "permission", "rate_limit_caller", "quota", "guardrail_block", "invalid_request"))
 """What ends a request also when its attempts are logged one by one: the gateway asks no other provider."""
-OTHER_RECORDS: Final = "other_records"
-"""What lines that `only` leaves out are counted as."""
 
 
 class MappedGateway:

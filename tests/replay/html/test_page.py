@@ -60,10 +60,10 @@ class Elements(HTMLParser):
         self.text.append(data)
 
 
-def made(folder: Path, records: list[dict[str, Any]], *options: str) -> str:
+def made(folder: Path, records: list[dict[str, Any]], *options: str, status: int = 0) -> str:
     log, out = folder / "gateway.jsonl", folder / "out.html"
     log.write_bytes(b"".join(map(line, records)))
-    assert tocsin.main(["replay", "--report", str(out), *options, str(log)]) == 0
+    assert tocsin.main(["replay", "--report", str(out), *options, str(log)]) == status
     return out.read_text("utf-8")
 
 
@@ -136,8 +136,15 @@ def test_refused_keys_have_lines_too_and_without_content_there_are_no_texts(tmp_
 
 
 def test_a_quiet_log_and_an_empty_one_are_pages_as_well(tmp_path: Path) -> None:
-    assert "Nobody would have been paged in 1 shift of 8 hours." in made(tmp_path, [record(NOON, "one")])
-    assert "No attempt was read." in made(tmp_path, [])
+    assert "Nobody would have been paged in 1 shift of 8 hours; " in made(tmp_path, [record(NOON, "one")])
+    assert "No record was found, so this proves nothing" in made(tmp_path, [], status=1)
+
+
+def test_the_page_ends_with_what_was_looked_at(tmp_path: Path) -> None:
+    page = made(tmp_path, [record(NOON, "one"), {"no": "record"}])
+    section = page[page.index("Coverage: what was looked at") :]
+    assert "1 read, 1 rejected (50 %)" in section and "gateway.jsonl line 2" in section
+    assert "could have fired" in section and section.index("</section>") < section.index("</main>")
 
 
 def test_a_record_in_two_files_is_one_line(tmp_path: Path) -> None:

@@ -284,3 +284,22 @@ def test_on_a_terminal_lines_fit_and_are_coloured_unless_unwanted(tmp_path: Path
     assert lines[1].split() == ["time", "outcome", "account", "guardrail", "detections"]
     assert max(map(len, lines)) <= 70
     assert any("carol" in part and "block" in part for part in lines)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_its_last_words_are_what_was_looked_at(log: Path, tmp_path: Path, form: str) -> None:
+    with log.open("ab") as file:
+        file.write(b"oops\n")
+    options = ["--no-content", *(["--json"] if form == "json" else [])]
+    with Tail(tmp_path, "--since", "beginning", *options, log) as tail:
+        tail.wait_for_error("1 not_json")
+        assert tail.end() == 0
+        assert tail.process.stdout is not None
+        said = tail.process.stdout.read().decode()
+    if form == "json":
+        found = json.loads(said.splitlines()[-1])["coverage"]["log"]
+        assert found["records"] == {"read": 5, "repeated": 0, "no_attempts": 0, "rejected": 1}
+        assert found["rejected"][0]["file"] == str(log)
+    else:
+        assert "\nCoverage\n  records    5 read, 1 rejected (17 %)\n" in said
+        assert f"1 not_json, first in {log}" in said

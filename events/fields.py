@@ -1,0 +1,120 @@
+"""What a log can have: each field in words, which column shows it, and what to change where it is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from events.batch import EventBatch
+
+_ABSENT: Final = {"verdict": "none", "operation": "other"}
+"""What a column says where nothing is known; others say None."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogField:
+    """`column` is the batch's, or ``prompt`` and ``answer``; `advice` says what to log when it is missing.
+
+    `of` says which attempts have it in a good log: all, those that succeeded, or only some, so that nothing is missing
+    where it is not.
+    """
+
+    column: str
+    title: str
+    advice: str
+    core: bool = True
+    of: Literal["all", "successes", "some"] = "all"
+
+
+FIELDS: Final = (
+    LogField("time", "time", "log when each request ended"),
+    LogField("call_id", "request id", "log an id of the request, so that retries count once"),
+    LogField("actor", "account", "log the authenticated user, or a hash of the key", of="successes"),
+    LogField("key", "key", "log a hash of the presented key, also of a refused one", core=False),
+    LogField("session", "session", "log the id of the conversation that the client sends", core=False, of="some"),
+    LogField(
+        "end_user",
+        "end user of a shared key",
+        "declare keys that many people share (`shared_keys`), and log the end user that the application names",
+        core=False,
+        of="some",
+    ),
+    LogField("tenant", "tenant", "log the team or organisation of the key", core=False, of="successes"),
+    LogField("source_range", "client address", "log the client's address as your own proxy sees it"),
+    LogField("model", "model", "log the model that was asked for", of="successes"),
+    LogField("provider", "provider", "log which provider or backend answered", core=False, of="successes"),
+    LogField("operation", "operation", "log the route, such as /v1/chat/completions", core=False, of="some"),
+    LogField("outcome", "outcome", "log the HTTP status of the answer"),
+    LogField("error_class", "reason of failure", "log the HTTP status, and why a request failed", of="some"),
+    LogField("verdict", "guardrail verdict", "log what each guardrail decided", of="some"),
+    LogField("duration", "duration", "log how long the request took", of="successes"),
+    LogField("time_to_first_chunk", "time to first chunk", "log it for streams", core=False, of="some"),
+    LogField("input_tokens", "input tokens", "log the usage that the provider returns", of="successes"),
+    LogField("output_tokens", "output tokens", "log the provider's usage, for streams too", of="successes"),
+    LogField("cost_usd", "cost", "log the cost in US dollars", core=False, of="successes"),
+    LogField("prompt", "prompt", "log the prompt; without it no content rule looks at requests"),
+    LogField("answer", "answer", "log the answer; without it no content rule looks at answers", of="successes"),
+    LogField("tool_calls", "tool calls", "log the tools that the model called", core=False, of="some"),
+    LogField("guardrails", "guardrail names", "log the name of each guardrail with its verdict", core=False, of="some"),
+)
+BY_COLUMN: Final = {each.column: each for each in FIELDS}
+
+
+@dataclass(slots=True)
+class Counts:
+    """By field: attempts that have it (`known`), that should (`due`), and of these those without (`lacking`)."""
+
+    known: Counter[str] = field(default_factory=Counter)
+    due: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Take other attempts in."""
+        self.known.update(other.known)
+        self.due.update(other.due)
+        self.lacking.update(other.lacking)
+
+
+def counts_of(batch: EventBatch) -> Counts:
+    """The attempts of a batch by field; without fields that it was not asked for. Some nanoseconds a value."""
+    counts = Counts()
+    if not batch.size:
+        return counts
+    outcomes = batch.columns.get("outcome", ())
+    succeeded = [outcome == "success" for outcome in outcomes]
+    mask = np.array(succeeded, np.bool_)
+    for each in FIELDS:
+        column = _column(batch, each.column)
+        if column is None:
+            continue
+        due: Any = column
+        if isinstance(column, np.ndarray):
+            known = _known_numbers(column)
+            if each.of == "successes" and known < batch.size:
+                due = column[mask]
+            lacking = len(due) - _known_numbers(due)
+        else:
+            absent = _ABSENT.get(each.column)
+            known = batch.size - column.count(absent)
+            if each.of == "successes" and known < batch.size:
+                due = list(compress(column, succeeded))
+            lacking = due.count(absent)
+        counts.known[each.column] = known
+        counts.due[each.column] = sum(succeeded) if each.of == "successes" else batch.size
+        counts.lacking[each.column] = lacking
+    for name, table in (("tool_calls", batch.tool_calls), ("guardrails", batch.guardrails)):
+        counts.known[name] = len({row for row, *_ in table})
+    return counts
+
+
+def _column(batch: EventBatch, name: str) -> Any:
+    chars = {"prompt": batch.input_chars, "answer": batch.output_chars}
+    return chars[name] if name in chars else batch.columns.get(name)
+
+
+def _known_numbers(column: Any) -> int:
+    return len(column) - (int(np.count_nonzero(np.isnan(column))) if column.dtype.kind == "f" else 0)
