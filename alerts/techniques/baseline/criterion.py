@@ -51,7 +51,7 @@ class BaselineCriterion(Criterion):
     @property
     def least_span(self) -> float:
         """What a limit needs, if nothing fires before there is one."""
-        past = self.past
+        past = self.history
         return 0.0 if past.floor_only else past.exclude + (past.enough - 1) * past.step
 
     @property

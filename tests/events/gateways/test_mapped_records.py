@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.batch import ALL_COLUMNS, EventBatch
+from events.batch import ALL_COLUMNS, OTHER_RECORDS, EventBatch
 from events.bounds import TOKENS
 from events.gateways.mapped import MappedGateway
-from events.gateways.mapped.adapter import OTHER_RECORDS
 from events.gateways.mapped.model import mapping_of
 from events.gateways.mapped.paths import MOST_ELEMENTS
 from spec.yaml_source import parse_document
