@@ -97,7 +97,7 @@ def _watched(worker: Engine, watch: Stopwatch) -> None:
     watch.watch("columns: labels, keys, addresses", gateway, "_dimensions", "_actors")
     watch.watch("columns: errors and verdicts", gateway, "_errors", "_verdicts")
     watch.watch("columns: texts and tool calls", gateway, "_texts", "_tool_calls")
-    watch.watch("duplicates", state, "fresh")
+    watch.watch("duplicates", state, "new_events")
     watch.watch("content rules", worker, "detect")
     watch.watch("joining, giving memory back", EventBatch, "joined", "detach")
     watch.watch("counting: the rest", state, "take")

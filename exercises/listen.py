@@ -41,22 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             screen.line(f"Waiting for notifications at {receiver.url}/webhook/NAME, until Ctrl-C")
             while True:
                 for delivery in receiver.deliveries[seen:]:
-                    tell(screen, delivery)
+                    show_delivery(screen, delivery)
                     seen += 1
                 time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         return 0
 
 
-def tell(screen: Screen, delivery: Delivery) -> None:
+def show_delivery(screen: Screen, delivery: Delivery) -> None:
     """One notification: what fires in a box, anything else in a line."""
-    told = pages.read(delivery)
-    if told is None:
+    page = pages.read(delivery)
+    if page is None:
         screen.line(f"Something else came to {delivery.path}", "dim")
-    elif told.status == "firing":
-        show.page(screen, told)
+    elif page.status == "firing":
+        show.page(screen, page)
     else:
-        show.note(screen, told)
+        show.note(screen, page)
 
 
 if __name__ == "__main__":

@@ -12,31 +12,31 @@ STILL: Final = 120.0
 """Seconds in which a process neither computes nor writes to its log, so that it must be stuck."""
 LONGEST: Final = 1200.0
 """Seconds after which one that does work is taken to run in circles."""
-TELL_EVERY: Final = 10.0
+REPORT_EVERY: Final = 10.0
 """Seconds between two lines about a wait."""
 
 _WORK: Final = 0.01
 """Seconds of processor time in a second that count as work. An idle server with a runtime of its own takes less."""
 
 
-def untold(line: str) -> None:
-    """Tell nobody."""
+def unreported(line: str) -> None:
+    """Tell unreported."""
 
 
 class Patience:
     """The wait for one process. Ask `lost` again and again until it is ready."""
 
-    def __init__(self, pid: int, name: str, log: Path, tell: Callable[[str], None] = untold) -> None:
+    def __init__(self, pid: int, name: str, log: Path, report: Callable[[str], None] = unreported) -> None:
         """Begin to wait.
 
         Args:
             pid: The process.
             name: What to call it in a line about it.
             log: Where it writes what it says.
-            tell: Takes a line about the wait, every `TELL_EVERY` seconds.
+            report: Takes a line about the wait, every `REPORT_EVERY` seconds.
         """
-        self._pid, self._name, self._log, self._tell = pid, name, log, tell
-        self._begun = self._moved_at = self._told_at = time.monotonic()
+        self._pid, self._name, self._log, self._report = pid, name, log, report
+        self._begun = self._moved_at = self._reported_at = time.monotonic()
         self._worked, self._said = 0.0, 0
 
     def lost(self) -> str:
@@ -45,9 +45,9 @@ class Patience:
         worked, said = cpu_seconds(self._pid), _size(self._log)
         if said != self._said or worked - self._worked > _WORK * max(1.0, now - self._moved_at):
             self._moved_at, self._worked, self._said = now, worked, said
-        if now - self._told_at >= TELL_EVERY:
-            self._told_at = now
-            self._tell(
+        if now - self._reported_at >= REPORT_EVERY:
+            self._reported_at = now
+            self._report(
                 f"Still waiting for {self._name}: {now - self._begun:.0f} s, {worked:.1f} s of them at work. "
                 "The machine may be busy."
             )

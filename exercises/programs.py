@@ -209,8 +209,8 @@ def _run(command: Sequence[str], cwd: Path) -> str:
 
 
 def _last_lines(text: str) -> str:
-    told = " | ".join(text.strip().splitlines()[-3:]) or "nothing"
-    return re.sub(r"//[^/\s@]+@", "//", told)  # a mirror or proxy may be named with its password
+    output = " | ".join(text.strip().splitlines()[-3:]) or "nothing"
+    return re.sub(r"//[^/\s@]+@", "//", output)  # a mirror or proxy may be named with its password
 
 
 def _relocate(program: Path) -> None:

@@ -125,23 +125,23 @@ class CaptureReceiver(LoopbackServer):
         with self._arrived:
             found = self._arrived.wait_for(first, timeout)
             if found is None:
-                came = ", ".join(map(_said, self._deliveries)) or "nothing"
+                came = ", ".join(map(_described, self._deliveries)) or "nothing"
                 raise TimeoutError(f"no such delivery within {timeout:g} s; what came: {came}")
             return found
 
     def post(self, address: str, body: bytes) -> Answer:
         """Remember a notification, and answer as its channel would."""
         try:
-            said = json.loads(body)
+            document = json.loads(body)
         except (ValueError, RecursionError):
             return Answer(HTTPStatus.BAD_REQUEST)
         with self._arrived:
-            self._deliveries.append(Delivery(path=address, body=said, at=time.time()))
+            self._deliveries.append(Delivery(path=address, body=document, at=time.time()))
             self._arrived.notify_all()
-        return _answer(address, said)
+        return _answer(address, document)
 
 
-def _said(delivery: Delivery) -> str:
+def _described(delivery: Delivery) -> str:
     """A delivery in a few words: where it went, and what it is about."""
     if page := delivery.page:
         about = [f"{alert.labels.get('alertname')} {alert.status}" for alert in page.alerts]

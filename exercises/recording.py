@@ -84,7 +84,7 @@ def load(folder: Path) -> Recordings:
     if len(text) > _MOST_BYTES:
         raise RecordingError(f"{index}: found more than {_MOST_BYTES} bytes, expected at most that many")
     try:
-        said = json.loads(text)
+        content = json.loads(text)
         attacks = {
             name: Attack(
                 name=name,
@@ -95,15 +95,15 @@ def load(folder: Path) -> Recordings:
                 also=frozenset(attack["also"]),
                 group=(attack["group"]["label"], attack["group"]["value"]),
             )
-            for name, attack in said["attacks"].items()
+            for name, attack in content["attacks"].items()
         }
         return Recordings(
-            litellm=said["litellm"],
-            midnight=float(said["midnight"]),
-            canaries=tuple(said["canaries"]),
-            shared_keys=tuple(said["shared_keys"]),
-            benign=folder / said["benign"]["file"],
-            benign_attempts=said["benign"]["attempts"],
+            litellm=content["litellm"],
+            midnight=float(content["midnight"]),
+            canaries=tuple(content["canaries"]),
+            shared_keys=tuple(content["shared_keys"]),
+            benign=folder / content["benign"]["file"],
+            benign_attempts=content["benign"]["attempts"],
             attacks=attacks,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -152,11 +152,11 @@ def restamp(lines: Iterable[bytes], starts: Mapping[str, float]) -> list[bytes]:
         RecordingError: a line has no call, start or end.
         KeyError: the call of a line is not in `starts`.
     """
-    told = [(_call(line), _seconds(_START, line), line) for line in lines]
+    calls = [(_call(line), _seconds(_START, line), line) for line in lines]
     first: dict[str, float] = {}
-    for call, begun, _ in told:
+    for call, begun, _ in calls:
         first[call] = min(begun, first.get(call, begun))
-    moved = [shift(line, starts[call] - first[call]) for call, _, line in told]
+    moved = [shift(line, starts[call] - first[call]) for call, _, line in calls]
     return sorted(moved, key=end_time)
 
 

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self
 import requests
 import yaml
 
-from exercises.patience import Patience, untold
+from exercises.patience import Patience, unreported
 from exercises.programs import ServerMissingError, find, package_root
 from exercises.receiver import CaptureReceiver, Delivery
 from runtime.errors import TocsinError
@@ -99,7 +99,7 @@ class Server(ABC):
     """The name `find` knows it by."""
 
     def __init__(
-        self, directory: Path, config: str, *, flags: Sequence[str] = (), tell: Callable[[str], None] = untold
+        self, directory: Path, config: str, *, flags: Sequence[str] = (), report: Callable[[str], None] = unreported
     ) -> None:
         """Prepare the folder, without starting anything.
 
@@ -107,14 +107,14 @@ class Server(ABC):
             directory: Where its configuration, data and log go; created when absent.
             config: The whole text of its configuration file.
             flags: Further command-line flags.
-            tell: Takes a line about a start that takes long.
+            report: Takes a line about a start that takes long.
         """
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config_file = self.directory / f"{self.program}.yml"
         self.log_file = self.directory / f"{self.program}.log"
         self._flags = tuple(flags)
-        self._tell = tell
+        self._report = report
         self._port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -268,7 +268,7 @@ class Server(ABC):
             raise
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> None:
-        patience = Patience(process.pid, self.program, self.log_file, self._tell)
+        patience = Patience(process.pid, self.program, self.log_file, self._report)
         while not (lost := patience.lost()):
             if process.poll() is not None:
                 raise ServerFailedError(f"{self.program} ended with code {process.returncode}{self._log_tail()}")

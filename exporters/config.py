@@ -112,7 +112,7 @@ def load_config(path: Path) -> ExporterConfig:
     """The configuration in `path`, with absolute paths.
 
     Raises:
-        SourceError: the file cannot be read or is not YAML.
+        YamlError: the file cannot be read or is not YAML.
         ShapeError: with every problem: file, line, what was found, what was expected, the nearest right word.
     """
     document = read_document(path)
@@ -245,7 +245,7 @@ def read_canaries(path: Path) -> tuple[str, ...]:
     """The planted strings in a file, one a line; empty lines and lines that begin with ``#`` are none.
 
     Raises:
-        SourceError: it cannot be read, is too large, or not UTF-8.
+        YamlError: it cannot be read, is too large, or not UTF-8.
     """
     lines = (line.strip() for line in read_text(path).splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))

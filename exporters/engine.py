@@ -118,14 +118,14 @@ class Engine:
         Raises:
             CountingError: counting failed, and may be half done.
         """
-        batch = self._fresh(batch)
+        batch = self._new_events(batch)
         detections = self._look_at(batch)
         self._take(batch, detections, now)
         return batch, detections
 
-    def _fresh(self, batch: EventBatch) -> EventBatch:
+    def _new_events(self, batch: EventBatch) -> EventBatch:
         try:
-            return self.state.fresh(batch)
+            return self.state.new_events(batch)
         except Exception as error:
             raise CountingError from error
 
@@ -192,13 +192,13 @@ class Engine:
     def _seen(self, chunk: Chunk) -> tuple[EventBatch, Sequence[Detection]]:
         """The attempts of a chunk that are new, and what was detected in them."""
         if self.tap is None:
-            fresh = self._fresh(self.decode(chunk))
+            fresh = self._new_events(self.decode(chunk))
             return fresh, self._look_at(fresh, chunk.data)
         self.tap.raw(chunk)
         batch = self.decode(chunk)
         detections = self._look_at(batch, chunk.data)
         self.tap.events(batch, detections)
-        fresh = self._fresh(batch)
+        fresh = self._new_events(batch)
         if fresh.size < batch.size and batch.provenance is not None and fresh.provenance is not None:
             places = {offset: row for row, offset in enumerate(fresh.provenance.offset.tolist())}
             rows = [places.get(offset) for offset in batch.provenance.offset.tolist()]

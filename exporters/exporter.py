@@ -111,7 +111,7 @@ class Exporter:
         self._size = 0
         self._scrape_seconds = 0.0
         self._failing = False
-        self._said = -SAY_EVERY
+        self._reported_at = -SAY_EVERY
         self._chunk: Chunk  # what is read right now
         self.progress = Progress(clock())
         if lanes is not None:
@@ -206,8 +206,8 @@ class Exporter:
             StateError: what was saved last cannot be read back any more.
         """
         fault = fault_of("count", error.__cause__ or error)
-        if not 0 <= time.monotonic() - self._said < SAY_EVERY:
-            self._said = time.monotonic()
+        if not 0 <= time.monotonic() - self._reported_at < SAY_EVERY:
+            self._reported_at = time.monotonic()
             log.error("counting failed with %s at %s; going back to the last saved state", fault.error, fault.place)
         loaded = self._folder.load()
         if loaded.damaged:

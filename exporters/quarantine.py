@@ -53,8 +53,8 @@ class Quarantine:
         self.path = folder / NAME
         self._clock = clock
         self._known: set[tuple[str, str, int]] = set()  # what was entered already, as it may be read again
-        self._said = -SAY_EVERY
-        self._unsaid = 0
+        self._reported_at = -SAY_EVERY
+        self._unreported = 0
 
     def enter(self, source: str, file: str, path: str, offset: int, fault: Fault) -> None:
         """Name a record. `file` is the key of a position, `path` its name as far as there is one."""
@@ -97,10 +97,10 @@ class Quarantine:
             os.close(file)
 
     def _say(self, now: float, where: str, fault: Fault) -> None:
-        self._unsaid += 1
-        if 0 <= now - self._said < SAY_EVERY:
+        self._unreported += 1
+        if 0 <= now - self._reported_at < SAY_EVERY:
             return
-        count, self._unsaid, self._said = self._unsaid, 0, now
+        count, self._unreported, self._reported_at = self._unreported, 0, now
         log.error(
             "%d record(s) quarantined because reading failed, the last one in step %s with %s at %s%s",
             count,

@@ -105,7 +105,7 @@ class Feeds:
         if status.hook is not None and status.writers is not None and status.writers is not before.writers:
             self._count_reported(name, status.hook, status.writers)
         self._count_gaps(name, status, now)
-        _tell(status, before)
+        _log_change(status, before)
 
     def _grown(self, metric: str, labels: tuple[str, ...], count: int, before: int) -> None:
         self._state.health.add(metric, labels, max(0, count - before))
@@ -172,7 +172,7 @@ class Feeds:
         return float(status.up), float(status.unread_bytes), newest, max(0.0, lag), float(gaps)
 
 
-def _tell(status: Status, before: Status) -> None:
+def _log_change(status: Status, before: Status) -> None:
     """Say in the log, once, why a source cannot be read, and that it can be again; and that many files are met.
 
     One that is posted to says so itself.

@@ -15,7 +15,7 @@ from alerts import compile_alerts
 from alerts.checks import run_checks
 from generators.backends import BACKENDS
 from spec.checks.base import Issue
-from spec.load import Sourced, load_sourced
+from spec.load import LoadedSpec, load_with_places
 
 Form = Literal["text", "json"]
 
@@ -28,8 +28,8 @@ def check(overlays: Sequence[Path], *, form: Form) -> int:
     Raises:
         SpecError: an overlay cannot be used.
     """
-    sourced = load_sourced(*overlays)
-    issues = _issues(sourced)
+    loaded = load_with_places(*overlays)
+    issues = _issues(loaded)
     if form == "json":
         fields = ("check", "severity", "path", "text")
         print(json.dumps({"issues": [{name: getattr(issue, name) for name in fields} for issue in issues]}, indent=2))
@@ -37,7 +37,7 @@ def check(overlays: Sequence[Path], *, form: Form) -> int:
         for issue in issues:
             print(issue)
         errors = sum(issue.severity == "error" for issue in issues)
-        print(f"{len(sourced.spec.signals)} signals, {len(compile_alerts(sourced.spec))} alert rules: ", end="")
+        print(f"{len(loaded.spec.signals)} signals, {len(compile_alerts(loaded.spec))} alert rules: ", end="")
         print(f"{errors} errors, {len(issues) - errors} warnings")
     return int(any(issue.severity == "error" for issue in issues))
 
@@ -71,11 +71,11 @@ def generate(
             file=sys.stderr,
         )
         return 2
-    sourced = load_sourced(*overlays)
-    if errors := [issue for issue in _issues(sourced) if issue.severity == "error"]:
+    loaded = load_with_places(*overlays)
+    if errors := [issue for issue in _issues(loaded) if issue.severity == "error"]:
         print(*errors, sep="\n", file=sys.stderr)
         return 1
-    made = {**files.render_all(sourced.spec), **more}
+    made = {**files.render_all(loaded.spec), **more}
     found = files.stale(root, made)
     changed = [] if check_only else files.write(root, made)
     left = [stale for stale in found if stale.path not in changed]
@@ -95,7 +95,7 @@ def metrics(overlays: Sequence[Path], pattern: str, *, form: Form) -> int:
     """
     from generators.docs import metrics_text
 
-    spec = load_sourced(*overlays).spec
+    spec = load_with_places(*overlays).spec
     found = metrics_text.matching(spec, pattern)
     if not found:
         near = metrics_text.nearest_name(spec, pattern)
@@ -112,6 +112,6 @@ def metrics(overlays: Sequence[Path], pattern: str, *, form: Form) -> int:
     return 0
 
 
-def _issues(sourced: Sourced) -> tuple[Issue, ...]:
+def _issues(loaded: LoadedSpec) -> tuple[Issue, ...]:
     today = datetime.datetime.now(datetime.UTC).date()
-    return run_checks(sourced.spec, today=today, places=sourced.places, backends=BACKENDS)
+    return run_checks(loaded.spec, today=today, places=loaded.places, backends=BACKENDS)

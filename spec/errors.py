@@ -51,7 +51,7 @@ class SpecError(TocsinError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class SourceError(SpecError):
+class YamlError(SpecError):
     """A file cannot be read, is not YAML, or has the same key twice."""
 
 

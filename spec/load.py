@@ -16,7 +16,7 @@ import msgspec
 
 from spec.checks.references import ReferencesResolve
 from spec.duration import Duration
-from spec.errors import DanglingReferenceError, Problem, ShapeError, SourceError, described, nearest
+from spec.errors import DanglingReferenceError, Problem, ShapeError, YamlError, described, nearest
 from spec.model import Spec
 from spec.validate import MISSING, MOST_PROBLEMS
 from spec.yaml_source import Document, Places, merged, placed, read_documents, typed
@@ -30,7 +30,7 @@ _KEEP_DISABLED: Final = ("alerts",)  # a disabled alert stays in the spec, marke
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
+class LoadedSpec:
     """A spec and the places its entries were written at."""
 
     spec: Spec
@@ -41,14 +41,14 @@ def load_spec(*overlays: FilePath) -> Spec:
     """The shipped spec with `overlays` over it, later ones last; durations divided by ``settings.time_scale``.
 
     Raises:
-        SourceError: a file cannot be read or is not safe YAML.
+        YamlError: a file cannot be read or is not safe YAML.
         ShapeError: unknown or missing keys, wrong words or types; every one with its place.
         DanglingReferenceError: an entry names another one that does not exist; every one with its place.
     """
-    return load_sourced(*overlays).spec
+    return load_with_places(*overlays).spec
 
 
-def load_sourced(*overlays: FilePath) -> Sourced:
+def load_with_places(*overlays: FilePath) -> LoadedSpec:
     """As `load_spec`, with the place of every entry, for messages of checks."""
     files = [(path, f"{FOLDER.name}/{path.relative_to(FOLDER)}") for path in shipped_files()]
     shipped_count = len(files)
@@ -63,7 +63,7 @@ def load_sourced(*overlays: FilePath) -> Sourced:
     dangling = [Problem(issue.text, issue.path) for issue in ReferencesResolve().check(spec)]
     if dangling:
         raise DanglingReferenceError(placed(dangling, document.places))
-    return Sourced(scaled(spec, spec.settings.time_scale), document.places)
+    return LoadedSpec(scaled(spec, spec.settings.time_scale), document.places)
 
 
 def shipped_files() -> list[FilePath]:
@@ -76,7 +76,7 @@ def _files(path: FilePath) -> list[FilePath]:
         return [path]
     files = sorted(path.glob("*.yaml"))
     if not files:
-        raise SourceError([Problem(f"{path}: no *.yaml file in this folder")])
+        raise YamlError([Problem(f"{path}: no *.yaml file in this folder")])
     return files
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from spec.errors import Path, Place, Problem, ShapeError, SourceError, described, place_of
+from spec.errors import Path, Place, Problem, ShapeError, YamlError, described, place_of
 from spec.validate import MOST_PROBLEMS, conform
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def read_typed(paths: FilePath | Iterable[FilePath], type_: type[T]) -> T:
     """The YAML files, later ones merged over earlier ones, as a value of `type_` (a `msgspec.Struct`).
 
     Raises:
-        SourceError: a file cannot be read or is not safe YAML.
+        YamlError: a file cannot be read or is not safe YAML.
         ShapeError: something is unknown, missing or of the wrong type; every such problem with its place.
     """
     files = [paths] if isinstance(paths, FilePath) else list(paths)
@@ -92,17 +92,17 @@ def read_documents(files: Iterable[tuple[FilePath, str]]) -> list[Document]:
     """Each file as by `read_document`, given with its name in messages.
 
     Raises:
-        SourceError: with the problems of all the files.
+        YamlError: with the problems of all the files.
     """
     documents: list[Document] = []
     problems: list[Problem] = []
     for path, name in files:
         try:
             documents.append(read_document(path, name=name))
-        except SourceError as error:
+        except YamlError as error:
             problems += error.problems
     if problems:
-        raise SourceError(problems)
+        raise YamlError(problems)
     return documents
 
 
@@ -110,7 +110,7 @@ def read_document(path: FilePath, *, name: str = "") -> Document:
     """One YAML file; `name` is what messages call it (the path as given otherwise). An empty file is an empty map.
 
     Raises:
-        SourceError: it cannot be read or is not safe YAML.
+        YamlError: it cannot be read or is not safe YAML.
     """
     name = name or str(path)
     return parse_document(read_text(path, name=name), name)
@@ -120,27 +120,27 @@ def read_text(path: FilePath, *, name: str = "", most: int = MOST_BYTES) -> str:
     """The text of a file of at most `most` bytes; `name` is what messages call it (the path as given otherwise).
 
     Raises:
-        SourceError: it cannot be read, is larger, or not UTF-8.
+        YamlError: it cannot be read, is larger, or not UTF-8.
     """
     name = name or str(path)
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise SourceError([Problem(f"{name}: cannot be read: {error.strerror}")]) from error
+        raise YamlError([Problem(f"{name}: cannot be read: {error.strerror}")]) from error
     if len(data) > most:
-        raise SourceError([Problem(f"{name}: found more than {most} bytes, expected at most that many")])
+        raise YamlError([Problem(f"{name}: found more than {most} bytes, expected at most that many")])
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SourceError([Problem(f"{name}: not UTF-8 text (byte {error.start})")]) from error
+        raise YamlError([Problem(f"{name}: not UTF-8 text (byte {error.start})")]) from error
 
 
 def parse_document(text: str, name: str) -> Document:
     """YAML text that messages call `name`.
 
     Raises:
-        SourceError: it is not safe YAML.
+        YamlError: it is not safe YAML.
     """
     try:
         _weigh(text, name)
@@ -149,15 +149,15 @@ def parse_document(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = Place(name, mark.line + 1, mark.column + 1) if mark else None
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise SourceError([Problem(f"not YAML: {what}", place=place)]) from error
+        raise YamlError([Problem(f"not YAML: {what}", place=place)]) from error
     except yaml.YAMLError as error:
-        raise SourceError([Problem(f"{name}: not YAML: {' '.join(str(error).split())}")]) from error
+        raise YamlError([Problem(f"{name}: not YAML: {' '.join(str(error).split())}")]) from error
     if root is None:
         return Document({})
     builder = _Builder(name)
     data = builder.build(root, ())
     if builder.problems:
-        raise SourceError(builder.problems)
+        raise YamlError(builder.problems)
     return Document({} if data is None else data, builder.places)
 
 
@@ -165,7 +165,7 @@ def _weigh(text: str, name: str) -> None:
     """Refuse YAML that is too large or too deep, looking at one event of the parser after the other.
 
     Raises:
-        SourceError: it is.
+        YamlError: it is.
         yaml.YAMLError: it is not YAML.
     """
     depth = values = aliases = 0
@@ -183,7 +183,7 @@ def _weigh(text: str, name: str) -> None:
             if found > most:
                 mark = event.start_mark
                 place = Place(name, mark.line + 1, mark.column + 1) if mark else None
-                raise SourceError([Problem(f"found more than {most} {what}, expected at most that many", place=place)])
+                raise YamlError([Problem(f"found more than {most} {what}, expected at most that many", place=place)])
 
 
 class _Builder:

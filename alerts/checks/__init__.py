@@ -48,7 +48,7 @@ def run_checks(
     places: Mapping[Path, Place] | None = None,
     backends: Sequence[Backend] = (),
 ) -> tuple[Issue, ...]:
-    """What every check says, errors first; with the position in the file when `places` (`load_sourced`) is given.
+    """What every check says, errors first; with the position in the file when `places` (`load_with_places`) is given.
 
     When references dangle, only they are reported: everything else follows them.
     """

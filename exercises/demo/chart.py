@@ -65,8 +65,8 @@ def chart(panel: Panel, lines: Mapping[str, Points], now: float) -> Chart:
     )
     steps = [top * step / _GRID_LINES for step in range(_GRID_LINES + 1)]
     grid = tuple((round(HEIGHT - _BOTTOM - value * up, 1), number(value)) for value in steps)
-    said = f"{span / 60:.0f} min" if span >= 2 * _LEAST_SPAN else f"{span:.0f} s"
-    return Chart(panel.title, panel.unit, drawn, grid, panel.promql, said)
+    length = f"{span / 60:.0f} min" if span >= 2 * _LEAST_SPAN else f"{span:.0f} s"
+    return Chart(panel.title, panel.unit, drawn, grid, panel.promql, length)
 
 
 def number(value: float) -> str:

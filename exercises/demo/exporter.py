@@ -13,7 +13,7 @@ from typing import Final
 
 import requests
 
-from exercises.patience import Patience, untold
+from exercises.patience import Patience, unreported
 from exercises.servers import ServerFailedError
 
 _PDEATHSIG: Final = Path(__file__).resolve().parents[1] / "pdeathsig.py"
@@ -26,10 +26,10 @@ _LOG_TAIL_LINES: Final = 20
 class Exporter:
     """The exporter of one configuration file, which asks for any free port."""
 
-    def __init__(self, config: Path, tell: Callable[[str], None] = untold) -> None:
-        """Start nothing yet. `tell` takes a line about a start that takes long."""
+    def __init__(self, config: Path, report: Callable[[str], None] = unreported) -> None:
+        """Start nothing yet. `report` takes a line about a start that takes long."""
         self._config = config
-        self._tell = tell
+        self._report = report
         self._log = config.with_name("exporter.log")
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -51,7 +51,7 @@ class Exporter:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C of the terminal is for the demo, which then ends this
             )
-        patience = Patience(self._process.pid, "the exporter", self._log, self._tell)
+        patience = Patience(self._process.pid, "the exporter", self._log, self._report)
         while not (self._find_address() and self._ready()):
             self.check()
             if lost := patience.lost():

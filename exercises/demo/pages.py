@@ -171,17 +171,17 @@ def _webhook(channel: str, via: str, delivery: Delivery) -> Page | None:
 
 
 def _from_webhook(alert: PagedAlert) -> Alert:
-    told: Mapping[str, str] = alert.annotations
-    description, answered = _split(told["description"])
+    annotations: Mapping[str, str] = alert.annotations
+    description, answered = _split(annotations["description"])
     return Alert(
         name=alert.labels["alertname"],
-        summary=told["summary"],
+        summary=annotations["summary"],
         description=description,
         answered=answered,
         confidence=alert.labels.get("confidence", ""),
         since=alert.starts_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        runbook_url=told["runbook_url"],
-        dashboard_url=told["dashboard_url"],
+        runbook_url=annotations["runbook_url"],
+        dashboard_url=annotations["dashboard_url"],
     )
 
 

@@ -21,7 +21,7 @@ from exercises.demo.pages import Page
 from exercises.demo.site import Site
 from exercises.demo.terminal import Screen
 from exercises.demo.traffic import Traffic
-from exercises.patience import TELL_EVERY
+from exercises.patience import REPORT_EVERY
 from exercises.programs import find
 from exercises.receiver import CaptureReceiver
 from exercises.servers import Alertmanager, Prometheus, ServerFailedError, ServerMissingError
@@ -35,7 +35,7 @@ _REMOVALS: Final = 100
 _CALL_SECONDS: Final = 60.0
 
 _STEPS: Final = 5
-_TELL_FIRST: Final = 60.0
+_REPORT_FIRST: Final = 60.0
 """Seconds from the start of the attacks until a page that has not come is worth a line."""
 _TOGETHER: Final = 1.0
 """Seconds to go on after the last expected page, for what belongs to it in other channels."""
@@ -170,7 +170,7 @@ class _Demo:
         self._step(4, "Starting Prometheus and Alertmanager")
         receiver = self._stack.enter_context(CaptureReceiver())
         alertmanager = Alertmanager(
-            self._folder / "alertmanager", configs.alertmanager_config(self._configs, receiver.url), tell=self._say
+            self._folder / "alertmanager", configs.alertmanager_config(self._configs, receiver.url), report=self._say
         )
         self._stack.callback(alertmanager.stop)
         with self._stop.armed():
@@ -180,7 +180,7 @@ class _Demo:
             configs.prometheus_config(self._configs, self._exporter.url, alertmanager.url),
             # It notices Alertmanager only after some seconds, and would then wait a minute to send an alert again.
             flags=["--rules.alert.resend-delay=1s"],
-            tell=self._say,
+            report=self._say,
         )
         self._stack.callback(prometheus.stop)
         with self._stop.armed():
@@ -211,12 +211,12 @@ class _Demo:
             who = ", ".join(dict.fromkeys(self.outcome.expected.values()))
             self._say(f"The attacks begin. Pages about {who} should arrive within half a minute")
             deadline, settled = time.monotonic() + limit, float("inf")
-            tell_at = time.monotonic() + _TELL_FIRST
+            report_at = time.monotonic() + _REPORT_FIRST
             while self.outcome.missing or time.monotonic() < settled:
                 if (now := time.monotonic()) > deadline:
                     raise DemoFailedError(self._explain(limit))
-                if now > tell_at:
-                    tell_at = now + TELL_EVERY
+                if now > report_at:
+                    report_at = now + REPORT_EVERY
                     self._say(self._still_missing())
                 self._tick()
                 if not self.outcome.missing:

@@ -10,48 +10,48 @@ from exercises.demo.terminal import STYLES, Screen
 Row = tuple[str, str, str]
 
 
-def page(screen: Screen, told: Page, known: Collection[str] = ()) -> None:
+def page(screen: Screen, sent: Page, known: Collection[str] = ()) -> None:
     """A page: severity, who, what, answered or not, since when, and where it leads.
 
-    Of an incident that the channel was already told of, only what is new: `known` are the alerts it had before.
+    Of an incident that the channel was already notified of, only what is new: `known` are the alerts it had before.
     """
-    style = told.severity if told.severity in STYLES else "bold"
+    style = sent.severity if sent.severity in STYLES else "bold"
     screen.line()
     head = "PAGE, UPDATED" if known else "PAGE"
-    screen.box(f"{head} to {where(told)}", _rows(told, style, known), style)
+    screen.box(f"{head} to {where(sent)}", _rows(sent, style, known), style)
 
 
-def note(screen: Screen, told: Page) -> None:
+def note(screen: Screen, sent: Page) -> None:
     """A notification that wakes nobody, or the end of one, in a line."""
-    if told.status == "resolved":
-        screen.line(f"Over, told to {where(told)}: {told.title or told.incident}", "good")
+    if sent.status == "resolved":
+        screen.line(f"Over, sent to {where(sent)}: {sent.title or sent.incident}", "good")
     else:
-        screen.line(f"Also told to {where(told)}: {told.title}", "dim")
+        screen.line(f"Also sent to {where(sent)}: {sent.title}", "dim")
 
 
-def where(told: Page) -> str:
+def where(sent: Page) -> str:
     """The channel in words: ``pager-security (PagerDuty)``."""
-    via = NAMES.get(told.via, told.via)
-    return f"{told.channel} ({via} {told.target})" if told.target else f"{told.channel} ({via})"
+    via = NAMES.get(sent.via, sent.via)
+    return f"{sent.channel} ({via} {sent.target})" if sent.target else f"{sent.channel} ({via})"
 
 
 def answered(alert: Alert) -> Row:
     """Whether the attack got an answer: the row of a page that decides how fast somebody has to move."""
-    told = alert.answered
-    if told == "none":
+    reported = alert.answered
+    if reported == "none":
         return "Answered?", "NO. Every hit was blocked, refused or failed.", "good"
-    if told.startswith("up to "):
-        return "Answered?", f"YES. The model answered {told} of the hits: read those answers first.", "high"
-    return "Answered?", told, ""
+    if reported.startswith("up to "):
+        return "Answered?", f"YES. The model answered {reported} of the hits: read those answers first.", "high"
+    return "Answered?", reported, ""
 
 
-def _rows(told: Page, style: str, known: Collection[str]) -> Iterator[Row]:
-    yield "", told.title, "bold"
+def _rows(sent: Page, style: str, known: Collection[str]) -> Iterator[Row]:
+    yield "", sent.title, "bold"
     yield "", "", ""
-    yield "Severity", told.severity, style
-    yield "Who", told.who or "the whole service", "bold"
-    yield "Incident", f"{told.incident}, owned by {told.owner}", ""
-    for alert in told.alerts:
+    yield "Severity", sent.severity, style
+    yield "Who", sent.who or "the whole service", "bold"
+    yield "Incident", f"{sent.incident}, owned by {sent.owner}", ""
+    for alert in sent.alerts:
         if alert.name in known:
             continue
         yield "", "", ""

@@ -97,7 +97,7 @@ class Site(LoopbackServer):
 
     def _live(self) -> dict[str, Any]:
         now = time.time()
-        told: dict[str, Any] = {
+        context: dict[str, Any] = {
             "at": datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC"),
             "firing": [],
             "figures": [],
@@ -105,16 +105,16 @@ class Site(LoopbackServer):
             "trouble": "",
         }
         if self.numbers is None:
-            return {**told, "trouble": "Nothing is measured yet: the servers are starting."}
+            return {**context, "trouble": "Nothing is measured yet: the servers are starting."}
         numbers = self.numbers
         try:
-            told["firing"] = [(one, _ago(now - one.since)) for one in numbers.firing()]
+            context["firing"] = [(one, _ago(now - one.since)) for one in numbers.firing()]
             values = [(figure, numbers.value(figure)) for figure in FIGURES]
-            told["figures"] = [(figure, "–" if value is None else number(value)) for figure, value in values]
-            told["charts"] = [chart(panel, numbers.lines(panel), now) for panel in PANELS]
+            context["figures"] = [(figure, "–" if value is None else number(value)) for figure, value in values]
+            context["charts"] = [chart(panel, numbers.lines(panel), now) for panel in PANELS]
         except ServerFailedError as error:
-            told["trouble"] = str(error).partition(";")[0]
-        return told
+            context["trouble"] = str(error).partition(";")[0]
+        return context
 
     def _render(self, name: str, **values: Any) -> str:
         return self._templates.get_template(name).render(**values)

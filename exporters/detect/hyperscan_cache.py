@@ -96,8 +96,8 @@ def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
     except subprocess.TimeoutExpired:
         raise ValueError(f"the pattern engine is not done after {_MOST_SECONDS:.0f} s; use fewer repeats") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ValueError(said[-1] if said else "the pattern engine ended without a word")
+        output = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ValueError(output[-1] if output else "the pattern engine ended without a word")
     return done.stdout
 
 

@@ -12,7 +12,7 @@ from exporters.detect.model import Entry, Rule, RuleFile
 from exporters.detect.normalize import normal
 from exporters.detect.pattern import PatternError, alternatives, literal, translate
 from exporters.detect.scanner import Scanner
-from spec.errors import Problem, ShapeError, SourceError, nearest
+from spec.errors import Problem, ShapeError, YamlError, nearest
 from spec.validate import MISSING
 from spec.yaml_source import Document, merged, placed, read_documents, typed
 
@@ -35,7 +35,7 @@ def load_rules(*overlays: FilePath, canaries: Sequence[str] = ()) -> tuple[Rule,
     nothing honest ever says, becomes a rule over what models say and call.
 
     Raises:
-        SourceError: a file cannot be read or is not safe YAML.
+        YamlError: a file cannot be read or is not safe YAML.
         ShapeError: unknown or missing keys, wrong words, types or patterns, an example that a rule fails; every one
             with its place. Or a canary that is too short, which is not quoted.
     """
@@ -78,7 +78,7 @@ def _documents(paths: Sequence[FilePath], name: str = "") -> list[Document]:
     for path in paths:
         inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
         if not inside:
-            raise SourceError([Problem(f"{path}: no *.yaml file in this folder")])
+            raise YamlError([Problem(f"{path}: no *.yaml file in this folder")])
         files += [(file, f"{name}/{file.name}" if name else "") for file in inside]
     return read_documents(files)
 

@@ -64,7 +64,7 @@ class Families:
 
         def admit(labels: tuple[str, ...]) -> bool:
             concerned = [rollup for rollup in self.rollups if rollup.table.dims == dims]
-            fresh = [(rollup, values) for rollup in concerned if (values := rollup.fresh(labels)) is not None]
+            fresh = [(rollup, values) for rollup in concerned if (values := rollup.unknown(labels)) is not None]
             wanted = sum(rollup.new_series(values) * rollup.width for rollup, values in fresh)
             if wanted and self.series + wanted > self._budget:
                 return False

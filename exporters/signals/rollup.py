@@ -61,7 +61,7 @@ class Rollup:
             self.keys.append(key)
         return place
 
-    def fresh(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+    def unknown(self, labels: tuple[str, ...]) -> tuple[str, ...] | None:
         """The own label values of a cell with these labels, if they need series that are not there yet."""
         values = self._project(labels)
         return None if values is None or self._born(values) else values
@@ -87,11 +87,11 @@ class Rollup:
             yield from self._keys(chosen)
 
     def new_series(self, values: tuple[str, ...]) -> int:
-        """How many series fresh label values would add."""
+        """How many series unknown label values would add."""
         return sum(key not in self.index for key in {*self._born_with(values), *self._keys(values)})
 
     def bear(self, values: tuple[str, ...]) -> None:
-        """Make the series of fresh label values, and of their siblings."""
+        """Make the series of unknown label values, and of their siblings."""
         for key in (*self._born_with(values), *self._keys(values)):
             self._series(key)
 

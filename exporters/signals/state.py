@@ -155,7 +155,7 @@ class SignalState:
         )
 
     # ------------------------------------------------------------------------------------------------ taking in
-    def fresh(self, batch: EventBatch) -> EventBatch:
+    def new_events(self, batch: EventBatch) -> EventBatch:
         """The batch without attempts that were seen before; those are counted."""
         if not self.seen.horizon:
             return batch

@@ -87,16 +87,16 @@ class JsonLines:
 
     def events(self, batch: EventBatch, detections: Sequence[Detection]) -> int:
         """Write the attempts, all or none; see `exporters.sinks.sink.Sink`."""
-        data, untold = self._lines(batch, detections)
+        data, unreported = self._lines(batch, detections)
         if not data:
-            return untold
+            return unreported
         if os.fstat(self._file).st_nlink == 0:
             log.warning("sink folder %s: the file that was written to was removed; going on in a new one", self._path)
             self._begin(self._segment + 1)
         elif self._offset and self._offset + len(data) > self._rotate:
             self._rotated()
         self._write(data)
-        return untold
+        return unreported
 
     def flush(self) -> Place:
         """Sync; where the newest file ends."""
@@ -182,7 +182,7 @@ class JsonLines:
         if self._content != "off":
             for text in batch.texts:
                 texts.setdefault(text.row, []).append(text)
-        lines, untold = [], 0
+        lines, unreported = [], 0
         for row in range(batch.size):
             record: dict[str, Any]
             try:
@@ -197,10 +197,10 @@ class JsonLines:
                     record["llm.content.texts"] = [self._text(text) for text in texts[row]]
                 line = json.dumps({**record, **_provenance(batch, row)})
             except Exception as error:
-                untold += 1
+                unreported += 1
                 line = json.dumps({"tocsin.error": type(error).__name__, **_provenance(batch, row)})
             lines.append(line)
-        return "".join(f"{line}\n" for line in lines).encode(), untold
+        return "".join(f"{line}\n" for line in lines).encode(), unreported
 
     def _text(self, text: Text) -> dict[str, str]:
         return {"channel": text.channel, "text": self._hide(text.text) if self._content == "redacted" else text.text}

@@ -250,10 +250,10 @@ class Lane:
         if not item.raw_kept:
             self._sink.raw(item.chunk)
             item.raw_kept = True
-        untold = self._sink.events(item.batch, item.detections)
+        unreported = self._sink.events(item.batch, item.detections)
         self.written += item.batch.size
-        if untold:
-            self.failures["record"] += untold
+        if unreported:
+            self.failures["record"] += unreported
 
     def _acknowledge(self, done: Sequence[_Item], place: Place) -> None:
         """Everything in `done` is durable: positions and marks up to its last positions; the rest comes with the next.

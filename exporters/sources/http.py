@@ -259,7 +259,7 @@ class HttpSource:
 
     def polite(self) -> bool:
         """Whether another wrong token gets more than a closed connection."""
-        return self._wrong.take()
+        return self._wrong.allows()
 
     def count(self, code: int, reason: str = "", too_long: int = 0) -> None:
         """An answer was given."""
@@ -310,7 +310,7 @@ class _Handler(BoundedHandler):
             if encoding not in ("identity", "gzip"):
                 raise _RefusedError("encoding")
             length = self._length()
-            with source.room.take(length + (source.max_body if encoding == "gzip" else length), self.patience):
+            with source.room.hold(length + (source.max_body if encoding == "gzip" else length), self.patience):
                 self.proceed()
                 body = self._body(length)
                 if encoding == "gzip":
@@ -381,7 +381,7 @@ class _Room:
         self._changed = threading.Condition()
 
     @contextmanager
-    def take(self, size: int, patience: float) -> Iterator[None]:
+    def hold(self, size: int, patience: float) -> Iterator[None]:
         """Hold `size` bytes, of all there are at most; waits `patience` seconds for them.
 
         Raises:
@@ -408,7 +408,7 @@ class _Bucket:
         self._then = time.monotonic()
         self._lock = threading.Lock()
 
-    def take(self) -> bool:
+    def allows(self) -> bool:
         with self._lock:
             now = time.monotonic()
             self._left = min(self._rate, self._left + (now - self._then) * self._rate)

@@ -39,14 +39,14 @@ WEBHOOK = {
 }
 
 
-def told(path: str, body: object) -> str:
+def shown(path: str, body: object) -> str:
     out = io.StringIO()
-    listen.tell(Screen(out, {}), Delivery(path, body, 0.0))
+    listen.show_delivery(Screen(out, {}), Delivery(path, body, 0.0))
     return out.getvalue()
 
 
 def test_a_page_is_shown_with_its_runbook() -> None:
-    text = told("/webhook/pager-security", WEBHOOK)
+    text = shown("/webhook/pager-security", WEBHOOK)
     assert "PAGE to pager-security (webhook)" in text
     assert "Alert      LLMSpendBurst (confidence high)" in text
     assert "Runbook    https://wiki.example.org/LLMSpendBurst.md" in text
@@ -54,12 +54,12 @@ def test_a_page_is_shown_with_its_runbook() -> None:
 
 def test_the_end_of_one_is_a_line() -> None:
     over = {**WEBHOOK, "status": "resolved", "alerts": [{**ALERT, "status": "resolved"}]}
-    assert told("/webhook/pager-security", over).startswith("Over, told to pager-security (webhook)")
+    assert shown("/webhook/pager-security", over).startswith("Over, sent to pager-security (webhook)")
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", {"version": "4", "groupKey": "", "alerts": []}])
 def test_anything_else_is_said(body: object) -> None:
-    assert told("/webhook/\x1b[2J", body) == "Something else came to /webhook/\\x1b[2J\n"
+    assert shown("/webhook/\x1b[2J", body) == "Something else came to /webhook/\\x1b[2J\n"
 
 
 def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def fail_counting(place: str) -> Callable[[Engine, pytest.MonkeyPatch], None]:
     """The state raises on a batch with a poison record: before it has changed anything, half way through, or after."""
 
     def install(_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        take, attempts, fresh = SignalState.take, SignalState._take_attempts, SignalState.fresh
+        take, attempts, fresh = SignalState.take, SignalState._take_attempts, SignalState.new_events
 
         def raises(*_arguments: Any) -> None:
             raise OverflowError(SECRET)
@@ -83,13 +83,13 @@ def fail_counting(place: str) -> Callable[[Engine, pytest.MonkeyPatch], None]:
 
         def first(self: SignalState, batch: EventBatch) -> EventBatch:
             new = fresh(self, batch)
-            if place == "fresh" and is_poison(batch):
+            if place == "new_events" and is_poison(batch):
                 raises()
             return new
 
         monkeypatch.setattr(SignalState, "take", broken)
         monkeypatch.setattr(SignalState, "_take_attempts", half)
-        monkeypatch.setattr(SignalState, "fresh", first)
+        monkeypatch.setattr(SignalState, "new_events", first)
 
     return install
 
@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[str, Callable[[Engine, pytest.MonkeyPatch], None]]] = {
     "before counting": ("count", fail_counting("before")),
     "half way through counting": ("count", fail_counting("half")),
     "after counting": ("count", fail_counting("after")),
-    "among duplicates": ("count", fail_counting("fresh")),
+    "among duplicates": ("count", fail_counting("new_events")),
     "save": ("save", fail_saving),
 }
 

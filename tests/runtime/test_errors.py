@@ -87,7 +87,7 @@ def test_a_bug_is_never_printed_as_a_mistake(
     def broken(*_arguments: object) -> None:
         raise bug
 
-    monkeypatch.setattr("generators.command.load_sourced", broken)
+    monkeypatch.setattr("generators.command.load_with_places", broken)
     with pytest.raises(type(bug)):
         tocsin.main(["check"])
     assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ import pytest
 from alerts.checks import checks, run_checks
 from spec.checks.base import Issue
 from spec.errors import dotted
-from spec.load import load_sourced, shipped_files
+from spec.load import load_with_places, shipped_files
 from spec.model import Spec
 from spec.validate import conform
 from spec.yaml_source import Document, merged, parse_document, read_document
@@ -326,7 +326,7 @@ def test_a_storm_needs_its_pattern() -> None:
 def test_issues_know_their_check_their_gravity_and_their_place(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("alerts:\n  LLMSpendBurst:\n    summary: '{acter}'\n    enabled: false\n")
-    loaded = load_sourced(path)
+    loaded = load_with_places(path)
     assert [str(issue) for issue in run_checks(loaded.spec, today=TODAY, places=loaded.places)] == [
         f"{path}:3:5: error TOC014: alerts.LLMSpendBurst.summary: found {{acter}}, expected a label of the alert"
         " (actor, tenant) (did you mean 'actor'?)",

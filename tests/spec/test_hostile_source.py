@@ -16,7 +16,7 @@ from exporters.config import load_config, read_canaries
 from exporters.detect.load import MOST_CANARIES, load_rules
 from exporters.sources.http import read_tokens
 from runtime.errors import ConfigError
-from spec.errors import ShapeError, SourceError, SpecError
+from spec.errors import ShapeError, SpecError, YamlError
 from spec.load import load_spec
 from spec.yaml_source import DEEPEST, MOST_ALIASES, MOST_BYTES, merged, parse_document
 from tests.support.steps import steps_of
@@ -53,7 +53,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 def test_what_is_too_deep_or_too_large_is_refused_with_its_place(tmp_path: Path, kind: str, reader: str) -> None:
     path = tmp_path / "own.yaml"
     path.write_text((DEEP | LARGE)[kind], encoding="utf-8")
-    with pytest.raises(SourceError) as refused:
+    with pytest.raises(YamlError) as refused:
         READERS[reader](path)
     message = str(refused.value)
     assert message.startswith(f"{path}:")
@@ -63,7 +63,7 @@ def test_what_is_too_deep_or_too_large_is_refused_with_its_place(tmp_path: Path,
 
 @pytest.mark.parametrize("kind", ["flow lists", "flow maps", "block lists", "block maps"])
 def test_the_place_is_where_it_becomes_too_deep(kind: str) -> None:
-    with pytest.raises(SourceError, match=f"found more than {DEEPEST} maps and lists inside each other") as refused:
+    with pytest.raises(YamlError, match=f"found more than {DEEPEST} maps and lists inside each other") as refused:
         parse_document(DEEP[kind], "own.yaml")
     assert refused.value.problems[0].place is not None
 
@@ -119,7 +119,7 @@ def test_files_that_are_too_large_are_refused_by_whoever_reads_them(tmp_path: Pa
     path, recording = tmp_path / "large", tmp_path / "recording.json"
     with path.open("wb") as file:
         file.truncate(1 << 33)  # a hole of 8 GB
-    with pytest.raises(SourceError, match="found more than"):
+    with pytest.raises(YamlError, match="found more than"):
         read_canaries(path)
     with pytest.raises(ConfigError, match="expected a few tokens"):
         read_tokens(path)

@@ -14,7 +14,7 @@ from alerts.techniques.threshold.model import Threshold
 from spec import load_spec
 from spec.duration import Duration
 from spec.errors import DanglingReferenceError, ShapeError, SpecError
-from spec.load import FOLDER, load_sourced
+from spec.load import FOLDER, load_with_places
 from spec.yaml_source import read_document
 
 TODAY = datetime.date(2026, 11, 24)
@@ -34,7 +34,7 @@ def message(path: Path, error: type[SpecError] = ShapeError) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------- as shipped
 def test_the_shipped_spec_loads_and_keeps_to_every_check() -> None:
-    loaded = load_sourced()
+    loaded = load_with_places()
     assert run_checks(loaded.spec, today=TODAY, places=loaded.places) == ()
 
 
@@ -49,7 +49,7 @@ def test_no_entry_is_in_two_shipped_files() -> None:
 
 
 def test_every_entry_has_a_place() -> None:
-    places = load_sourced().places
+    places = load_with_places().places
     place = places["alerts", "LLMCanaryLeaked", "when", "signal"]
     assert place.file == "spec/alerts.yaml"
     assert "canary_hits" in (FOLDER / "alerts.yaml").read_text().splitlines()[place.line - 1]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spec.duration import Duration
-from spec.errors import Place, ShapeError, SourceError
+from spec.errors import Place, ShapeError, YamlError
 from spec.yaml_source import Document, merged, parse_document, read_typed
 
 
@@ -72,7 +72,7 @@ def test_an_empty_file_is_an_empty_map(text: str) -> None:
     ],
 )
 def test_refuses_what_is_not_plain_data(text: str, message: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(YamlError) as caught:
         parse_document(text, "x.yaml")
     assert str(caught.value).startswith(message)
 
@@ -80,12 +80,12 @@ def test_refuses_what_is_not_plain_data(text: str, message: str) -> None:
 def test_aliases_of_aliases_do_not_grow_without_end() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(SourceError, match="too many values"):
+    with pytest.raises(YamlError, match="too many values"):
         parse_document("\n".join(lines), "x.yaml")
 
 
 def test_reports_every_repeated_key() -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(YamlError) as caught:
         parse_document("a: 1\na: 2\nb: {c: 1, c: 2}\n", "x.yaml")
     assert [str(problem) for problem in caught.value.problems] == [
         "x.yaml:2:1: a: the key is here twice, first in line 1",
@@ -165,7 +165,7 @@ def test_reports_every_problem_of_every_file(tmp_path: Path) -> None:
     missing = tmp_path / "c.yaml"
     binary = tmp_path / "d.yaml"
     binary.write_bytes(b"a: \xff")
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(YamlError) as caught:
         read_typed([broken, twice, missing, binary], Config)
     assert [str(problem).removeprefix(f"{tmp_path}/")[:6] for problem in caught.value.problems] == [
         "a.yaml", "b.yaml", "c.yaml", "d.yaml",

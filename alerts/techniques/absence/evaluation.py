@@ -46,7 +46,7 @@ class HeartbeatWatch(Watch):
     def _grown(self, t: float, counter: Series, view: View) -> dict[Key, float]:
         """How much the counter of each member grew, as far as that is known."""
         members: dict[Key, float] = {}
-        for key, grown in self._increases.take(t, view.selected(counter)).items():
+        for key, grown in self._increases.observe(t, view.selected(counter)).items():
             member = key[: len(counter.labels)]
             members[member] = members.get(member, 0.0) + grown
         return members

@@ -27,7 +27,7 @@ class IncreaseWindow:
         self.window = window
         self._series: dict[Key, deque[Sample]] = {}
 
-    def take(self, t: float, now: Mapping[Key, float]) -> dict[Key, float]:
+    def observe(self, t: float, now: Mapping[Key, float]) -> dict[Key, float]:
         """What a scrape at `t` says of each series; how much those grew in (t - window, t] of which that is known."""
         for key, value in now.items():
             self._series.setdefault(key, deque()).append((t, value))

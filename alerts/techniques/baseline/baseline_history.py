@@ -47,7 +47,7 @@ class BaselineHistory:
         self._before: Mapping[Key, float] = {}
         self._newest: int | None = None
 
-    def take(self, t: float, now: Mapping[Key, float]) -> None:
+    def observe(self, t: float, now: Mapping[Key, float]) -> None:
         """What a scrape at `t` says; until the next one it is what Prometheus would sample."""
         step = self._history.step
         newest = math.floor((t + INSTANT) / step)

@@ -29,7 +29,7 @@ class BaselineWatch(Watch):
         """For whom the worst value of the look-back reaches the limit."""
         keys, values = view.vector(self.series)
         now = dict(zip(keys, values.tolist(), strict=True))
-        self._history.take(t, now)
+        self._history.observe(t, now)
         self._recent.append((t, now))
         while self._recent[0][0] < t and t - self._recent[0][0] >= self.rule.lookback - INSTANT:
             self._recent.popleft()

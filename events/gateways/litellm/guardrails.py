@@ -16,11 +16,11 @@ _FAILED = frozenset(("guardrail_failed_to_respond", "failure"))
 """The first is LiteLLM's word, the second that of older versions and of guardrails that people write themselves."""
 
 
-def listed(told: list[Guardrail] | Guardrail | None) -> Sequence[Guardrail]:
+def listed(value: list[Guardrail] | Guardrail | None) -> Sequence[Guardrail]:
     """``guardrail_information`` as a list: before LiteLLM 1.80 it is one object."""
-    if told is None:
+    if value is None:
         return ()
-    return told if isinstance(told, list) else (told,)
+    return value if isinstance(value, list) else (value,)
 
 
 def ended_by_gateway(error: ErrorInformation | None) -> bool:

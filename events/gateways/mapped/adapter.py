@@ -146,7 +146,7 @@ class MappedGateway:
         """Lines that are no attempts by the mapping's `only` are noted and counted."""
         for path, words in self._only:
             values = self._column(path, decoded)
-            kept = [row for row, value in enumerate(values) if _said(value) & words]
+            kept = [row for row, value in enumerate(values) if _words(value) & words]
             if len(kept) < len(values):
                 lines = decoded.lines if decoded.lines is not None else range(len(values))
                 left_out = set(range(len(values))).difference(kept)
@@ -371,7 +371,7 @@ class MappedGateway:
         return flat_record(batch, raw, names)
 
 
-def _said(value: Any) -> set[str]:
+def _words(value: Any) -> set[str]:
     """What a value of `only` says, as words in small letters."""
     return {
         ("true" if item else "false") if isinstance(item, bool) else str(item).casefold()

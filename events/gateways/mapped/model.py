@@ -146,7 +146,7 @@ def load_mapping(path: FilePath) -> Mapping:
     """The mapping in a YAML file.
 
     Raises:
-        SourceError: the file cannot be read or is not YAML.
+        YamlError: the file cannot be read or is not YAML.
         ShapeError: with every problem: file, line, what was found, what was expected, the nearest right word.
     """
     return mapping_of(read_document(path))

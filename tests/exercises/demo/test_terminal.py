@@ -53,7 +53,7 @@ def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
     opened.close()
 
 
-def told() -> pages.Page:
+def a_page() -> pages.Page:
     page = pages.read(pagerduty())
     assert page is not None
     return page
@@ -61,7 +61,7 @@ def told() -> pages.Page:
 
 def test_a_box_has_the_width_of_the_terminal(terminal: Terminal) -> None:
     screen = Screen(terminal.stream, {"TERM": "xterm"})
-    show.page(screen, told())
+    show.page(screen, a_page())
     plain = _STYLE.sub("", terminal.text())
     framed = [line for line in plain.splitlines() if line and "http" not in line]
     assert len(framed) > 10
@@ -70,9 +70,9 @@ def test_a_box_has_the_width_of_the_terminal(terminal: Terminal) -> None:
 
 
 def test_links_stay_in_one_piece(terminal: Terminal) -> None:
-    show.page(Screen(terminal.stream, {"TERM": "xterm"}), told())
+    show.page(Screen(terminal.stream, {"TERM": "xterm"}), a_page())
     words = _STYLE.sub("", terminal.text()).split()
-    for alert in told().alerts:
+    for alert in a_page().alerts:
         assert {alert.runbook_url, alert.dashboard_url} <= set(words)
 
 
@@ -87,7 +87,7 @@ def test_links_stay_in_one_piece(terminal: Terminal) -> None:
 )
 def test_colours_and_boxes(environment: dict[str, str], colour: bool, boxes: bool) -> None:
     terminal = Terminal(80)
-    show.page(Screen(terminal.stream, environment), told())
+    show.page(Screen(terminal.stream, environment), a_page())
     text = terminal.text()
     terminal.close()
     assert ("\x1b[" in text, "┌" in text) == (colour, boxes)
@@ -96,7 +96,7 @@ def test_colours_and_boxes(environment: dict[str, str], colour: bool, boxes: boo
 def test_without_a_terminal_it_is_plain() -> None:
     stream = io.StringIO()
     screen = Screen(stream, {"TERM": "xterm"})
-    show.page(screen, told())
+    show.page(screen, a_page())
     assert "\x1b" not in stream.getvalue()
     assert "┌" not in stream.getvalue()
     assert "Who        u-boris" in stream.getvalue()
@@ -133,7 +133,7 @@ def test_labels_steer_no_terminal(evil: str) -> None:
 
 def test_an_update_tells_only_what_is_new() -> None:
     stream = io.StringIO()
-    show.page(Screen(stream, {}), told(), known={"LLMBulkSensitiveOutput"})
+    show.page(Screen(stream, {}), a_page(), known={"LLMBulkSensitiveOutput"})
     assert "PAGE, UPDATED to pager-security (PagerDuty)" in stream.getvalue()
     assert "Alert      LLMCanaryLeaked" in stream.getvalue()
     assert "Alert      LLMBulkSensitiveOutput" not in stream.getvalue()

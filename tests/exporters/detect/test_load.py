@@ -8,7 +8,7 @@ import pytest
 
 from events.batch import Text
 from exporters.detect import Rule, Scanner, load_rules
-from spec.errors import ShapeError, SourceError, SpecError
+from spec.errors import ShapeError, SpecError, YamlError
 
 Overlay = Callable[[str], Path]
 
@@ -131,9 +131,9 @@ def test_a_word_list_within_a_word_list_counts_too(overlay: Overlay) -> None:
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(YamlError, match="cannot be read"):
         load_rules(tmp_path / "none.yaml")
-    with pytest.raises(SourceError, match=r"no \*\.yaml file"):
+    with pytest.raises(YamlError, match=r"no \*\.yaml file"):
         load_rules(tmp_path)
 
 

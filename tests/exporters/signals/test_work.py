@@ -94,7 +94,7 @@ shapes = st.builds(
 def test_every_attempt_of_a_hostile_log_takes_bounded_steps(first: Shape, second: Shape, accounts: int) -> None:
     engine = make_engine(accounts=accounts)
     feed(engine, "gw", [first.lines(SIZE)], now=NOW)
-    batch = engine.state.fresh(decoded(engine, second.lines(SIZE, "again")))
+    batch = engine.state.new_events(decoded(engine, second.lines(SIZE, "again")))
     taken = steps_of(lambda: engine.state.take(batch, (), now=NOW + 1), exporters.signals)
     assert taken <= STEPS_ONCE + STEPS_EACH * SIZE
 

@@ -13,7 +13,7 @@ from alerts.checks import run_checks
 from generators.errors import GeneratorError
 from generators.files import render_all
 from spec.errors import SpecError
-from spec.load import load_sourced
+from spec.load import load_with_places
 from spec.yaml_source import Document
 from tests.fuzz.engine import Target
 from tests.fuzz.targets.yaml_trees import TOKENS, said, shape, shipped_once
@@ -61,18 +61,18 @@ def one(data: bytes) -> Hashable:
         file.flush()
         try:
             with shipped_once("spec.load", _known):
-                sourced = load_sourced(Path(file.name))
+                loaded = load_with_places(Path(file.name))
         except SpecError as error:
             return said(error)
-    issues = run_checks(sourced.spec, today=_TODAY, places=sourced.places)
+    issues = run_checks(loaded.spec, today=_TODAY, places=loaded.places)
     for issue in issues:
         assert str(issue).isprintable(), f"not fit for a terminal: {issue!s}"
     if any(issue.severity == "error" for issue in issues):
         return tuple(sorted({issue.check for issue in issues}))
-    compile_alerts(sourced.spec)
+    compile_alerts(loaded.spec)
     if zlib.crc32(data) % _RENDERED == 0:
         try:
-            render_all(sourced.spec)
+            render_all(loaded.spec)
         except GeneratorError:
             return "cannot be rendered"
     return tuple(sorted({issue.check for issue in issues}))
