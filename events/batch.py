@@ -21,6 +21,7 @@ from spec.vocabulary import IDENTITIES
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.uint64]
+Ends = npt.NDArray[np.intp]
 Column = Sequence[Any] | Floats | Ids
 Raw = bytes | bytearray | memoryview
 
@@ -176,7 +177,7 @@ class Detection:
     confidence: str
 
 
-def line_ends(data: Raw) -> npt.NDArray[np.intp]:
+def line_ends(data: Raw) -> Ends:
     """Where the newlines of `data` are.
 
     Searched for piece by piece: what is as large as a chunk is mapped anew each time, and the faults of its pages cost
@@ -238,16 +239,17 @@ class Provenance:
 class RawLines(Sequence[bytes]):
     """The raw bytes of each attempt, without the newline, cut out of the chunk when they are asked for.
 
-    Valid as long as the chunk is. `lines` are the line numbers of the attempts; None when attempt i is line i.
+    Valid as long as the chunk is. `lines` are the line numbers of the attempts; None when attempt i is line i. `ends`
+    are where the newlines are, if somebody has looked for them already.
     """
 
     __slots__ = ("_data", "_ends", "_lines", "_size")
 
-    def __init__(self, data: Raw, size: int, lines: Sequence[int] | None = None) -> None:
+    def __init__(self, data: Raw, size: int, lines: Sequence[int] | None = None, ends: Ends | None = None) -> None:
         self._data = memoryview(data)
         self._size = size
         self._lines = lines
-        self._ends: npt.NDArray[np.intp] | None = None
+        self._ends = ends
 
     def __len__(self) -> int:
         return self._size
@@ -283,7 +285,7 @@ class RawLines(Sequence[bytes]):
 
     def on(self, data: Raw) -> RawLines:
         """The same lines, of a copy of the chunk."""
-        return RawLines(data, self._size, self._lines)
+        return RawLines(data, self._size, self._lines, self._ends)
 
 
 @dataclass(slots=True)

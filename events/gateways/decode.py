@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import msgspec
 import numpy as np
 
-from events.batch import FeedNotes, Raw, Reject, line_ends
+from events.batch import Ends, FeedNotes, Raw, Reject, line_ends
 from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
 from events.gateways.lenient import UnreadableError, parse
 
@@ -28,6 +28,8 @@ Fields = dict[str, tuple[Any, ...]]
 class Decoded(Generic[S]):
     """What a buffer held. Record i stood in line ``lines[i]``, or in line i if `lines` is None.
 
+    `ends` are where the buffer's newlines are, if decoding had to find them.
+
     `dropped` are values left out of their records, by field, as their type is wrong or, counted in `out_of_range` too,
     as no such number can be. `unread` are parts of records that were left out because there were too many.
     """
@@ -39,6 +41,7 @@ class Decoded(Generic[S]):
     out_of_range: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
     notes: FeedNotes | None = None  # what the lines say about the feed itself, if anything
+    ends: Ends | None = None
 
     def add(self, line: int, record: S) -> None:
         """Take a record in, if each has its line named."""
@@ -75,13 +78,14 @@ class LineDecoder(Generic[S]):
 
         The result for a line does not depend on the lines around it.
         """
-        records = self._at_once(data, self._decoder)
-        return self._line_by_line(bytes(data)) if records is None else Decoded(records)
+        ends = line_ends(data)
+        records = self._at_once(data, ends, self._decoder)
+        return self._line_by_line(bytes(data), ends) if records is None else Decoded(records, ends=ends)
 
     @staticmethod
-    def _at_once(data: Raw, decoder: msgspec.json.Decoder[Any]) -> list[Any] | None:
-        """What the lines of `data` hold, if each of them is just what `decoder` expects."""
-        lines = _separate_objects(data)
+    def _at_once(data: Raw, ends: Ends, decoder: msgspec.json.Decoder[Any]) -> list[Any] | None:
+        """What the lines of `data`, which end at `ends`, hold, if each of them is just what `decoder` expects."""
+        lines = _separate_objects(data, ends)
         if lines is None:
             return None
         try:
@@ -90,8 +94,8 @@ class LineDecoder(Generic[S]):
             return None
         return found if len(found) == lines else None  # else one line holds two
 
-    def _line_by_line(self, data: bytes) -> Decoded[S]:
-        decoded: Decoded[S] = Decoded([], [])
+    def _line_by_line(self, data: bytes, ends: Ends) -> Decoded[S]:
+        decoded: Decoded[S] = Decoded([], [], ends=ends)
         decode = self._decoder.decode
         for number, line in enumerate(data.split(b"\n")):
             if not line or line.isspace():
@@ -142,14 +146,13 @@ class LineDecoder(Generic[S]):
         raise AssertionError("every record that does not fit lacks a required field")
 
 
-def _separate_objects(data: Raw) -> int | None:
-    """How many lines `data` has, if no record can span two of them; else None.
+def _separate_objects(data: Raw, ends: Ends) -> int | None:
+    """How many lines `data`, with newlines at `ends`, has, if no record can span two of them; else None.
 
     To the decoder a newline is a space, so half a line may swallow the next. But nothing that is still open goes on
     with an object after one has ended: that every line ends with ``}`` and the next starts with ``{`` rules it out.
     """
     octets = np.frombuffer(data, np.uint8)
-    ends = line_ends(data)
     starts = ends[:-1] + 1 if len(ends) and ends[-1] == len(octets) - 1 else ends + 1
     if (octets[ends - 1] == ord("}")).all() and (octets[starts] == ord("{")).all():
         return len(starts) + 1

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from events.batch import FeedNotes, Loss, Raw, Reject, Run
+from events.batch import FeedNotes, Loss, Raw, Reject, Run, line_ends
 from events.bounds import Count
 from events.gateways.decode import Decoded, LineDecoder
 from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
@@ -71,15 +71,16 @@ class FeedDecoder(LineDecoder[S]):
         """Every line of `data` as a record, a reject, or a note; blank lines are none of these."""
         if bytes(data[: len(START)]) != START:
             return super().decode(data)
-        envelopes = self._at_once(data, self._envelopes)
+        ends = line_ends(data)
+        envelopes = self._at_once(data, ends, self._envelopes)
         if envelopes is None:
-            return self._line_by_line(bytes(data))
+            return self._line_by_line(bytes(data), ends)
         records = [envelope.record for envelope in envelopes]
         notes = FeedNotes(runs=_runs(envelopes))
         if None not in records:
-            return Decoded(records, notes=notes)
+            return Decoded(records, notes=notes, ends=ends)
         kept = [line for line, record in enumerate(records) if record is not None]
-        decoded: Decoded[S] = Decoded([records[line] for line in kept], kept, notes=notes)
+        decoded: Decoded[S] = Decoded([records[line] for line in kept], kept, notes=notes, ends=ends)
         for line, envelope in enumerate(envelopes):
             if envelope.record is None:
                 self._note(line, envelope.kind, envelope.notice, decoded)

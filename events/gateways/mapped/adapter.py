@@ -111,7 +111,7 @@ class MappedGateway:
             unread=decoded.unread,
             source_trusted=self._trusted,
             notes=decoded.notes,
-            raw=RawLines(data, len(records), decoded.lines),
+            raw=RawLines(data, len(records), decoded.lines, decoded.ends),
             records=records,
             describe=self._describe,
         )
