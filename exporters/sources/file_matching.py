@@ -158,7 +158,9 @@ def _match_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *
         size = live.stat().st_size
         end = min(found.size, size)
         start = max(0, end - COVERED)
-        if peek(live, start, end - start) != peek(reader, start, end - start):
+        same = peek(live, start, end - start) == peek(reader, start, end - start)
+        known.verify()  # it may have been cut, and have grown again, since it was looked at
+        if not same:
             return "other"
     except (OSError, ReplacedError):
         return "wait"

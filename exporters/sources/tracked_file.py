@@ -218,6 +218,10 @@ class TrackedFile:
             self._check(reader)
             self._notice(status, now, counters)
 
+    def verify(self) -> None:
+        """See that it still holds before the position what was read there. Raises as `refresh`."""
+        self._check(self.open())
+
     def _check(self, reader: Reader) -> None:
         """Compare the file before the position with what was read there. Raises as `refresh`."""
         if self.gzip:
