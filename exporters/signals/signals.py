@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from exporters.metric_table import Table
 from exporters.signals.entities import NOBODY, Entity
+from exporters.signals.meaning import has_meaning, meaning
 from exporters.signals.sliding_sums import SlidingSums
 from exporters.signals.trackers import DistinctTracker, HitTracker, Limit, PeakObserver, Reading, SumTracker, Tracker
 from exporters.signals.unique import unique_places
@@ -321,12 +320,11 @@ class Signals:
         for saved in data["flows"]:
             place = (saved["by"], float(saved["window"]))
             members = self._flows.get(place, [])
-            same = bool(members) and saved["members"] == self._prints(members)
-            if same and self.flows[place].load(place[1], saved["stamp"], saved["sum"]):
+            if self._same(members, saved["members"]) and self.flows[place].load(place[1], saved["stamp"], saved["sum"]):
                 anew -= set(members)
         for name, tracker in self.trackers.items():
             saved = data["trackers"].get(name)
-            if name in anew or saved is None or saved["print"] != self.print(name):
+            if name in anew or saved is None or not self.has_meaning(name, saved["print"]):
                 anew.add(name)
             else:
                 tracker.load(saved)
@@ -336,11 +334,22 @@ class Signals:
         return self.entities[by].groups.size
 
     def print(self, name: str) -> str:
-        """What the spec says of a signal, in short; what was saved of it can be used while that is the same."""
-        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.signals[name], enc_hook=float))
+        """What a signal counts, in short; what was saved of it can be used while that is the same."""
+        return meaning(self.signals[name])
+
+    def has_meaning(self, name: str, saved: str) -> bool:
+        """Whether what was saved of a signal, with this `print`, is of what it counts now."""
+        return has_meaning(self.signals[name], saved)
 
     def _prints(self, members: Sequence[str]) -> list[str]:
         return [name + " " + self.print(name) for name in members]
+
+    def _same(self, members: Sequence[str], saved: Sequence[str]) -> bool:
+        """Whether these members' sums were saved, of what they count now."""
+        pairs = [(name, print_) for name, _, print_ in (member.partition(" ") for member in saved)]
+        return [name for name, _ in pairs] == list(members) != [] and all(
+            self.has_meaning(name, print_) for name, print_ in pairs
+        )
 
 
 def _one_each(attempts: Ints, chosen: Ints | None) -> Ints:

@@ -116,5 +116,5 @@ class GroupTables:
                 self._published[by] = set(rows)
         for name, peaks in self._peaks.items():
             saved = data["peaks"].get(name)
-            if saved is not None and saved["print"] == self._signals.print(name):
+            if saved is not None and self._signals.has_meaning(name, saved["print"]):
                 peaks.load(saved)
