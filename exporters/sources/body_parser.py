@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -86,6 +87,8 @@ def lines_of(body: bytes | bytearray, *, max_line: int) -> tuple[bytes, int]:
     Raises:
         BodyError: it is none of these, or holds more than `RECORDS`.
     """
+    if body.startswith(BOM_UTF8):
+        body = body[len(BOM_UTF8) :]
     parts = list(_array_of(body) if body.lstrip()[:1] == b"[" else _objects_of(body))
     if b"\n" in body or b"\r" in body:  # between the tokens of an object; in strings JSON allows none
         parts = [bytes(part).replace(b"\n", b" ").replace(b"\r", b" ") for part in parts]

@@ -29,7 +29,8 @@ class Target:
 
     `one` takes an input and raises if anything is not as it must be; it returns what happened, in a few words: an input
     with a new answer is kept, and others are made from it. `inputs` is how many `make test` tries. `shape` changes an
-    input and keeps its format. An input of n bytes may take `steps[0] + n * steps[1]` calls of functions.
+    input and keeps its format. An input of n bytes may take `steps[0] + n * steps[1]` calls of functions, where `size`
+    says what n is.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Target:
     steps: tuple[int, float]
     shape: Shape | None = None
     tokens: tuple[bytes, ...] = ()
+    size: Callable[[bytes], int] = len
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,10 @@ def tried(target: Target, data: bytes, *, counted: bool) -> tuple[Hashable, floa
         answer = target.one(data)
     finally:
         sys.setprofile(before)
-    allowed = target.steps[0] + target.steps[1] * len(data)
+    size = target.size(data)
+    allowed = target.steps[0] + target.steps[1] * size
     if steps > allowed:
-        raise TooManySteps(f"{steps} steps for {len(data)} bytes, where {allowed:.0f} are allowed")
+        raise TooManySteps(f"{steps} steps for {size} bytes, where {allowed:.0f} are allowed")
     return answer, steps / allowed
 
 
