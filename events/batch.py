@@ -279,6 +279,11 @@ class RawLines(Sequence[bytes]):
         return starts, bounds[lines + 1] - starts
 
     @property
+    def lines(self) -> Sequence[int] | None:
+        """The line of each attempt in what was decoded; None: attempt i is line i."""
+        return self._lines
+
+    @property
     def size_of_data(self) -> int:
         """Bytes of the whole chunk."""
         return len(self._data)
@@ -314,6 +319,7 @@ class EventBatch:
     dropped_fields: dict[str, int] = field(default_factory=dict)  # field -> values left out: wrong type or impossible
     out_of_range: dict[str, int] = field(default_factory=dict)  # field -> those of them that are impossible numbers
     unread: Counter[str] = field(default_factory=Counter)  # what -> parts left out because a record has too many
+    wrapped: Counter[str] = field(default_factory=Counter)  # wrapper -> records that it was taken off
     source_trusted: bool = False
     notes: FeedNotes | None = None
     provenance: Provenance | None = None
@@ -377,11 +383,12 @@ class EventBatch:
                 return None if parts[0] is None else np.concatenate(parts)
             return list(chain.from_iterable(parts))
 
-        dropped, impossible, unread = Counter[str](), Counter[str](), Counter[str]()
+        dropped, impossible, unread, wrapped = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
         for batch in batches:
             dropped.update(batch.dropped_fields)
             impossible.update(batch.out_of_range)
             unread.update(batch.unread)
+            wrapped.update(batch.wrapped)
         return EventBatch(
             first.source,
             first.gateway,
@@ -401,6 +408,7 @@ class EventBatch:
             dropped_fields=dropped,
             out_of_range=impossible,
             unread=unread,
+            wrapped=wrapped,
             source_trusted=first.source_trusted,
             notes=FeedNotes.joined([batch.notes for batch in batches]),
             provenance=Provenance.joined([batch.provenance for batch in batches]),

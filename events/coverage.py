@@ -22,7 +22,8 @@ LITTLE: Final = 0.5
 class Rejected:
     """Records of one file that could not be read for one reason.
 
-    `line` is that of the first, counted from 1; 0: unknown. `detail` says what was wrong with it, and quotes nothing.
+    `line` is that of the first, counted from 1; 0: unknown. `detail` says what was wrong with it, `looks` what it looks
+    like, `hint` what to do. They quote nothing.
     """
 
     file: str
@@ -30,6 +31,8 @@ class Rejected:
     count: int = 0
     line: int = 0
     detail: str = ""
+    looks: str = ""
+    hint: str = ""
 
 
 @dataclass(slots=True)
@@ -67,10 +70,20 @@ class Coverage:
             self.first = min(self.first, float(times.min()))
             self.last = max(self.last, float(times.max()))
 
-    def reject(self, reason: str, count: int = 1, *, file: str = "", line: int = 0, detail: str = "") -> None:
+    def reject(
+        self,
+        reason: str,
+        count: int = 1,
+        *,
+        file: str = "",
+        line: int = 0,
+        detail: str = "",
+        looks: str = "",
+        hint: str = "",
+    ) -> None:
         """Count records that could not be read; the first of a file and reason is remembered."""
         if count > 0:
-            entry = self.rejected.setdefault((file, reason), Rejected(file, reason, 0, line, detail))
+            entry = self.rejected.setdefault((file, reason), Rejected(file, reason, 0, line, detail, looks, hint))
             entry.count += count
 
     @property

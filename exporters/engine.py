@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -200,8 +200,8 @@ class Engine:
         self.tap.events(batch, detections)
         fresh = self._new_events(batch)
         if fresh.size < batch.size and batch.provenance is not None and fresh.provenance is not None:
-            places = {offset: row for row, offset in enumerate(fresh.provenance.offset.tolist())}
-            rows = [places.get(offset) for offset in batch.provenance.offset.tolist()]
+            places = {name: row for row, name in enumerate(_names(fresh, fresh.provenance))}
+            rows = [places.get(name) for name in _names(batch, batch.provenance)]
             detections = [replace(one, row=row) for one in detections if (row := rows[one.row]) is not None]
         return fresh, detections
 
@@ -240,6 +240,11 @@ class Engine:
             if batches:
                 self._take(EventBatch.joined(batches), detections, now)
         return size
+
+
+def _names(batch: EventBatch, provenance: Provenance) -> Iterator[tuple[int, int]]:
+    """What tells the attempts of a chunk apart: a wrapper may hold several at one place."""
+    return zip(provenance.offset.tolist(), batch.ids("event_id").tolist(), strict=True)
 
 
 def _provenance(batch: EventBatch, chunk: Chunk) -> Provenance | None:

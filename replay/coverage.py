@@ -24,6 +24,7 @@ ADVICE: Final = {
     "wrong_type": f"a field has an unusual type; {_CHECK}",
     "invalid_value": f"a field has an impossible value; {_CHECK}",
     "invalid_utf8": "the text is not UTF-8; convert the file, or look for what damaged it",
+    "incomplete": "its end is missing: the writer crashed, or the parts of a long line lie elsewhere",
     "too_long": "the line is too long; let the gateway shorten what it logs",
     "too_deep": "it is nested too deeply to be a record",
     "quarantined": "reading it failed, which is a fault of Tocsin; please report it",
@@ -114,7 +115,9 @@ def _rejected(entry: Rejected) -> str:
         text += f", first in {printable(entry.file)}" + (f" line {entry.line:,}" if entry.line else "")
     if entry.detail:
         text += f": {printable(entry.detail)}"
-    advice = ADVICE.get(entry.reason)
+    if entry.looks:
+        text += f"; it looks like {entry.looks}"
+    advice = entry.hint.rstrip(".") or ADVICE.get(entry.reason)
     return f"{text}. {advice[0].upper()}{advice[1:]}." if advice else f"{text}."
 
 
@@ -168,7 +171,8 @@ def as_data(covered: Covered) -> dict[str, Any]:
                 "file": entry.file or None,
                 "first_line": entry.line or None,
                 "detail": entry.detail,
-                "advice": ADVICE.get(entry.reason, ""),
+                "looks_like": entry.looks or None,
+                "advice": entry.hint or ADVICE.get(entry.reason, ""),
             }
             for entry in found.rejected.values()
         ],

@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from events.batch import EventBatch, Reject
+from events.batch import EventBatch, Reject, line_ends
 from exporters.sources.chunk import Chunk
 from replay.arrival import AHEAD, known
 from replay.unread import FileCoverage
@@ -109,7 +109,14 @@ class Arrivals:
         batch = replace(batch, rejects=batch.rejects[first[1] : last[1]])
         if first != (0, 0):  # what belongs to no row is counted once
             batch = replace(
-                batch, faults=[], dropped_fields={}, out_of_range={}, unread=Counter(), skipped_chars=0, notes=None
+                batch,
+                faults=[],
+                dropped_fields={},
+                out_of_range={},
+                unread=Counter(),
+                wrapped=Counter(),
+                skipped_chars=0,
+                notes=None,
             )
         return batch
 
@@ -163,21 +170,18 @@ def _decoded(
     if coverage is not None:
         coverage.take(chunk, batch, too_long)
     rejects = sorted(batch.rejects, key=lambda reject: reject.line)
-    places = [0] * too_long + _attempts_before(chunk.data, rejects, batch.notes.lines if batch.notes else ())
+    places = [0] * too_long + _attempts_before(chunk, rejects, batch)
     rejects = [Reject(0, "too_long", "")] * too_long + rejects
     return replace(batch, rejects=rejects, raw=(), records=(), describe=None), places
 
 
-def _attempts_before(data: memoryview, rejects: Sequence[Reject], others: Collection[int]) -> list[int]:
-    """A line is blank, a reject, an attempt, or one of the `others`."""
-    refused = {reject.line for reject in rejects}
-    places, attempts = [], 0
-    for number, line in enumerate(bytes(data).split(b"\n") if rejects else ()):
-        if number in refused:
-            places.append(attempts)
-        elif line and not line.isspace() and number not in others:
-            attempts += 1
-    return places
+def _attempts_before(chunk: Chunk, rejects: Sequence[Reject], batch: EventBatch) -> list[int]:
+    if not rejects or batch.provenance is None:
+        return [0] * len(rejects)
+    starts = np.concatenate([[0], line_ends(chunk.data) + 1]) + chunk.start
+    places = np.minimum([reject.line for reject in rejects], len(starts) - 1)
+    before: list[int] = np.searchsorted(batch.provenance.offset, starts[places]).tolist()
+    return before
 
 
 class Feed:

@@ -1,11 +1,13 @@
-"""What of a log was not read, and why: by reason, with the first line of each."""
+"""What of a log was not read, and why: by reason, with the first line of each. And which wrappers were taken off."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from events.batch import EventBatch
 from events.coverage import Coverage
+from events.wrappers.looks import Looks, looks_like
 from exporters.sources.chunk import Chunk
 
 
@@ -13,40 +15,54 @@ from exporters.sources.chunk import Chunk
 class Rejected:
     """Lines that could not be read for one reason.
 
-    `line` is the number of the first of them in its file, from 1; `detail` says what is wrong, and quotes nothing.
+    `line` is the number of the first of them in its file, from 1; `detail` says what is wrong there, `looks` what it
+    looks like and what to do. None quotes the line.
     """
 
     count: int
     line: int
     detail: str
+    looks: Looks | None = None
 
 
 @dataclass(slots=True)
 class FileCoverage:
     """What was read of one file so far.
 
-    `lines` counts those that are not too long, blank ones included; `rejected` are by reason
-    (`spec.vocabulary.REJECTIONS`).
+    `lines` counts those that are not too long, blank ones included; `wrapped` counts records by wrapper, `rejected`
+    are by reason (`spec.vocabulary.REJECTIONS`).
     """
 
     path: str
     lines: int = 0
+    wrapped: Counter[str] = field(default_factory=Counter)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def take(self, chunk: Chunk, batch: EventBatch, too_long: int) -> None:
         """Take in what was decoded from a chunk, before which `too_long` lines were too long."""
         self.lines += too_long
         if too_long:
-            self._reject("too_long", too_long, self.lines - too_long + 1, "")
+            self._reject("too_long", too_long, self.lines - too_long + 1, "", None)
+        lines: list[bytes] = []
         for reject in sorted(batch.rejects, key=lambda reject: reject.line):
-            self._reject(reject.reason, 1, self.lines + reject.line + 1, reject.detail)
+            looks = None
+            if reject.reason not in self.rejected:
+                lines = lines or bytes(chunk.data).split(b"\n")
+                looks = looks_like(lines[reject.line]) if reject.line < len(lines) else None
+            self._reject(reject.reason, 1, self.lines + reject.line + 1, reject.detail, looks)
+        self.wrapped.update(batch.wrapped)
         self.lines += bytes(chunk.data).count(b"\n")
 
-    def _reject(self, reason: str, count: int, line: int, detail: str) -> None:
-        known = self.rejected.setdefault(reason, Rejected(0, line, detail))
+    def _reject(self, reason: str, count: int, line: int, detail: str, looks: Looks | None) -> None:
+        known = self.rejected.setdefault(reason, Rejected(0, line, detail, looks))
         known.count += count
 
     def add_to(self, coverage: Coverage) -> None:
         """Count what is known of this file."""
+        coverage.unwrapped.update(self.wrapped)
         for reason, entry in self.rejected.items():
-            coverage.reject(reason, entry.count, file=self.path, line=entry.line, detail=entry.detail)
+            looks = entry.looks.what if entry.looks is not None else ""
+            hint = entry.looks.hint if entry.looks is not None else ""
+            coverage.reject(
+                reason, entry.count, file=self.path, line=entry.line, detail=entry.detail, looks=looks, hint=hint
+            )

@@ -66,6 +66,7 @@ CONFIDENCES: Final = ("low", "medium", "high")
 REJECTIONS: Final = (
     "not_json",
     "not_an_object",
+    "incomplete",
     "too_long",
     "too_deep",
     "wrong_type",

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from events.batch import EventBatch, Raw
 from events.gateways.litellm import HOOK, LiteLLM
 from events.gateways.mapped import MappedGateway, load_mapping
+from events.gateways.unwrapping import Adapter, Unwrapping
 from events.hook import HookFormat
 from runtime.errors import TocsinError
 
@@ -36,7 +37,7 @@ class Gateway(Protocol):
         ...
 
 
-Factory = Callable[[frozenset[str], bool, frozenset[str], bool], Gateway]
+Factory = Callable[[frozenset[str], bool, frozenset[str], bool], Adapter]
 """Makes an adapter of: columns, content, shared keys, whether client addresses are trusted; see `gateway`."""
 
 _MAPPINGS: Final = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
@@ -47,7 +48,7 @@ def shipped_mapping(name: str) -> Path | None:
     return _MAPPINGS.get(name)
 
 
-def _mapped(path: Path, columns: frozenset[str], content: bool, shared: frozenset[str], trusted: bool) -> Gateway:
+def _mapped(path: Path, columns: frozenset[str], content: bool, shared: frozenset[str], trusted: bool) -> Adapter:
     return MappedGateway(load_mapping(path), columns, content, shared, trusted)
 
 
@@ -77,6 +78,8 @@ def gateway(
 ) -> Gateway:
     """The adapter of the gateway called `name`, reading no more than `columns` and, if asked, content.
 
+    It reads records in the wrappers of log shippers too.
+
     `columns` are names of events.batch.ALL_COLUMNS; content is texts, character counts and both side tables.
     `shared_keys` are names or hashes of keys that many people use: they have no actor. `trust_client_address` says that
     a client cannot choose the address that is logged. With a `mapping` file, that is the gateway, whatever its name.
@@ -87,9 +90,9 @@ def gateway(
         ValueError: there is no such column.
     """
     if mapping is not None:
-        return _mapped(mapping, columns, content, shared_keys, trust_client_address)
+        return Unwrapping(_mapped(mapping, columns, content, shared_keys, trust_client_address))
     if name not in GATEWAYS:
         near = difflib.get_close_matches(name, GATEWAYS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(GATEWAYS))}"
         raise UnknownGatewayError(f"unknown gateway {name!r}; {hint}. For a log of your own, write a mapping")
-    return GATEWAYS[name](columns, content, shared_keys, trust_client_address)
+    return Unwrapping(GATEWAYS[name](columns, content, shared_keys, trust_client_address))

@@ -175,6 +175,8 @@ class SignalState:
         for reason, count in Counter(reject.reason for reject in batch.rejects).items():
             self.reject(batch.source, reason, count, now=now)
         self.health.add("tocsin_records_read_total", (batch.source,), batch.size)
+        for name, count in batch.wrapped.items():
+            self.health.add("tocsin_records_unwrapped_total", (batch.source, name), count)
         for step, count in Counter(fault.step for fault in batch.faults).items():
             self.health.add("tocsin_records_quarantined_total", (batch.source, step), count)
         for field, count in batch.dropped_fields.items():

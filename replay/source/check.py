@@ -13,7 +13,9 @@ from events.fields import FIELDS
 from events.gateways import DEFAULT, GATEWAYS, Gateway, gateway
 from events.gateways.abilities import abilities
 from events.gateways.mapped import MappedGateway
+from events.gateways.unwrapping import plain_adapter
 from replay.log_reader import Log
+from replay.unread import FileCoverage
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a log that are looked at."""
@@ -55,7 +57,8 @@ def read_log(path: Path, adapter: Gateway) -> Reading:
         LogError: it cannot be read.
     """
     found = Coverage(adapter.name, *abilities(adapter))
-    reading = Reading(found, isinstance(adapter, MappedGateway))
+    reading = Reading(found, isinstance(plain_adapter(adapter), MappedGateway))
+    file = FileCoverage(str(path))
     size = 0
     for chunk, too_long in Log(path).chunks():
         size += len(chunk.data)
@@ -63,14 +66,14 @@ def read_log(path: Path, adapter: Gateway) -> Reading:
             reading.cut = True
             break
         batch = adapter.decode(chunk.data, source="log")
-        found.reject("too_long", too_long)
+        file.take(chunk, batch, too_long)
         for reject in batch.rejects:
-            found.reject(reject.reason)
             reading.details[f"{reject.reason}: {reject.detail}"] += 1
         found.take(batch)
         reading.left_out.update(batch.dropped_fields)
         for column in ("outcome", "error_class", "verdict", "operation"):
             reading.seen.setdefault(column, Counter()).update(batch.objects(column))
+    file.add_to(found)
     return reading
 
 

@@ -12,24 +12,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.batch import EventBatch, Reject
+from events.batch import EventBatch, Provenance, Reject
 from exporters.sources import Chunk
 from replay.log_reader import CHUNK, Feed, Log, LogError, arrivals
 
 
 def toy(chunk: Chunk) -> EventBatch:
     """Decodes lines of a time each; what is no number is a reject."""
-    times, rejects = list[float](), list[Reject]()
+    times, rejects, offsets, start = list[float](), list[Reject](), list[int](), chunk.start
     for number, line in enumerate(bytes(chunk.data).split(b"\n")):
+        place, start = start, start + len(line) + 1
         if not line.strip():
             continue
         try:
             times.append(float(line))
+            offsets.append(place)
         except ValueError:
             rejects.append(Reject(number, "not_json", ""))
     columns: dict[str, Any] = {"time": np.array(times), "event_id": list(range(len(times)))}
     rejects.reverse()  # in whatever order
-    return EventBatch("log", "toy", len(times), columns, rejects=rejects, dropped_fields={"x": len(times)})
+    zeros = np.zeros(len(times), np.int64)
+    provenance = Provenance((chunk.file,), zeros.astype(np.int32), np.array(offsets, np.int64), zeros, zeros)
+    return EventBatch(
+        "log", "toy", len(times), columns, rejects=rejects, dropped_fields={"x": len(times)}, provenance=provenance
+    )
 
 
 def write(folder: Path, content: bytes, name: str = "log") -> Log:

@@ -75,6 +75,7 @@ class LiteLLM:
     """
 
     name = "litellm"
+    strict = True
 
     def __init__(
         self,

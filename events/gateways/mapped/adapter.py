@@ -48,6 +48,8 @@ class MappedGateway:
         ValueError: a column does not exist.
     """
 
+    strict = False
+
     def __init__(
         self,
         mapping: Mapping,
