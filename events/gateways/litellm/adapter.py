@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from events.gateways.litellm.error_class import REFUSALS, Failure, classify, los
 from events.gateways.litellm.guardrails import ended_by_gateway, listed, stage_of_block, verdict_of
 from events.gateways.litellm.numbers import instants_of, number_columns
 from events.gateways.litellm.own_fields import record_of
+from events.gateways.litellm.plain import MAPPING, NAMES, plain
 from events.gateways.litellm.record import (
     ALWAYS_PATHS,
     COLUMN_PATHS,
@@ -31,8 +31,7 @@ from events.gateways.litellm.record import (
 from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
 
-PLACEHOLDERS: Final = frozenset(("redacted-by-litellm", "default-message-value", "redacted-by-tocsin"))
-"""What LiteLLM and the hook write where they have removed the text, or never had one."""
+PLACEHOLDERS: Final = frozenset(MAPPING.placeholders)
 
 _OPERATIONS: Final = {
     "anthropic_messages": "chat",
@@ -193,14 +192,9 @@ class LiteLLM:
 
     def _dimensions(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
         want, columns, name = self._columns, batch.columns, self._names.__getitem__
-        if "tenant" in want:
-            teams, organisations = callers["user_api_key_team_id"], callers["user_api_key_org_id"]
-            columns["tenant"] = [*map(name, _either(teams, organisations))]
-        if "model" in want:
-            # A model that does not exist has no group: then it is the asked name.
-            columns["model"] = [*map(name, _either(fields["model_group"], fields["model"]))]
-        if "provider" in want:
-            columns["provider"] = [*map(name, fields["custom_llm_provider"])]
+        for column in NAMES:
+            if column in want:
+                columns[column] = [*map(name, plain(column, fields, callers))]
         if "operation" in want:
             columns["operation"] = [*map(self._operations.__getitem__, fields["call_type"])]
         if "stream" in want:
@@ -210,7 +204,7 @@ class LiteLLM:
                 for stream, status in zip(fields["stream"], fields["status"], strict=True)
             ]
         if "source_range" in want:
-            columns["source_range"] = [*map(self._ranges.__getitem__, fields["requester_ip_address"])]
+            columns["source_range"] = [*map(self._ranges.__getitem__, plain("source_range", fields, callers))]
 
     def _errors(self, batch: EventBatch, fields: Fields, failed: list[int]) -> None:
         classes = ["none"] * batch.size
@@ -338,11 +332,6 @@ class LiteLLM:
         if self._whole is None:
             self._whole = LiteLLM(ALL_COLUMNS, True, self._shared, self._trusted)
         return record_of(self._whole.decode(raw, source=""), raw)
-
-
-def _either(usual: Sequence[str | None], otherwise: Sequence[str | None]) -> Sequence[str | None]:
-    """Of each pair the first that says something."""
-    return usual if all(usual) else [one or other for one, other in zip(usual, otherwise, strict=True)]
 
 
 def _operation(call_type: str | None) -> str:

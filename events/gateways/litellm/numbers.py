@@ -14,6 +14,7 @@ from events import bounds
 from events.batch import Floats, Reject
 from events.gateways.columnar import LIMITS
 from events.gateways.decode import Decoded, Fields
+from events.gateways.litellm.plain import FIELD, NUMBERS, plain
 from events.gateways.litellm.record import Record
 
 _LOWEST_LIMIT: Final = min(LIMITS.values())
@@ -21,11 +22,9 @@ _LOWEST_LIMIT: Final = min(LIMITS.values())
 _FIELDS: Final = {
     "duration": "endTime",
     "time_to_first_chunk": "completionStartTime",
-    "input_tokens": "prompt_tokens",
-    "output_tokens": "completion_tokens",
     "cached_tokens": "metadata.usage_object.prompt_tokens_details.cached_tokens",
     "reasoning_tokens": "metadata.usage_object.completion_tokens_details.reasoning_tokens",
-    "cost_usd": "response_cost",
+    **FIELD,
 }
 """The field that is at fault when a number column's value is impossible."""
 
@@ -103,11 +102,7 @@ def _stated(want: frozenset[str], fields: Fields, callers: Fields) -> dict[str, 
     if "time_to_first_chunk" in want:
         chunks = zip(fields["completion_start_time"], fields["stream"], strict=True)
         stated["time_to_first_chunk"] = [first if stream and first is not None else nan for first, stream in chunks]
-    for name, field in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
-        if name in want:
-            stated[name] = fields[field]
-    if "cost_usd" in want:
-        stated["cost_usd"] = fields["response_cost"]
+    stated |= {name: plain(name, fields, callers) for name in NUMBERS if name in want}
     if "cached_tokens" in want:
         stated["cached_tokens"] = [
             nan

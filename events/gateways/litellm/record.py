@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from events.gateways.litellm.plain import PLAIN_PATHS
 from events.gateways.names import short
 from events.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
 
@@ -143,19 +144,14 @@ _ERROR = frozenset(
 )
 _STOP = frozenset(f"response.{path}" for path in STOP_PATHS)
 COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
+    **PLAIN_PATHS,
+    "cached_tokens": frozenset(("metadata.usage_object.prompt_tokens_details.cached_tokens",)),
+    "reasoning_tokens": frozenset(("metadata.usage_object.completion_tokens_details.reasoning_tokens",)),
     "time": frozenset(),
     "duration": frozenset(),
     "time_to_first_chunk": frozenset(("completionStartTime", "stream")),
-    "input_tokens": frozenset(("prompt_tokens",)),
-    "output_tokens": frozenset(("completion_tokens",)),
-    "cached_tokens": frozenset(("metadata.usage_object.prompt_tokens_details.cached_tokens",)),
-    "reasoning_tokens": frozenset(("metadata.usage_object.completion_tokens_details.reasoning_tokens",)),
-    "cost_usd": frozenset(("response_cost",)),
     "event_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
     "call_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
-    "tenant": frozenset(("metadata.user_api_key_team_id", "metadata.user_api_key_org_id")),
-    "model": frozenset(("model_group", "model")),
-    "provider": frozenset(("custom_llm_provider",)),
     "operation": frozenset(("call_type",)),
     "stream": frozenset(("stream",)),
     "outcome": frozenset(),
@@ -164,7 +160,6 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "settled": _ERROR,
     "actor": _ERROR | {"metadata.user_api_key_team_id"},
     "key": frozenset(("metadata.user_api_key_hash",)),
-    "source_range": frozenset(("requester_ip_address",)),
     "end_user": _ERROR | {"end_user", "metadata.user_api_key_end_user_id"},
     "session": _ERROR | {"trace_id", "metadata.requester_metadata.session_id"},
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
