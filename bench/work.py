@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from events.gateways import gateway
-from exporters.detect import Scanner, load_rules, user_cache
+from exporters.assembly import rules_cache
+from exporters.detect import Scanner, load_rules
 from exporters.engine import Engine
 from exporters.exporter import BUDGET, TOGETHER
 from exporters.expose import Exposition
@@ -27,7 +28,7 @@ def engine(spec: Spec, *, content: bool, horizon: int = HORIZON) -> Engine:
     """An engine over one source, as the exporter makes it."""
     state = SignalState(spec, gateways=("litellm",), sources=("gw",), horizon=horizon)
     PrometheusView(state)  # somebody looks on
-    scanner = Scanner(load_rules(), cache=user_cache() / "rules") if content else None
+    scanner = Scanner(load_rules(), cache=rules_cache()) if content else None
     return Engine(state, {"gw": gateway("litellm", state.columns, content=content)}, [scanner] if scanner else [])
 
 

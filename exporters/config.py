@@ -12,9 +12,8 @@ import msgspec
 
 from events.gateways import GATEWAYS
 from events.gateways.mapped import load_mapping
+from exporters.defaults import MAX_BODY, SPOOL, Content
 from exporters.signals.state import ACCOUNTS
-from exporters.sinks import Content
-from exporters.sources.http import MAX_BODY, SPOOL
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
 from spec.yaml_source import placed, read_document, read_text, typed

@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from events.gateways import HOOKS, gateway
-from exporters.config import ExporterConfig, SourceConfig, load_config, read_canaries
-from exporters.detect import Detector, Scanner, load_rules
+from events.gateways import HOOKS
+from exporters.assembly import engine_of
+from exporters.config import ExporterConfig, SourceConfig, load_config
 from exporters.detect.redaction import Hider
 from exporters.engine import Engine
 from exporters.exporter import Exporter, restore_all
 from exporters.memory import Memory
 from exporters.pseudonyms import Pseudonyms, load_key
 from exporters.server import MetricsServer
-from exporters.signals.state import SignalState
 from exporters.sinks import JsonLines, Sink
 from exporters.sinks.lanes import Lanes
 from exporters.sources.file import FileTail
@@ -30,53 +29,13 @@ from exporters.sources.spool import Spool, folder_of
 from runtime.errors import ConfigError
 from runtime.process import prepare, settle
 from runtime.state_file import StateFolder
-from spec import Spec, load_spec
+from spec import load_spec
+from spec.version import VERSION
 
 log = logging.getLogger("tocsin")
 
 PAUSE: Final = 0.05
 """Seconds between two looks at sources that had nothing new."""
-
-
-def engine_of(
-    config: ExporterConfig,
-    spec: Spec,
-    *,
-    cache: Path,
-    name_of: Callable[[str], str] = str,
-    columns: frozenset[str] = frozenset(),
-) -> Engine:
-    """The engine that a configuration asks for, without any state yet.
-
-    `cache` keeps compiled content rules; `name_of` makes the label of an account; `columns` are those that batches have
-    besides what signals need.
-
-    Raises:
-        SpecError: the content rules cannot be used.
-        OSError: the file of canaries cannot be read.
-    """
-    canaries = read_canaries(config.canaries_file) if config.canaries_file else ()
-    detectors: list[Detector] = []
-    if config.scan_content:
-        scanner = Scanner(load_rules(*config.rules, canaries=canaries), cache=cache)
-        scanner.compile()
-        detectors.append(scanner)
-    gateways = tuple(dict.fromkeys(source.gateway for source in config.sources.values()))
-    state = SignalState(
-        spec, gateways=gateways, sources=tuple(config.sources), accounts=config.accounts, name_of=name_of
-    )
-    adapters = {
-        name: gateway(
-            source.gateway,
-            state.columns | columns,
-            content=config.scan_content,
-            shared_keys=frozenset(source.shared_keys),
-            trust_client_address=source.trust_client_address,
-            mapping=source.mapping,
-        )
-        for name, source in config.sources.items()
-    }
-    return Engine(state, adapters, detectors)
 
 
 def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _address: None) -> None:
@@ -93,11 +52,21 @@ def export(path: Path, *, ready: Callable[[tuple[str, int]], None] = lambda _add
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     config = load_config(path)
+    names = ", ".join(f"{name} ({source.type})" for name, source in config.sources.items())
+    log.info("starting Tocsin %s with %s; sources: %s", VERSION, path, names)
     spec = load_spec(*config.spec)
     folder = StateFolder(config.state_folder)
     try:
         name_of = Pseudonyms(load_key(config.state_folder)) if config.pseudonyms else str
-        memory = Memory(engine_of(config, spec, cache=config.state_folder / "rules", name_of=name_of))
+        memory = Memory(
+            engine_of(
+                config,
+                spec,
+                cache=config.state_folder / "rules",
+                name_of=name_of,
+                compiling=lambda rules: log.info("compiling %d content rules, once; it takes some seconds", rules),
+            )
+        )
         kept = restore_all(memory, folder)
         saved = kept.positions
     except BaseException:

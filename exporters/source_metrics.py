@@ -177,6 +177,9 @@ def _log_change(status: Status, before: Status) -> None:
 
     One that is posted to says so itself.
     """
+    if skipped := status.bytes_before_start - before.bytes_before_start:
+        text = "source %s: skipped %d bytes that were there before the first start, because of `start_at: end`"
+        log.info(text, status.source, skipped)
     if status.files_waiting and not before.files_waiting:
         log.info("source %s: %d new files; they are met a few at a time", status.source, status.files_waiting)
     elif before.files_waiting and not status.files_waiting:

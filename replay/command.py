@@ -8,15 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from exporters.engine import Engine
 from replay import paging_report
-from replay.html.evidence import evidence
-from replay.html.history import History
-from replay.html.page import described
-from replay.html.page import page as html_page
-from replay.html.redact import Redactor
 from replay.log_options import LogOptions
 from replay.log_reader import LogError
 from replay.report import as_json, as_text
@@ -25,6 +20,9 @@ from replay.threshold_tuning import overlay
 from runtime.beneath import write_named
 from runtime.errors import TocsinError, report
 from spec import Spec, load_spec
+
+if TYPE_CHECKING:
+    from replay.html.history import History
 
 _QUIET: Final = 1.0
 """Seconds of work that nobody has to be told of."""
@@ -55,8 +53,8 @@ def run(
         if page is not None:
             _check_twice_readable(logs)
         spec = load_spec(*about.overlays)
-        engine = replay_engine(spec, about)
-        history = History(spec) if page is not None else None
+        engine = replay_engine(spec, about, compiling=progress.compiling)
+        history = None if page is None else _history(spec)
         outcome = replay(engine, logs, until_quiet=until_quiet, progress=progress.show, watcher=history)
         html = _html(engine, outcome, spec, history, logs, progress) if history is not None else ""
     except TocsinError as error:
@@ -83,14 +81,24 @@ def _check_twice_readable(logs: Sequence[Path]) -> None:
             raise LogError(f"{path}: not a regular file, and a report reads the logs twice; write it to a file first")
 
 
+def _history(spec: Spec) -> History:
+    from replay.html.history import History  # with what renders a page, which most runs do without
+
+    return History(spec)
+
+
 def _html(
     engine: Engine, outcome: Outcome, spec: Spec, history: History, logs: Sequence[Path], progress: Progress
 ) -> str:
+    from replay.html.evidence import evidence
+    from replay.html.page import described, page
+    from replay.html.redact import Redactor
+
     found = paging_report.pages_of(outcome, spec)
     instances = described(found)
     progress.begin("reading the lines behind the alerts")
     lines = evidence(engine, logs, instances, spec, Redactor(engine.rules), progress.show)
-    return html_page(found, history, instances, lines, logs)
+    return page(found, history, instances, lines, logs)
 
 
 def _report(outcome: Outcome, spec: Spec, form: Literal["text", "json"], *, pages: bool, proposal: Path | None) -> str:
@@ -114,6 +122,13 @@ class Progress:
         self._next = self._begun + quiet
         self._shown = False
         self._what = "replaying"
+
+    def compiling(self, rules: int) -> None:
+        """Say that content rules are compiled, which takes seconds."""
+        if self._stream is not None:
+            self._shown = True
+            self._stream.write(f"\r\x1b[Kcompiling {rules} content rules, once ")
+            self._stream.flush()
 
     def begin(self, what: str) -> None:
         """Other work begins; `what` says which."""

@@ -19,11 +19,10 @@ from alerts import AlertInstance, AlertRule, Evaluator, compile_alerts
 from alerts.blind import unable
 from events.batch import EventBatch, Fault
 from events.coverage import Coverage
-from exporters.detect import user_cache
+from exporters.assembly import engine_of, rules_cache
 from exporters.engine import CountingError, Engine
 from exporters.metric_table import Table
 from exporters.quarantine import fault_of
-from exporters.run import engine_of
 from exporters.view import PrometheusView
 from replay.coverage import Covered
 from replay.log_options import PLAIN, LogOptions
@@ -70,15 +69,18 @@ class Outcome:
     covered: Covered = field(default_factory=lambda: Covered(Coverage(), (), 0), compare=False)
 
 
-def replay_engine(spec: Spec, about: LogOptions = PLAIN) -> Engine:
-    """The engine that an exporter of such logs would run.
+def replay_engine(
+    spec: Spec, about: LogOptions = PLAIN, *, compiling: Callable[[int], None] = lambda _rules: None
+) -> Engine:
+    """The engine that an exporter of such logs would run; `compiling` is as of `engine_of`.
 
     Raises:
         UnknownGatewayError: there is no such gateway.
         SpecError: the mapping or the content rules cannot be used.
         OSError: the file of canaries cannot be read.
     """
-    return engine_of(about.config(SOURCE), spec, cache=user_cache() / "rules", columns=frozenset(("tool_calls",)))
+    columns = frozenset(("tool_calls",))
+    return engine_of(about.config(SOURCE), spec, cache=rules_cache(), columns=columns, compiling=compiling)
 
 
 def replay(

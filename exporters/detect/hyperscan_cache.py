@@ -5,19 +5,14 @@ Compiling takes tens of megabytes as well, which would stay with the process; so
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import hyperscan
 import msgspec
 
-log = logging.getLogger("tocsin")
+from runtime.private_cache import PrivateCache
 
 MANY = 20
 """From so many expressions on, another process compiles: it costs a third of a second to start.
@@ -25,6 +20,7 @@ MANY = 20
 What is kept on disk is always compiled there, as the pages of the compiler alone are 4 MB.
 """
 
+_FORMAT = 1  # of what is kept
 _MODE = hyperscan.HS_MODE_BLOCK
 _MOST_SECONDS = 300.0
 
@@ -32,35 +28,32 @@ Expression = tuple[str, bool]
 """An ASCII expression over bytes, and whether it ignores case."""
 
 
-def user_cache() -> Path:
-    """The folder of this user for what can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
-
-
-def compiled(expressions: Sequence[Expression], cache: Path | None = None) -> hyperscan.Database:
+def compiled(
+    expressions: Sequence[Expression],
+    cache: PrivateCache | None = None,
+    name: str = "",
+    *,
+    begins: Callable[[], None] = lambda: None,
+) -> hyperscan.Database:
     """A database that reports an expression by its place in `expressions`.
 
-    It is taken from the file `cache` when that was made of the same expressions, for the same engine; else the file is
-    written anew. A file that is damaged or cannot be written is no error. It holds the expressions in compiled form,
-    and whoever can write it decides what is found.
+    It is taken from the `cache`, where it is kept under `name`, when it was made of the same expressions by the same
+    engine; else it is made anew. `begins` is called before that. Whoever can write to the cache
+    decides what is found.
 
     Raises:
         ValueError: the engine refuses an expression.
     """
-    asked = repr(list(expressions)).encode()
-    database = None if cache is None else _read(cache, asked)
+    asked = f"{_FORMAT} {list(expressions)!r}".encode()
+    database = None if cache is None else _read(cache, name, asked)
     if database is None:
+        begins()
         elsewhere = cache is not None or len(expressions) >= MANY
         data = _made_elsewhere(expressions) if elsewhere else _made(expressions)
         database = _loaded(data)
         if cache is not None:
-            _write(cache, _seal(asked, data) + data)
+            cache.write(name, asked, data)
     return database
-
-
-def _seal(asked: bytes, data: bytes) -> bytes:
-    """What ties `data` to the expressions that it was made of; the engine's own checksum leaves bytes out."""
-    return hashlib.sha256(hashlib.sha256(asked).digest() + data).digest()
 
 
 def _made(expressions: Sequence[Expression]) -> bytes:
@@ -107,30 +100,12 @@ def _loaded(data: bytes) -> hyperscan.Database:
     return database
 
 
-def _read(cache: Path, asked: bytes) -> hyperscan.Database | None:
+def _read(cache: PrivateCache, name: str, asked: bytes) -> hyperscan.Database | None:
+    data = cache.read(name, asked)
     try:
-        whole = cache.read_bytes()
-        seal, data = whole[:32], whole[32:]
-        if seal != _seal(asked, data):
-            return None
-        return _loaded(data)
-    except (OSError, hyperscan.error):
+        return None if data is None else _loaded(data)
+    except hyperscan.error:
         return None
-
-
-def _write(cache: Path, data: bytes) -> None:
-    try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).replace(cache)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        log.warning("compiled content rules cannot be kept in %s: %s", cache.parent, error.strerror)
 
 
 def serve() -> None:

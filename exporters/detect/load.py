@@ -10,8 +10,10 @@ from typing import Any, Final
 from events.batch import Text
 from exporters.detect.model import Entry, Rule, RuleFile
 from exporters.detect.normalize import normal
-from exporters.detect.pattern import PatternError, alternatives, literal, translate
+from exporters.detect.pattern import PatternError, alternatives, literal
 from exporters.detect.scanner import Scanner
+from exporters.detect.translations import Translations
+from runtime.private_cache import PrivateCache
 from spec.errors import Problem, ShapeError, YamlError, nearest
 from spec.validate import MISSING
 from spec.yaml_source import Document, merged, placed, read_documents, typed
@@ -27,12 +29,12 @@ MOST_CANARIES: Final = 10_000
 """Canaries: each is an expression to compile."""
 
 
-def load_rules(*overlays: FilePath, canaries: Sequence[str] = ()) -> tuple[Rule, ...]:
+def load_rules(*overlays: FilePath, canaries: Sequence[str] = (), cache: FilePath | None = None) -> tuple[Rule, ...]:
     """The shipped rules with `overlays` (files, or folders of them) over them, in order of their names.
 
     An overlay names a rule to tune or switch off (``enabled: false``), or adds one; `words` lists merge the same way.
     Rules that an overlay changed or added are tried on their own examples. Each of `canaries`, secret strings that
-    nothing honest ever says, becomes a rule over what models say and call.
+    nothing honest ever says, becomes a rule over what models say and call. The folder `cache` keeps translations.
 
     Raises:
         YamlError: a file cannot be read or is not safe YAML.
@@ -47,12 +49,14 @@ def load_rules(*overlays: FilePath, canaries: Sequence[str] = ()) -> tuple[Rule,
     except ShapeError as error:
         raise ShapeError([_hinted(problem, shipped_data.get("rules", {})) for problem in error.problems]) from None
     problems: list[Problem] = []
-    rules = [_rule(name, file.rules[name], file.words, problems) for name in sorted(file.rules)]
+    translations = Translations(file.words, PrivateCache(cache, what="translated content rules") if cache else None)
+    rules = [_rule(name, file.rules[name], file.words, translations, problems) for name in sorted(file.rules)]
     if not problems:
         changed = _changed(document.data, shipped_data)
         problems = [problem for rule in rules if rule.id in changed for problem in _failed(rule)]
     if problems:
         raise ShapeError(placed(problems, document.places))
+    translations.save()
     return (*(rule for rule in rules if file.rules[rule.id].enabled), *_canary_rules(canaries))
 
 
@@ -96,14 +100,16 @@ def _hinted(problem: Problem, shipped: Mapping[str, object]) -> Problem:
     return problem
 
 
-def _rule(name: str, entry: Entry, words: Mapping[str, tuple[str, ...]], problems: list[Problem]) -> Rule:
+def _rule(
+    name: str, entry: Entry, words: Mapping[str, tuple[str, ...]], translations: Translations, problems: list[Problem]
+) -> Rule:
     ignore_case = entry.case == "ignore"
 
     def translated(key: str, patterns: Sequence[str]) -> Iterator[str]:
         for index, pattern in enumerate(patterns):
             try:
                 for alternative in alternatives(pattern, words):
-                    yield translate(alternative, words=words, ignore_case=ignore_case)
+                    yield translations.translate(alternative, ignore_case=ignore_case)
             except PatternError as error:
                 problems.append(Problem(str(error), ("rules", name, key, index)))
 

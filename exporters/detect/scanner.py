@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import hyperscan
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from events.batch import Detection, EventBatch, Text
 from exporters.detect.checksums import CHECKS, LONGEST
-from exporters.detect.hyperscan_cache import compiled
+from exporters.detect.hyperscan_cache import Expression, compiled
 from exporters.detect.model import NEAR, Rule
 from exporters.detect.normalize import joined
+from runtime.private_cache import PrivateCache
 
 Places = npt.NDArray[np.int64]
 
@@ -33,19 +34,38 @@ class Scanner:
     kept there. Not for several threads at a time; `scan` itself lets other threads run.
     """
 
-    def __init__(self, rules: Sequence[Rule], *, cache: Path | None = None) -> None:
-        """Raises ValueError when two rules have the same id."""
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        cache: Path | None = None,
+        compiling: Callable[[int], None] = lambda _rules: None,
+    ) -> None:
+        """`compiling` is told once of how many rules there are, before the first of them is compiled.
+
+        Raises ValueError when two rules have the same id.
+        """
         self._rules = tuple(rules)
+        self._compiling: Callable[[int], None] | None = compiling
+        kept = PrivateCache(cache, what="compiled content rules") if cache else None
         if len({rule.id for rule in rules}) < len(rules):
             raise ValueError("two rules have the same id")
         channels = {channel for rule in rules for channel in rule.channels}
         self._engines = {
             channel: _Engine(
                 {number: rule for number, rule in enumerate(rules) if channel in rule.channels},
-                cache=cache / f"rules-{channel}.hsdb" if cache else None,
+                f"rules-{channel}",
+                kept,
+                self._begin,
             )
             for channel in channels
         }
+
+    def _begin(self) -> None:
+        """Something has to be compiled."""
+        if self._compiling is not None:
+            self._compiling(len(self._rules))
+        self._compiling = None
 
     def take_skipped(self) -> Counter[str]:
         """Matches that were too many to look at since the last call, by reason (see `spec.vocabulary.MATCHES_SKIPPED`).
@@ -103,20 +123,22 @@ class _Engine:
     Exceptions are ordinary words more often than not, so they are only looked for in texts that a rule has matched.
     """
 
-    def __init__(self, rules: dict[int, Rule], *, cache: Path | None) -> None:
+    def __init__(
+        self, rules: dict[int, Rule], name: str, cache: PrivateCache | None, begins: Callable[[], None]
+    ) -> None:
         self._rules = rules
         secret = any(rule.detector == "canary_token" for rule in rules.values())
         kept = None if secret else cache
         self._wanted = _Expressions(
             {number: (rule.expressions, rule.ignore_case) for number, rule in rules.items()},
             {number: _limit(rule) for number, rule in rules.items()},
-            kept,
+            partial(compiled, cache=kept, name=name, begins=begins),
         )
         excepted = {number: rule for number, rule in rules.items() if rule.exceptions}
         self._unless = _Expressions(
             {number: (rule.exceptions, rule.ignore_case) for number, rule in excepted.items()},
             dict.fromkeys(excepted, (MOST_EXCEPTED, "exceptions")),
-            kept and kept.with_stem(f"{kept.stem}-unless"),
+            partial(compiled, cache=kept, name=f"{name}-unless", begins=begins),
         )
 
     def compile(self) -> None:
@@ -188,7 +210,7 @@ class _Expressions:
         self,
         rules: dict[int, tuple[Sequence[str], bool]],
         limits: dict[int, tuple[int, str]],
-        cache: Path | None,
+        compiler: Callable[[Sequence[Expression]], hyperscan.Database],
     ) -> None:
         owners: dict[tuple[str, bool], list[int]] = {}
         for number, (expressions, ignore_case) in rules.items():
@@ -197,7 +219,7 @@ class _Expressions:
         self._expressions = list(owners)
         self._owners = list(owners.values())
         self._limits = [max(limits[number] for number in numbers) for numbers in self._owners]
-        self._cache = cache
+        self._compiler = compiler
         self.skipped: Counter[str] = Counter()
 
     def compile(self) -> None:
@@ -207,7 +229,7 @@ class _Expressions:
 
     @cached_property
     def _database(self) -> hyperscan.Database:
-        return compiled(self._expressions, self._cache)
+        return self._compiler(self._expressions)
 
     def matches(self, data: bytes, ends: Places) -> dict[int, list[int]]:
         """Ends of matches, by owner. `ends` are those of the texts in `data`: in each only so many count."""

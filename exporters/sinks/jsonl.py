@@ -17,15 +17,13 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from events.batch import Detection, EventBatch, Text
+from exporters.defaults import Content
 from exporters.sinks.sink import Place
 from exporters.sources.chunk import Chunk
 from runtime.beneath import folder_of, make_private, open_in
-
-Content = Literal["full", "redacted", "off"]
-"""What is written of prompts and answers: all, all but what looks like a secret, or nothing."""
 
 _NAME: Final = re.compile(r"events-([0-9]{12})\.jsonl")
 _DESCRIBING: Final = threading.Lock()  # an adapter describes for one thread at a time

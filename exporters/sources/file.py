@@ -201,6 +201,7 @@ class FileTail:
             partial_bytes=sum(partial),
             bytes_lost=counters.bytes_lost,
             bytes_skipped=counters.bytes_skipped,
+            bytes_before_start=counters.bytes_before_start,
             lines_too_long=counters.lines_too_long,
             rotations=dict(counters.rotations),
             errors=dict(counters.errors),

@@ -417,9 +417,11 @@ class FileRegistry:
     def _add_existing(self, found: Found, size: int, reader: Reader, head: bytes, index: FileIndex, now: float) -> bool:
         """A file that was `size` bytes long at the very first start, and is read from there on."""
         if found.gzip:
+            self.counters.bytes_before_start += size
             self._add_unread(found, head, "", now)
             return False
         offset = last_line_end(reader, size, self._max_line)
+        self.counters.bytes_before_start += size if offset is None else offset
         if offset is None:
             return self._add(found, reader, head, index, now, offset=size, skip="line")
         return self._add(found, reader, head, index, now, offset=offset)

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
+from exporters.defaults import MAX_BODY
 from exporters.sources.body_parser import BodyError, lines_of, unpack
 from exporters.sources.chunk import Chunk
 from exporters.sources.readers import buffer_of
@@ -40,10 +41,6 @@ AT_ONCE: Final = 64
 """Requests that are served at the same time; later ones wait in the listen queue."""
 IN_FLIGHT: Final = 64 * 1024 * 1024
 """Bytes of bodies in memory, all requests together; whoever finds no room waits for it."""
-MAX_BODY: Final = 32 * 1024 * 1024
-"""Bytes of a body at most, as sent and unpacked."""
-SPOOL: Final = 256 * 1024 * 1024
-"""Bytes of a spool at most."""
 MAX_LINE: Final = 8 * 1024 * 1024
 """Bytes of a record at most; a longer one is passed over and counted, as in a log file."""
 LEAST_TOKEN: Final = 16

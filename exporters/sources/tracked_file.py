@@ -23,6 +23,7 @@ class Counters:
 
     bytes_lost: int = 0
     bytes_skipped: int = 0
+    bytes_before_start: int = 0
     lines_too_long: int = 0
     rotations: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("rename", "truncate", "delete", "replaced", "gzip"), 0)

@@ -17,12 +17,11 @@ import numpy as np
 from alerts import AlertInstance, Evaluator, compile_alerts
 from alerts.blind import unable
 from events.batch import Detection, EventBatch, Fault
+from exporters.assembly import engine_of, rules_cache
 from exporters.config import ExporterConfig, SourceConfig
-from exporters.detect import user_cache
 from exporters.engine import CountingError, Engine
 from exporters.pseudonyms import Pseudonyms, key_file
 from exporters.quarantine import fault_of
-from exporters.run import engine_of
 from exporters.sources import Chunk, Source
 from exporters.sources.file import FileTail
 from exporters.sources.spool import folder_of
@@ -95,7 +94,7 @@ class Watch:
         self._engine: Engine = engine_of(
             config,
             spec,
-            cache=user_cache() / "rules",
+            cache=rules_cache(),
             name_of=name_of,
             columns=frozenset((*NUMBERS, *WORDS, "tool_calls")),
         )

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporters.assembly import engine_of
 from exporters.config import ExporterConfig, load_config
 from exporters.exporter import Exporter, restore
 from exporters.memory import Memory
-from exporters.run import engine_of, open_source
+from exporters.run import open_source
 from exporters.signals.dedup import Dedup
 from exporters.signals.state import HORIZON
 from exporters.sources import Source

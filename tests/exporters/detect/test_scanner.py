@@ -147,7 +147,7 @@ def test_compiled_rules_are_kept_and_used_again(tmp_path: Path, monkeypatch: pyt
     cache = tmp_path / "made" / "on demand"
     texts = [Text(0, "user", "an example"), Text(1, "user", "a KEY")]
     first = Scanner([rule("key", "key"), rule("an", r"\ban\b")], cache=cache).scan(texts)
-    assert [path.name for path in cache.iterdir()] == ["rules-user.hsdb"]
+    assert [path.name.rpartition("-")[0] for path in cache.iterdir()] == ["rules-user"]
     monkeypatch.setattr("exporters.detect.hyperscan_cache._made_elsewhere", lambda _expressions: pytest.fail("new"))
     assert Scanner([rule("key", "key"), rule("an", r"\ban\b")], cache=cache).scan(texts) == first != []
 
@@ -183,7 +183,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, place: int) -> None:
     text = [Text(0, "user", "a key")]
     scanner = Scanner([rule("key", "key")], cache=tmp_path)
     assert scanner.scan(text)
-    path = tmp_path / "rules-user.hsdb"
+    (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place:][1:], b""):
         path.write_bytes(damaged)
@@ -197,11 +197,19 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, caplog: pyte
     assert "cannot be kept" in caplog.text
 
 
+def test_compiling_is_announced_once_and_only_when_it_is_done(tmp_path: Path) -> None:
+    said: list[int] = []
+    rules = [rule("key", "key", channels=("user", "output")), rule("an", r"\ban\b")]
+    for _ in range(2):
+        Scanner(rules, cache=tmp_path, compiling=said.append).compile()
+    assert said == [2]
+
+
 def test_a_canary_is_never_kept(tmp_path: Path) -> None:
     canary = replace(rule("canary_1", "secretword", channels=("output",)), detector="canary_token")
     scanner = Scanner([rule("key", "key", channels=("user", "output")), canary], cache=tmp_path)
     assert len(scanner.scan([Text(0, "user", "key"), Text(1, "output", "secretword")])) == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["rules-user.hsdb"]
+    assert [path.name.rpartition("-")[0] for path in tmp_path.iterdir()] == ["rules-user"]
 
 
 HOSTILE = {
