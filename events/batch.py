@@ -311,7 +311,7 @@ class EventBatch:
     input_chars: Floats | None = None
     output_chars: Floats | None = None
     has_content: npt.NDArray[np.bool_] | None = None
-    skipped_chars: int = 0  # characters of content that were too many to look at
+    skipped: list[tuple[int, str, int]] = field(default_factory=list)  # (row, channel, characters too many to look at)
     tool_calls: list[tuple[int, str]] = field(default_factory=list)  # (row, tool name): made by the model
     guardrails: list[tuple[int, str, str]] = field(default_factory=list)  # (row, guardrail name, verdict)
     rejects: list[Reject] = field(default_factory=list)
@@ -360,6 +360,7 @@ class EventBatch:
             has_content=picked(self.has_content),
             tool_calls=[(new[row], name) for row, name in self.tool_calls if row in new],
             guardrails=[(new[row], name, verdict) for row, name, verdict in self.guardrails if row in new],
+            skipped=[(new[row], channel, count) for row, channel, count in self.skipped if row in new],
             provenance=self.provenance and self.provenance.rows(places),
             raw=[self.raw[row] for row in places] if self.raw else (),
             records=[self.records[row] for row in places] if self.records else (),
@@ -398,7 +399,7 @@ class EventBatch:
             input_chars=column([batch.input_chars for batch in batches]),
             output_chars=column([batch.output_chars for batch in batches]),
             has_content=column([batch.has_content for batch in batches]),
-            skipped_chars=sum(batch.skipped_chars for batch in batches),
+            skipped=[(start + row, channel, count) for start, batch in placed for row, channel, count in batch.skipped],
             tool_calls=[(start + row, name) for start, batch in placed for row, name in batch.tool_calls],
             guardrails=[
                 (start + row, name, verdict) for start, batch in placed for row, name, verdict in batch.guardrails

@@ -115,7 +115,6 @@ class Arrivals:
                 out_of_range={},
                 unread=Counter(),
                 wrapped=Counter(),
-                skipped_chars=0,
                 notes=None,
             )
         return batch

@@ -125,6 +125,7 @@ MEASURES: Final = (
     "time_to_first_chunk",
     "input_chars",
     "output_chars",
+    "skipped_chars",
     "without_content",
 )
 """What of an attempt is a number: what families and signals add up, and `at_least` compares."""

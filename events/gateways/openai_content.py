@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -15,13 +16,8 @@ import msgspec
 
 from events.batch import Text
 
-HEAD: Final = 4_500
-"""Characters looked at from the beginning of a long piece of text."""
-TAIL: Final = 1_500
-"""Characters looked at from its end."""
-PIECE: Final = HEAD + TAIL
-ATTEMPT: Final = 10 * PIECE
-"""Characters looked at of one attempt; the newest pieces come first, as they are what is new."""
+BUDGET: Final = 1_048_576
+"""Characters looked at of one attempt; the newest texts come first. No model takes as many, but a log may hold them."""
 
 STOP_PATHS: Final = frozenset(("choices.finish_reason", "incomplete_details.reason"))
 """What `filtered` needs of a response."""
@@ -141,15 +137,15 @@ class Collector:
     """Gathers the texts of a batch of attempts.
 
     `placeholders` stand where a gateway removed the text: they are not content. `input_chars` and `output_chars` count
-    characters before anything was cut, one number per attempt, NaN where there is no text. `skipped` are the characters
-    that were too many to look at.
+    characters before anything was cut, one number per attempt, NaN where there is no text. `skipped` says what
+    was beyond the budget of an attempt: its row, the channel, and how many characters.
     """
 
     def __init__(self, placeholders: frozenset[str] = frozenset()) -> None:
         self.texts: list[Text] = []
         self.input_chars: list[float] = []
         self.output_chars: list[float] = []
-        self.skipped = 0
+        self.skipped: list[tuple[int, str, int]] = []
         self._row = self._size = 0  # the attempt at work, and the characters that it had so far
         self._placeholders = placeholders
         self._longest_placeholder = max(map(len, placeholders), default=0)
@@ -171,7 +167,7 @@ class Collector:
                         content = message.content
                         if message.output is not None:
                             self._message(message)
-                        elif type(content) is str and longest < (length := len(content)) <= PIECE:
+                        elif type(content) is str and longest < (length := len(content)):
                             self._size += length
                             texts.append(Text(row, channels.get(message.role, "user"), content))
                         elif content:
@@ -192,7 +188,7 @@ class Collector:
                             self._text("output", choice.text)
                     elif (
                         type(content := answer.content) is str
-                        and longest < (length := len(content)) <= PIECE
+                        and longest < (length := len(content))
                         and not (answer.tool_calls or answer.reasoning_content or answer.function_call or choice.text)
                     ):
                         self._size += length
@@ -204,7 +200,7 @@ class Collector:
             elif response:
                 self._loose("output", response)
             self.output_chars.append(self._size or math.nan)
-            if asked + self._size > ATTEMPT:
+            if asked + self._size > BUDGET:
                 self._bound(first)
 
     def tool_call(self, row: int, name: str, arguments: object) -> None:
@@ -217,7 +213,7 @@ class Collector:
 
     # ------------------------------------------------------------------------------------------------ pieces
     def _text(self, channel: str, text: str) -> None:
-        """Add a piece of text, a long one as its two ends."""
+        """Add a piece of text."""
         length = len(text)
         if length <= self._longest_placeholder and (not text or text in self._placeholders):
             return
@@ -225,19 +221,27 @@ class Collector:
 
     def _piece(self, channel: str, text: str, length: int) -> None:
         self._size += length
-        if length <= PIECE:
-            self.texts.append(Text(self._row, channel, text))
-        else:
-            self.texts += (Text(self._row, channel, text[:HEAD]), Text(self._row, channel, text[-TAIL:]))
-            self.skipped += length - PIECE
+        self.texts.append(Text(self._row, channel, text))
 
     def _bound(self, first: int) -> None:
-        """Of the texts from `first` on, which are one attempt's, keep the last ones that fit into ATTEMPT."""
-        kept, left = len(self.texts), ATTEMPT
-        while kept > first and (left := left - len(self.texts[kept - 1].text)) >= 0:
-            kept -= 1
-        self.skipped += sum(len(text.text) for text in self.texts[first:kept])
-        del self.texts[first:kept]
+        """Of the texts from `first` on, which are one attempt's, keep the last ones that fit into BUDGET.
+
+        Of the one that fits in part, both ends are kept.
+        """
+        kept, left = len(self.texts), BUDGET
+        while kept > first and left >= (length := len(self.texts[kept - 1].text)):
+            kept, left = kept - 1, left - length
+        if kept == first:
+            return
+        beyond = self.texts[first:kept]
+        skipped = Counter[str]()
+        for text in beyond:
+            skipped[text.channel] += len(text.text)
+        cut = beyond[-1]
+        skipped[cut.channel] -= left
+        ends = [cut.text[: left - left // 2], cut.text[len(cut.text) - left // 2 :]]
+        self.texts[first:kept] = [Text(cut.row, cut.channel, end) for end in ends if end]
+        self.skipped += [(cut.row, channel, count) for channel, count in skipped.items() if count]
 
     # ------------------------------------------------------------------------------------------------ shapes
     def _message(self, message: object) -> None:

@@ -54,7 +54,7 @@ SKEW: Final = 60.0
 """Seconds by which a record may be dated ahead before it counts as one from the future."""
 
 _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
-_BATCH_MEASURES = ("input_chars", "output_chars", "without_content")
+_BATCH_MEASURES = ("input_chars", "output_chars", "skipped_chars", "without_content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,8 @@ class SignalState:
                     self.health.add("tocsin_fields_dropped_total", (batch.source, field, reason), part)
         for what, count in batch.unread.items():
             self.health.add("tocsin_values_unread_total", (batch.source, what), count)
-        if batch.skipped_chars:
-            self.health.add("tocsin_content_bytes_skipped_total", (batch.source,), batch.skipped_chars)
+        for _row, channel, count in batch.skipped:
+            self.health.add("tocsin_content_chars_skipped_total", (batch.source, channel), count)
         if batch.notes is not None:
             self.sequence_gaps.take(batch.source, batch.notes, now)
             for reason, count in batch.notes.drops.items():
@@ -266,6 +266,7 @@ class SignalState:
             "without_content": (~has_content).astype(np.float64),
             "input_chars": absent if batch.input_chars is None else batch.input_chars,
             "output_chars": absent if batch.output_chars is None else batch.output_chars,
+            "skipped_chars": _by_row(batch.skipped, size),
         }
         for name in (self.families.measures | self.signals.measures) - measures.keys():
             measures[name] = batch.numbers(name)
@@ -378,3 +379,10 @@ class SignalState:
             if source in self.newest:
                 self.newest[source] = time
         return resets
+
+
+def _by_row(skipped: Sequence[tuple[int, str, int]], size: int) -> Floats:
+    chars = np.zeros(size)
+    for row, _channel, count in skipped:
+        chars[row] += count
+    return chars

@@ -10,6 +10,7 @@ import pytest
 from bench.lines import START, fat_lines, lean_lines
 from events.batch import Detection
 from events.gateways import gateway
+from events.gateways.openai_content import BUDGET
 from exporters.signals.state import SignalState
 from spec import load_spec
 from spec.duration import Duration
@@ -268,6 +269,16 @@ def test_records_without_content_are_counted() -> None:
     )
     feed(engine, "gw", [line(record(NOW, "a")) + line(silent)], now=NOW)
     assert settled(engine, NOW)["llm_records_without_content_total"]["litellm",] == 1
+
+
+def test_what_is_too_long_to_read_is_counted_by_account_and_channel() -> None:
+    engine = make_engine(content=True)
+    padded = record(NOW, "a", prompt="x" * (BUDGET + 5))
+    feed(engine, "gw", [line(padded) + line(record(NOW, "b"))], now=NOW)
+    values = settled(engine, NOW)
+    assert values["llm_skipped_content"]["alice", "research"] >= 5
+    skipped = {key: count for key, count in values["tocsin_content_chars_skipped_total"].items() if count}
+    assert skipped == {("gw", "user"): values["llm_skipped_content"]["alice", "research"]}
 
 
 def test_a_restored_state_shows_the_same_and_goes_on_the_same() -> None:

@@ -323,7 +323,7 @@ class LiteLLM:
         for row, call in enumerate(callers["mcp_tool_call_metadata"]):
             if call is not None:
                 collector.tool_call(row, call.namespaced_tool_name or call.name, call.arguments)
-        batch.texts, batch.skipped_chars = collector.texts, collector.skipped
+        batch.texts, batch.skipped = collector.texts, collector.skipped
         batch.input_chars = np.array(collector.input_chars, np.float64)
         batch.output_chars = np.array(collector.output_chars, np.float64)
         batch.has_content = (batch.input_chars > 0) | (batch.output_chars > 0)

@@ -337,7 +337,7 @@ class MappedGateway:
             collector.collect(prompts, systems, answers)
             for row, tool, given in at_most(arguments, "tool_calls", Counter()):
                 collector.tool_call(row, tool, given)
-            batch.texts, batch.skipped_chars = collector.texts, collector.skipped
+            batch.texts, batch.skipped = collector.texts, collector.skipped
             batch.input_chars = np.array(collector.input_chars, np.float64)
             batch.output_chars = np.array(collector.output_chars, np.float64)
             batch.has_content = (batch.input_chars > 0) | (batch.output_chars > 0)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from events.gateways.openai_content import ATTEMPT, HEAD, PIECE, TAIL, Collector
+from events.batch import EventBatch
+from events.gateways.openai_content import BUDGET, Collector
 from tests.events.gateways.samples import decode, record, rows
 
 
@@ -123,29 +124,40 @@ def test_a_system_prompt_outside_of_the_messages(field: str) -> None:
     assert texts(model_parameters={field: [{"type": "text", "text": "be kind"}]}) == [("system", "be kind")]
 
 
-def test_of_a_long_text_both_ends_are_looked_at() -> None:
-    batch = decode([record(messages=[{"role": "user", "content": "a" * PIECE + "b" * PIECE}], response=None)])
-    assert [text.text for text in batch.texts] == ["a" * HEAD, "b" * TAIL]
-    assert batch.skipped_chars == PIECE
-    assert rows(batch)[0]["input_chars"] == 2 * PIECE
+def asking(*contents: str) -> EventBatch:
+    """Of one attempt with these turns, and a short one before and behind it."""
+    turns = [{"role": "user", "content": content} for content in contents]
+    return decode([record(), record(messages=turns, response=None), record()])
 
 
-def test_a_text_that_is_just_short_enough_is_whole() -> None:
-    batch = decode([record(messages=[{"role": "user", "content": "a" * PIECE}], response=None)])
-    assert [len(text.text) for text in batch.texts] == [PIECE]
-    assert batch.skipped_chars == 0
+def kept(batch: EventBatch) -> list[str]:
+    return [text.text for text in batch.texts if text.row == 1]
 
 
-def test_of_many_texts_the_newest_are_looked_at() -> None:
-    turns = [{"role": "user", "content": f"{turn:03d}" + "a" * 997} for turn in range(100)]
-    batch = decode([record(), record(messages=turns), record()])
-    kept = [text for text in batch.texts if text.row == 1]
-    assert sum(len(text.text) for text in kept) <= ATTEMPT
-    assert [text.text[:3] for text in kept[:-1]] == [f"{turn:03d}" for turn in range(41, 100)]
-    assert kept[-1].text == "Bonjour"
-    assert batch.skipped_chars == 41 * 1_000
-    assert rows(batch)[1]["input_chars"] == 100_000
+def test_texts_are_read_whole_up_to_the_budget_of_an_attempt() -> None:
+    batch = asking("a" * (BUDGET - 10), "b" * 10)
+    assert kept(batch) == ["a" * (BUDGET - 10), "b" * 10]
+    assert batch.skipped == []
+
+
+def test_beyond_the_budget_the_newest_are_read_and_both_ends_of_the_one_that_fits_in_part() -> None:
+    batch = asking("x" * 7, "a" * 1_000 + "b" * BUDGET + "c" * 1_000, "d" * (BUDGET - 100))
+    assert kept(batch) == ["a" * 50, "c" * 50, "d" * (BUDGET - 100)]
+    assert batch.skipped == [(1, "user", 7 + 2_000 + BUDGET - 100)]
+    assert rows(batch)[1]["input_chars"] == 7 + 2_000 + BUDGET + BUDGET - 100
     assert rows(batch)[0]["texts"] == rows(batch)[2]["texts"] != []
+
+
+def test_when_the_newest_fill_the_budget_nothing_of_the_older_is_read() -> None:
+    batch = asking("a", "b" * BUDGET)
+    assert kept(batch) == ["b" * BUDGET]
+    assert batch.skipped == [(1, "user", 1)]
+
+
+def test_what_is_not_read_is_counted_by_channel() -> None:
+    tool = {"role": "tool", "content": "t" * 30}
+    batch = decode([record(messages=[tool, {"role": "user", "content": "u" * BUDGET}], response=None)])
+    assert batch.skipped == [(0, "tool", 30)]
 
 
 def test_tool_arguments_that_cannot_be_written_as_json_are_still_looked_at() -> None:

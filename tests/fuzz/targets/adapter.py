@@ -100,7 +100,7 @@ def answer_of(batch: EventBatch) -> Hashable:
         *sorted({text.channel for text in batch.texts}),
         bool(batch.tool_calls),
         bool(batch.guardrails),
-        bool(batch.skipped_chars),
+        bool(batch.skipped),
         bool(batch.notes and batch.notes.losses),
     )
 
