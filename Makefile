@@ -79,8 +79,9 @@ bench: setup ## figures against named references (JSON=1 prints one JSON object)
 	@$(BIN)/python -m bench.run $(if $(JSON),--json)
 
 .PHONY: long
-long: setup ## property tests with many more examples, ten times the fuzzing, LiteLLM in every version, its hook under load
+long: setup ## property tests with many more examples, techniques too, ten times the fuzzing, LiteLLM in every version, its hook under load
 	@TOCSIN_FUZZ=10 $(PYTEST) -m "not stack" --hypothesis-profile=long
+	@TOCSIN_CONFORMANCE=12 $(BIN)/python -m pytest tests/alerts/test_conformance.py tests/stack/test_techniques_in_prometheus.py
 	@$(BIN)/python -m tests.support.litellm_versions --all
 	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py tests/stack/test_litellm_versions.py
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
 
-from alerts import AlertRule, compile_alerts
+from alerts import AlertInstance, AlertRule, Evaluator, compile_alerts
 from alerts.rule import Reading
 from alerts.techniques import TECHNIQUES
+from exporters.metric_table import Table
 from spec import Spec, load_spec
+from tests.generators.programs import only_rules, rules_of
 
+EXAMPLES: Final = int(os.environ.get("TOCSIN_CONFORMANCE", "3"))
+"""How many random courses are tried of each technique; `make long` tries more."""
 TICK: Final = 60.0
 LENGTH: Final = 90
 """Ticks of a course."""
@@ -22,6 +29,9 @@ Identity = tuple[tuple[str, str], ...]
 Values = list[float | None]
 Courses = Mapping[tuple[str, Identity], Values]
 """For each metric and labels, a value at each tick; None: the series is not there."""
+
+Firing = list[set[tuple[str, Identity]]]
+"""The alert and the labels of all members that fire, at each step."""
 
 _READ: Final = {"category": "security", "layer": "control", "anomaly": "system", "help": "Something read."}
 _OVERLAY: Final[dict[str, Any]] = {
@@ -120,3 +130,64 @@ def _counter(course: Values) -> Values:
         total = total + grows if grows is not None else 0.0
         counter.append(None if grows is None else total)
     return counter
+
+
+def evaluated(rules: Sequence[AlertRule], steps: Iterable[tuple[float, list[Table]]]) -> Firing:
+    """Who fires at each step, by the evaluator. A step is a time and what the last scrape before it saw."""
+    evaluator, firing, out = Evaluator(rules), set[tuple[str, Identity]](), Firing()
+    for t, seen in steps:
+        for instance in evaluator.step(t, seen):
+            _change(firing, instance)
+        out.append(set(firing))
+    return out
+
+
+def _change(firing: set[tuple[str, Identity]], instance: AlertInstance) -> None:
+    member = (instance.rule.name, tuple(sorted(instance.labels.items())))
+    if instance.resolved_at is None:
+        firing.add(member)
+    else:
+        firing.remove(member)
+
+
+def tables(samples: Iterable[tuple[tuple[str, Identity], float | None]]) -> list[Table]:
+    """What a scrape sees, from each series with its value."""
+    rows: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], float]] = {}
+    for (metric, identity), value in samples:
+        if value is not None:
+            labels, words = zip(*identity, strict=True)
+            rows.setdefault((metric, labels), {})[words] = value
+    return [
+        Table(metric, "gauge", "", labels, list(values), np.array(list(values.values())))
+        for (metric, labels), values in rows.items()
+    ]
+
+
+def rules_without_texts(spec: Spec, names: Sequence[str]) -> dict[str, Any]:
+    """The rules of some alerts and the recording rules that they need, with the labels of their series only."""
+    groups = only_rules(rules_of(spec), *names)["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    recorded = {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
+    open_ = [rule["expr"] for rule in rules if "alert" in rule]
+    needed: set[str] = set()
+    while open_:
+        words = set(re.findall(r"[\w:]+", open_.pop())) & (recorded.keys() - needed)
+        needed |= words
+        open_ += [recorded[word] for word in words]
+    for group in groups:
+        group["rules"] = [
+            {key: value for key, value in rule.items() if key not in ("annotations", "labels")}
+            for rule in group["rules"]
+            if rule.get("record", "") in needed or "alert" in rule
+        ]
+    return {"groups": [group for group in groups if group["rules"]]}
+
+
+def half_open(text: str) -> str:
+    """Ranges as they are from Prometheus 3 on: without their oldest instant. The parameter is a rule file."""
+
+    def shorter(match: re.Match[str]) -> str:
+        hours, minutes, seconds, thousandths = (int(part or 0) for part in match.groups())
+        return f"[{(hours * 3600 + minutes * 60 + seconds) * 1000 + thousandths - 1}ms]"
+
+    return re.sub(r"\[(?=\d)(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?\]", shorter, text)
