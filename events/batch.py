@@ -168,13 +168,15 @@ class Text(msgspec.Struct, frozen=True, gc=False):
 class Detection:
     """A rule saw something in attempt `row` of the batch; once for each rule, however often it matched.
 
-    `detector` and `confidence` are words of spec.vocabulary, `rule` is the id of the rule.
+    `detector` and `confidence` are words of spec.vocabulary, `rule` is the id of the rule. `texts` are those of the
+    attempt in which the rule saw it, as long as the batch has texts; none if it is about something else.
     """
 
     row: int
     detector: str
     rule: str
     confidence: str
+    texts: tuple[Text, ...] = field(default=(), compare=False, repr=False)
 
 
 def line_ends(data: Raw) -> Ends:

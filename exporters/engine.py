@@ -14,6 +14,7 @@ from events.gateways import Gateway
 from events.gateways.abilities import abilities
 from exporters.detect import Detector, Rule
 from exporters.quarantine import fault_of
+from exporters.signals.conversations import LateAnswer
 from exporters.signals.state import SignalState
 from exporters.sources.chunk import Chunk
 
@@ -38,7 +39,7 @@ class Tap(Protocol):
 
 
 class Engine:
-    """Decodes, removes duplicates, looks for attacks, counts. A record that fails on the way does not stop the others.
+    """Decodes, removes duplicates, looks for attacks, counts what is new. A record that fails does not stop the others.
 
     `adapters` are those of each source, `detectors` look at what the attempts say.
     """
@@ -113,14 +114,14 @@ class Engine:
         return self.see(batch, now=now)[0]
 
     def see(self, batch: EventBatch, *, now: float) -> tuple[EventBatch, Sequence[Detection]]:
-        """As `take`; also what was detected in the new attempts.
+        """As `take`; also what was detected in the new attempts, without what their senders had sent before.
 
         Raises:
             CountingError: counting failed, and may be half done.
         """
         batch = self._new_events(batch)
-        detections = self._look_at(batch)
-        self._take(batch, detections, now)
+        detections, late = self._new_content(batch, self._look_at(batch), now)
+        self._take(batch, detections, late, now)
         return batch, detections
 
     def _new_events(self, batch: EventBatch) -> EventBatch:
@@ -129,9 +130,17 @@ class Engine:
         except Exception as error:
             raise CountingError from error
 
-    def _take(self, batch: EventBatch, detections: Sequence[Detection], now: float) -> None:
+    def _new_content(
+        self, batch: EventBatch, detections: Sequence[Detection], now: float
+    ) -> tuple[list[Detection], list[LateAnswer]]:
         try:
-            self.state.take(batch, detections, now=now)
+            return self.state.new_content(batch, detections, now=now)
+        except Exception as error:
+            raise CountingError from error
+
+    def _take(self, batch: EventBatch, detections: Sequence[Detection], late: Sequence[LateAnswer], now: float) -> None:
+        try:
+            self.state.take(batch, detections, late, now=now)
         except Exception as error:
             raise CountingError from error
 
@@ -190,7 +199,7 @@ class Engine:
             detector.take_skipped()
 
     def _seen(self, chunk: Chunk) -> tuple[EventBatch, Sequence[Detection]]:
-        """The attempts of a chunk that are new, and what was detected in them."""
+        """The attempts of a chunk that are new, and what was detected in them, sent before or not."""
         if self.tap is None:
             fresh = self._new_events(self.decode(chunk))
             return fresh, self._look_at(fresh, chunk.data)
@@ -225,10 +234,13 @@ class Engine:
         size, rows = 0, 0
         batches: list[EventBatch] = []
         detections: list[Detection] = []
+        late: list[LateAnswer] = []
         try:
             for chunk in chunks:
-                batch, found = self._seen(chunk)
+                batch, seen = self._seen(chunk)
+                found, answered = self._new_content(batch, seen, now)
                 detections += [replace(one, row=rows + one.row) for one in found]
+                late += [one._replace(row=rows + one.row) for one in answered]
                 if batch.faults:
                     faults(batch.faults)
                 batch.detach()
@@ -238,7 +250,7 @@ class Engine:
                     break
         finally:
             if batches:
-                self._take(EventBatch.joined(batches), detections, now)
+                self._take(EventBatch.joined(batches), detections, late, now)
         return size
 
 

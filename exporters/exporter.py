@@ -258,6 +258,7 @@ class Exporter:
         gauges = {
             "tocsin_series": float(self._state.families.series),
             "tocsin_accounts": float(self._state.accounts),
+            "tocsin_conversation_texts": float(len(self._state.conversations)),
             "tocsin_snapshot_timestamp_seconds": self._saved,
             "tocsin_snapshot_age_seconds": max(0.0, now - self._saved),
             "tocsin_snapshot_size_bytes": float(self._size),

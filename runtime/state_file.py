@@ -24,7 +24,7 @@ import xxhash
 from runtime.beneath import LinkError, make_private, open_in
 from runtime.errors import TocsinError
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"TOCSIN-STATE\n"
 _HEAD = len(_MAGIC) + 4 + 8  # magic, version, checksum
 _ARRAY = 1  # msgpack extension type

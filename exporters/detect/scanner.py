@@ -105,13 +105,13 @@ class Scanner:
         for text in texts:
             if text.channel in self._engines:
                 by_channel.setdefault(text.channel, []).append(text)
-        found = {
-            (channel_texts[place].row, number)
-            for channel, channel_texts in by_channel.items()
-            for number, place in self._engines[channel].found([text.text for text in channel_texts])
-        }
+        found: dict[tuple[int, int], list[Text]] = {}
+        for channel, channel_texts in by_channel.items():
+            for number, place in self._engines[channel].found([text.text for text in channel_texts]):
+                text = channel_texts[place]
+                found.setdefault((text.row, number), []).append(text)
         return [
-            Detection(row, rule.detector, rule.id, rule.confidence)
+            Detection(row, rule.detector, rule.id, rule.confidence, tuple(found[row, number]))
             for row, number in sorted(found)
             for rule in [self._rules[number]]
         ]

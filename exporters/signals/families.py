@@ -85,10 +85,12 @@ class Families:
         table = self.tables[EVENTS]
         return frozenset(table.sums) | {histogram.measure for histogram in table.histograms}
 
-    def add_side(self, table: str, rows: Sequence[tuple[object, ...]], proven: Sequence[bool]) -> Ints:
-        """Count rows of a side table, one each; the cell of each row."""
+    def add_side(
+        self, table: str, rows: Sequence[tuple[object, ...]], proven: Sequence[bool], *, count: bool = True
+    ) -> Ints:
+        """Count rows of a side table, one each, unless they have been counted before; the cell of each row."""
         cells = self.tables[table].resolve(rows, proven)
-        if len(cells):
+        if len(cells) and count:
             self.tables[table].add(cells, {table: np.ones(len(cells))})
         return cells
 

@@ -88,6 +88,17 @@ class _Writers(msgspec.Struct):
     told: _Told | None = None
 
 
+class _Conversations(msgspec.Struct):
+    accounts: Any
+    touched: Any
+    sizes: Any
+    texts: Any
+    seen: Any
+    often: Any
+    since: Any
+    answered: Any
+
+
 class _State(msgspec.Struct):
     families: _Families
     signals: _Signals
@@ -97,6 +108,7 @@ class _State(msgspec.Struct):
     newest: dict[str, float]
     seed: _Row | None = None
     writers: _Writers | None = None
+    conversations: _Conversations | None = None
 
 
 class _Series(msgspec.Struct):
@@ -152,8 +164,33 @@ def _check_state(state: _State) -> None:
     for ids in (state.seen, state.requests.settled):
         for part in (ids.young, ids.old):
             _array(part, "u", 1, "ids")
+    if state.conversations is not None:
+        _check_conversations(state.conversations)
     times = [state.requests.newest, *state.newest.values()]
     _require(not any(map(np.isnan, times)), "a time is none")
+
+
+def _check_conversations(conversations: _Conversations) -> None:
+    where = "conversations"
+    sizes = _array(conversations.sizes, "i", 1, where)
+    accounts = _array(conversations.accounts, "u", 1, where)
+    touched = _array(conversations.touched, "f", 1, where)
+    _require(len(sizes) == len(accounts) == len(touched), f"{where} have parts of different lengths")
+    texts = _array(conversations.texts, "u", 1, where)
+    columns = [
+        _array(column, kind, 1, where)
+        for column, kind in (
+            (conversations.seen, "f"),
+            (conversations.often, "u"),
+            (conversations.since, "f"),
+            (conversations.answered, "i"),
+        )
+    ]
+    _require(all(len(column) == len(texts) for column in columns), f"{where} have parts of different lengths")
+    _require(not (sizes < 0).any() and int(sizes.sum()) == len(texts), f"{where} have another number of texts")
+    _require(len(np.unique(accounts)) == len(accounts), f"{where} have an account twice")
+    times = (touched, columns[0], columns[2])
+    _require(not any(np.isnan(column).any() for column in times), f"{where} have a time that is none")
 
 
 def _check_view(view: _View, sizes: Mapping[str, int]) -> None:

@@ -278,6 +278,20 @@ class Signals:
         for alert in crossed:
             self._crossed(alert)
 
+    def answer(self, rows: Rows, since: Floats, now: float) -> None:
+        """Things that were counted before, thing i at `since[i]`, have their answer only now."""
+        for name, tracker in self.trackers.items():
+            signal = tracker.signal
+            if signal.stream != rows.stream or not signal.answered or not isinstance(tracker, HitTracker):
+                continue
+            chosen = self._selections[name].of(rows)
+            if rows.attempts is not None:
+                chosen = _one_each(rows.attempts, chosen)
+            things, groups = self._groups(signal.by, rows, chosen, now)
+            times = rows.times[things].tolist()
+            for alert in tracker.answer(groups.tolist(), since[things].tolist(), times, now):
+                self._crossed(alert)
+
     # ------------------------------------------------------------------------------------------------ reading
     def read(self, reference: float) -> dict[str, Reading]:
         """Each signal, over the windows that end at event time `reference`. Nothing is changed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
 from secrets import randbits
@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from alerts.calendar import OffHours
 from events.batch import SIDE_TABLES as BATCH_TABLES
-from events.batch import Detection, EventBatch
+from events.batch import Detection, EventBatch, Text
 from exporters.metric_table import Table
+from exporters.signals.conversations import RETENTION, Conversations, LateAnswer, Sent
 from exporters.signals.dedup import Dedup
 from exporters.signals.families import EVENTS, Families, table_of
 from exporters.signals.request_settlement import RequestSettlement
@@ -54,6 +55,8 @@ SKEW: Final = 60.0
 """Seconds by which a record may be dated ahead before it counts as one from the future."""
 
 _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
+_SENDERS = ("actor", "end_user", "key", "source_range")
+"""Who sent something before: the first of these that is known. What is sent again is news of another one."""
 _BATCH_MEASURES = ("input_chars", "output_chars", "skipped_chars", "without_content")
 
 
@@ -123,6 +126,10 @@ class SignalState:
         """What the ids of attempts and requests depend on, as long as the state lives. It is secret."""
         self.seen = Dedup(horizon)
         self.requests = RequestSettlement(GRACE / spec.settings.time_scale, SETTLED)
+        longest = max((signal.window for signal in self.signals.signals.values()), default=0)
+        self.conversations = Conversations(
+            self.seed, retention=max(RETENTION / spec.settings.time_scale, float(longest))
+        )
         self.sequence_gaps = SequenceGaps(sources)
         self.newest = dict.fromkeys(sources, 0.0)  # time of each source's newest event, counted or seen before
         self._repeated: dict[str, float] = {}  # the same of attempts seen before, until the rest is taken
@@ -145,7 +152,7 @@ class SignalState:
         dims = set(self.families.dims) - set(_OWN_DIMS)
         measures = (self.families.measures | self.signals.measures) & (set(MEASURES) - {"requests", ATTEMPTS})
         return frozenset(
-            {"time", "outcome"}
+            {"time", "outcome", "duration", *_SENDERS}
             | ({"event_id"} if self.seen.horizon else set())
             | ({"call_id", "settled"} if self._counts_requests else set())
             | dims
@@ -167,8 +174,66 @@ class SignalState:
         self._repeated[batch.source] = max(self._repeated.get(batch.source, 0.0), newest)
         return batch.rows(places.tolist())
 
-    def take(self, batch: EventBatch, detections: Sequence[Detection], *, now: float) -> None:
-        """Count a batch of attempts that are all new, and what was detected in them.
+    def new_content(
+        self, batch: EventBatch, detections: Sequence[Detection], *, now: float
+    ) -> tuple[list[Detection], list[LateAnswer]]:
+        """Of what was detected in new attempts, what their senders had not sent before; the rest is counted as such.
+
+        Also what was counted before and has an answer only now. The batch must still have its texts.
+        """
+        found: dict[int, list[Detection]] = {}
+        for one in detections:
+            found.setdefault(one.row, []).append(one)
+        if not found:
+            return [], []
+        counted: list[Detection] = []
+        late: list[LateAnswer] = []
+        for row, sent in self._sent(batch, sorted(found), now):
+            fresh, answers = self.conversations.see(sent, found[row], now)
+            counted += [replace(one, texts=()) for one in fresh]
+            late += answers
+        self.health.add("tocsin_detections_repeated_total", (batch.source,), len(detections) - len(counted))
+        self.health.add("tocsin_conversation_texts_evicted_total", (), self.conversations.take_evicted())
+        return counted, late
+
+    def _sent(self, batch: EventBatch, rows: Sequence[int], now: float) -> Iterator[tuple[int, Sent]]:
+        texts: dict[int, list[Text]] = {row: [] for row in rows}
+        for text in batch.texts:
+            if text.row in texts:
+                texts[text.row].append(text)
+        calls = batch.ids("call_id") if "call_id" in batch.columns else None
+        verdicts = batch.objects("verdict") if "verdict" in batch.columns else None
+        for row in rows:
+            time = min(float(batch.numbers("time")[row]), now)
+            duration = float(batch.numbers("duration")[row])
+            blocked = verdicts is not None and verdicts[row] == "block"
+            success = batch.objects("outcome")[row] == "success"
+            yield (
+                row,
+                Sent(
+                    self._sender(batch, row),
+                    0 if calls is None else int(calls[row]),
+                    time - duration if duration > 0 else time,
+                    time,
+                    success or blocked,
+                    success and not blocked,
+                    texts[row],
+                ),
+            )
+
+    @staticmethod
+    def _sender(batch: EventBatch, row: int) -> str:
+        if "error_class" in batch.columns and batch.objects("error_class")[row] == "auth":
+            return "refused"  # anybody could make up any number of keys
+        for identity in _SENDERS:
+            if (name := batch.objects(identity)[row]) is not None:
+                return f"{identity} {name}"
+        return "nobody"
+
+    def take(
+        self, batch: EventBatch, detections: Sequence[Detection], late: Sequence[LateAnswer] = (), *, now: float
+    ) -> None:
+        """Count a batch of attempts that are all new, and what `new_content` says of what was detected in them.
 
         `now` is in Unix seconds; what is dated later is counted as if it were of now.
         """
@@ -201,12 +266,19 @@ class SignalState:
             self.health.add("tocsin_records_future_total", (batch.source,), ahead)
         times = np.minimum(stated, now)
         self._hear(batch.source, float(times.max()))
-        self._take_attempts(batch, times, detections, now)
+        self._take_attempts(batch, times, detections, late, now)
 
     def _hear(self, source: str, time: float) -> None:
         self.newest[source] = max(self.newest.get(source, 0.0), time)
 
-    def _take_attempts(self, batch: EventBatch, times: Floats, detections: Sequence[Detection], now: float) -> None:
+    def _take_attempts(
+        self,
+        batch: EventBatch,
+        times: Floats,
+        detections: Sequence[Detection],
+        late: Sequence[LateAnswer],
+        now: float,
+    ) -> None:
         table = self.families.tables[EVENTS]
         offhours = self._offhours.words(times) if "offhours" in table.dims else []
         dims = [
@@ -236,6 +308,9 @@ class SignalState:
         rows = Rows(EVENTS, table.dims, times, cells, labels, answered, columns | measures, extra)
         self.signals.take(rows, now)
         self._take_side("detections", detections, rows, batch, now)
+        if late:
+            since = np.array([one.since for one in late])
+            self.signals.answer(self._side_rows("detections", late, rows, batch, count=False), since, now)
         self._take_side("tool_calls", batch.tool_calls, rows, batch, now)
         self._take_side("guardrails", batch.guardrails, rows, batch, now)
 
@@ -274,8 +349,13 @@ class SignalState:
 
     def _take_side(self, table: str, entries: Sequence[Any], attempts: Rows, batch: EventBatch, now: float) -> None:
         """Count what stands beside attempts: entries (row of the attempt, ...) of a side table."""
-        if not entries:
-            return
+        if entries:
+            self.signals.take(self._side_rows(table, entries, attempts, batch), now)
+
+    def _side_rows(
+        self, table: str, entries: Sequence[Any], attempts: Rows, batch: EventBatch, *, count: bool = True
+    ) -> Rows:
+        """Entries of a side table as signals take them; with `count`, the families count them too."""
         if table == "detections":
             owners = [entry.row for entry in entries]
             words = [(batch.gateway, entry.detector, entry.confidence, entry.rule) for entry in entries]
@@ -284,7 +364,7 @@ class SignalState:
             words = [(batch.gateway, *entry[1:]) for entry in entries]
         # Rules and guardrails are named by their owners; a tool is named by whoever wrote the prompt.
         proven = [attempts.answered[row] for row in owners] if table == "tool_calls" else [True] * len(owners)
-        cells = self.families.add_side(table, words, proven)
+        cells = self.families.add_side(table, words, proven, count=count)
         labels = self.families.tables[table].labels
         columns = {
             name: [attempts.columns[name][row] for row in owners] for name in IDENTITIES if name in attempts.columns
@@ -293,7 +373,7 @@ class SignalState:
         answered = [attempts.answered[row] for row in owners]
         times = attempts.times[owners]
         whose = np.array(owners, np.int64) if table == "detections" else None
-        self.signals.take(Rows(table, SIDE_TABLES[table], times, cells, labels, answered, columns, extra, whose), now)
+        return Rows(table, SIDE_TABLES[table], times, cells, labels, answered, columns, extra, whose)
 
     def reject(self, source: str, reason: str, count: int = 1, *, now: float) -> None:
         """Count records that could not be read; `reason` is one of spec.vocabulary.REJECTIONS."""
@@ -319,6 +399,7 @@ class SignalState:
         """
         self._count_requests(self.requests.overdue(self.reference(now)))
         self.signals.expire(now)
+        self.conversations.expire(now)
 
     def snapshot(self, now: float, *, families: bool = True, counters: Collection[str] | None = None) -> Snapshot:
         """What the state is at `now`. Nothing is changed, so any number of readers may look.
@@ -350,6 +431,7 @@ class SignalState:
             "requests": self.requests.save(),
             "newest": dict(self.newest),
             "writers": self.sequence_gaps.save(),
+            "conversations": self.conversations.save(),
         }
 
     def load(self, data: Mapping[str, Any], *, reset_counters: bool = False) -> list[str]:
@@ -367,6 +449,7 @@ class SignalState:
         if "seed" in data:
             self.seed = data["seed"]
             self.seen.load(data["seen"])
+            self.conversations.reseed(self.seed)
         cells = 0 if resets and resets[0] != "signals" else self.families.tables[EVENTS].size
         if "seed" in data:
             self.requests.load(data["requests"], cells)
@@ -375,6 +458,8 @@ class SignalState:
             resets.append("duplicates")
         if "writers" in data:  # states of earlier versions have none
             self.sequence_gaps.load(data["writers"])
+        if "conversations" in data:
+            self.conversations.load(data["conversations"])
         for source, time in data["newest"].items():
             if source in self.newest:
                 self.newest[source] = time

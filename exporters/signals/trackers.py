@@ -167,6 +167,21 @@ class HitTracker(_Rare):
             if len(hits.times) > _TRIM_FROM:
                 hits.forget(hits.times[-1] - 3 * window)
 
+    def answer(self, rows: Sequence[int], since: Sequence[float], times: Sequence[float], now: float) -> Iterator[str]:
+        """Hits of the past, at `since`, have an answer at `times`; the alerts whose limit was crossed.
+
+        One that is in no window with its answer, or was forgotten, counts again: as an answered hit of then.
+        """
+        for row, first, time in zip(rows, since, times, strict=True):
+            hits = self._groups.get(row)
+            if hits is None or abs(time - first) >= self.window or not hits.answer(first):
+                yield from self.take([row], [time], [True], now)
+                continue
+            self._touched[row] = now
+            end = hits.last_before(first + self.window)
+            for peaks in self.observers:
+                peaks.raise_one(row, hits.count(end, self.window), hits.count_answered(end, self.window))
+
     def _expire(self, row: int) -> None:
         self._groups.pop(row, None)
 

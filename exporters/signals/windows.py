@@ -54,6 +54,18 @@ class Hits:
         best = int(counts.argmax())
         return int(counts[best]), float(ends[best])
 
+    def answer(self, time: float) -> bool:
+        """A hit of that very time was answered after all; False: there is none without an answer."""
+        for place in range(bisect_left(self.times, time), bisect_right(self.times, time)):
+            if not self.answered[place]:
+                self.answered[place] = True
+                return True
+        return False
+
+    def last_before(self, end: float) -> float:
+        """The time of the last hit before `end`; there is one."""
+        return self.times[bisect_left(self.times, end) - 1]
+
     def forget(self, before: float) -> bool:
         """Drop hits at or before that time; whether any are left."""
         place = bisect_right(self.times, before)
