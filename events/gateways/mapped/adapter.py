@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +17,8 @@ from events.gateways.guardrail_words import worst
 from events.gateways.mapped.content import shaped
 from events.gateways.mapped.decoder import Records
 from events.gateways.mapped.failures import BLOCKED, OTHER, endings
-from events.gateways.mapped.model import PATHS, WITH_PATHS, Mapping, Paths, each_of
-from events.gateways.mapped.paths import Path, parse_path, walk
+from events.gateways.mapped.model import Mapping, Paths, each_of, used_paths
+from events.gateways.mapped.paths import parse_path, walk
 from events.gateways.mapped.values import (
     WordTable,
     booleans_of,
@@ -66,7 +65,8 @@ class MappedGateway:
         self._content = content
         self._shared = shared_keys
         self._trusted = trust_client_address
-        self._records = Records(self._paths())
+        paths = used_paths(mapping, content=content, answer=content or "tool_calls" in self._columns)
+        self._records = Records(map(parse_path, paths), map(parse_path, mapping.parse))
         self._tables = {
             name: WordTable(table)
             for name in ("operation", "outcome", "error_class", "verdict")
@@ -80,25 +80,10 @@ class MappedGateway:
         self._ranges = Ranges()
         self._whole: MappedGateway | None = None
 
-    def _paths(self) -> Iterator[Path]:
-        mapping = self.mapping
-        content = ("prompt", "system", "answer")
-        found: list[str] = [*mapping.only]
-        for name in PATHS:
-            if self._content or name not in content or (name == "answer" and "tool_calls" in self._columns):
-                found += each_of(getattr(mapping, name))
-        for name in WITH_PATHS:
-            if (part := getattr(mapping, name)) is not None:
-                found += each_of(part.path)
-        for group in (mapping.tool_calls, mapping.guardrails):
-            if group is not None:
-                found.append(group.each)
-        return map(parse_path, found)
-
     # ------------------------------------------------------------------------------------------------------ decode
     def decode(self, data: Raw, *, source: str, seed: int = 0) -> EventBatch:
         """The attempts in `data`, which is whole lines; `source` names where they come from, `seed` alters the ids."""
-        decoded = self._records.decoder.decode(data)
+        decoded = self._records.decode(data)
         self._leave_out_others(decoded)
         start, end = self._times(decoded)
         records = decoded.records

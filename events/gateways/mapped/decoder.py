@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
-from events.gateways.decode import LineDecoder
+from events.batch import Raw
+from events.gateways.decode import Decoded, LineDecoder
 from events.gateways.mapped.model import Paths, each_of
+from events.gateways.mapped.nested import NestedText, Opener
 from events.gateways.mapped.paths import Path, Step, walk
 
 _Tree = dict[str, Any]
@@ -20,14 +22,25 @@ _Tree = dict[str, Any]
 class Records:
     """Decodes lines, and reads columns out of the records.
 
-    `paths` are all that will be read.
+    `paths` are all that will be read; `opened` lead to texts that hold JSON, which those paths may go on into.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], opened: Iterable[Path] = ()) -> None:
         paths = tuple(paths)
         self._tree = _tree_of({path.names for path in paths})
         self._places = {path.text: self._place(path) for path in paths}
-        self.decoder: LineDecoder[Any] = LineDecoder(_struct("Record", self._tree))
+        wanted = {path.names: path for path in opened if self._leads_to(path)}
+        texts = sorted(wanted.values(), key=lambda path: len(path.names))
+        inside = frozenset(wanted)
+        self._decoder: LineDecoder[Any] = LineDecoder(_struct("Record", self._tree, (), inside))
+        self._openers = [Opener(self._nested(path, inside)) for path in texts]
+
+    def decode(self, data: Raw) -> Decoded[Any]:
+        """The records of lines, with the texts that hold JSON opened."""
+        decoded = self._decoder.decode(data)
+        for opener in self._openers:
+            opener.open_in(decoded)
+        return decoded
 
     def column(self, paths: Paths, records: Sequence[Any], unread: Counter[str]) -> list[Any]:
         """The value of each record at the first path that leads to something; None where none does."""
@@ -56,6 +69,23 @@ class Records:
                 values = [None if value is None else get(value) for value in values]
         return [walk(value, rest, unread) for value in values] if rest else values
 
+    def _leads_to(self, path: Path) -> bool:
+        """Whether any path leads to it or goes on into it."""
+        tree = self._tree
+        for name in path.names:
+            if name not in tree:
+                return False
+            tree = tree[name]
+        return True
+
+    def _nested(self, path: Path, inside: frozenset[tuple[str, ...]]) -> NestedText:
+        attributes, _rest = self._place(path)
+        below = self._tree
+        for name in path.names:
+            below = below[name]
+        kind = _struct("Text", below, path.names, inside) | None if below else Any
+        return NestedText(path.text, tuple(attributes[:-1]), attributes[-1], kind)
+
     def _place(self, path: Path) -> tuple[list[str], tuple[Step, ...]]:
         """The attributes that lead to what a decoder was told of, and the steps that go on from there."""
         tree, attributes = self._tree, []
@@ -83,11 +113,13 @@ def _attribute(tree: _Tree, name: str) -> str:
     return f"f{list(tree).index(name)}"
 
 
-def _struct(name: str, tree: _Tree) -> type[msgspec.Struct]:
+def _struct(name: str, tree: _Tree, here: tuple[str, ...], texts: frozenset[tuple[str, ...]]) -> type[msgspec.Struct]:
+    """The structure of `tree`, which is at the path `here`; of a text to open, the plain value."""
     fields: list[tuple[str, Any, Any]] = []
     rename: dict[str, str] = {}
     for encoded, below in tree.items():
-        attribute = _attribute(tree, encoded)
-        fields.append((attribute, _struct(f"{name}_{attribute}", below) | None if below else Any, None))
+        attribute, place = _attribute(tree, encoded), (*here, encoded)
+        apart = below and place not in texts
+        fields.append((attribute, _struct(f"{name}_{attribute}", below, place, texts) | None if apart else Any, None))
         rename[attribute] = encoded
     return msgspec.defstruct(name, fields, rename=rename, gc=False)

@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from events.gateways.mapped.paths import PathError, parse_path
+from events.gateways.mapped.nested import DEEPEST, MOST
+from events.gateways.mapped.paths import Path, PathError, parse_path
 from spec.errors import Path as Place
 from spec.errors import Problem, ShapeError, nearest, one_of
 from spec.model import Entry
@@ -71,14 +72,16 @@ class Guardrails(Entry, frozen=True):
 class Mapping(Entry, frozen=True):
     """Where the log of `gateway` has what. Everything is optional but one time; what is not named is unknown.
 
-    `only`: lines whose value at a path is another word are no attempts. `records`: a line is a whole request, or one
-    attempt of it; attempts of a request share `call_id`. `user` and `key` are what the gateway has checked, never what
-    a client merely says of itself; that is `session` (the conversation) and `end_user` (whom an application with a
-    shared key names). `status` is the HTTP status; `error_by_status` says what one means here.
+    `parse`: texts that hold JSON, which other paths may lead on into. `only`: lines whose value at a path is another
+    word are no attempts. `records`: a line is a whole request, or one attempt of it; attempts of a request share
+    `call_id`. `user` and `key` are what the gateway has checked, never what a client merely says of itself; that is
+    `session` (the conversation) and `end_user` (whom an application with a shared key names). `status` is the HTTP
+    status; `error_by_status` says what one means here.
     """
 
     gateway: str
     title: str = ""
+    parse: dict[str, Literal["json"]] = msgspec.field(default_factory=dict)
     only: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     records: Literal["requests", "attempts"] = "requests"
     start: Time | None = None
@@ -135,11 +138,25 @@ WITH_PATHS: Final = (
     *("operation", "outcome", "error_class", "verdict"),
 )
 """The keys of a mapping that have a `path`."""
+_CONTENT: Final = ("prompt", "system", "answer")
 
 
 def each_of(paths: Paths) -> tuple[str, ...]:
     """The paths, be it one or several."""
     return ((paths,) if paths else ()) if isinstance(paths, str) else paths
+
+
+def used_paths(mapping: Mapping, *, content: bool, answer: bool) -> list[str]:
+    """The paths of a mapping that begin in the record; those of texts only with `content`, or the `answer` alone."""
+    found: list[str] = [*mapping.only]
+    for name in PATHS:
+        if content or name not in _CONTENT or (name == "answer" and answer):
+            found += each_of(getattr(mapping, name))
+    for name in WITH_PATHS:
+        if (part := getattr(mapping, name)) is not None:
+            found += each_of(part.path)
+    found += [group.each for group in (mapping.tool_calls, mapping.guardrails) if group is not None]
+    return found
 
 
 def load_mapping(path: FilePath) -> Mapping:
@@ -183,6 +200,7 @@ def _problems(mapping: Mapping) -> Iterator[Problem]:
         yield from _path_problems(path, ("only", path), needed=True)
         if not words:
             yield Problem("found no word, expected those of the lines that are attempts", ("only", path))
+    yield from _parse_problems(mapping)
     for name in ("operation", "outcome", "error_class", "verdict"):
         if (table := getattr(mapping, name)) is not None:
             yield from _word_problems(table, (name,), WORDS[name])
@@ -221,6 +239,39 @@ def _path_problems(paths: Paths, place: Place, *, needed: bool = False, relative
             continue
         if not relative and not path.names:
             yield Problem(f"found {text[:60]!r}, expected a path that begins with a name in the record", inner)
+
+
+def _parse_problems(mapping: Mapping) -> Iterator[Problem]:
+    """Texts to open are few, have places of their own, and somebody reads what is in them."""
+    opened: list[Path] = []
+    for text in mapping.parse:
+        found = list(_path_problems(text, ("parse", text), needed=True))
+        yield from found
+        if not found:
+            opened.append(parse_path(text))
+    if len(opened) > MOST:
+        yield Problem(f"found {len(opened)} texts, expected at most {MOST}", ("parse",))
+    used = [names for text in used_paths(mapping, content=True, answer=True) if (names := _names_of(text))]
+    for path in opened:
+        place: Place = ("parse", path.text)
+        names, size = path.names, len(path.names)
+        if names != path.steps:
+            yield Problem(f"found {path.text[:60]!r}, expected names only, without an element of a list", place)
+        elif sum(names[: len(other.names)] == other.names for other in opened) > DEEPEST:
+            yield Problem(f"found more than {DEEPEST} texts inside of each other", place)
+        elif not any(found[:size] == names for found in used):
+            yield Problem("found a text that no other key reads, expected a path that goes on into it", place)
+        elif whole := next((found for found in used if len(found) < size and names[: len(found)] == found), None):
+            holder = ".".join(whole)[:60]
+            yield Problem(f"found a text inside {holder!r}, which another key reads whole", place)
+
+
+def _names_of(text: str) -> tuple[str, ...]:
+    """The names that a path begins with; none if it is no path, which is said elsewhere."""
+    try:
+        return parse_path(text).names
+    except PathError:
+        return ()
 
 
 def _word_problems(table: Words, place: Place, words: Iterable[str]) -> Iterator[Problem]:

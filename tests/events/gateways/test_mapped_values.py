@@ -64,7 +64,7 @@ def test_words_are_those_of_each_value(otherwise: str, values: list[Any]) -> Non
 def test_a_nested_column_has_gaps_where_an_object_is_missing() -> None:
     records = Records(map(parse_path, ("a.b", "c", "d.e[0]")))
     lines = b'{"a":{"b":1},"c":"x"}\n{"a":null,"c":""}\n{"c":null,"d":{"e":[5]}}\n'
-    decoded = records.decoder.decode(lines).records
+    decoded = records.decode(lines).records
     assert records.column("a.b", decoded, Counter()) == [1, None, None]
     assert records.column(("c", "a.b"), decoded, Counter()) == ["x", None, None]
     assert records.column(("a.b", "d.e[0]"), decoded, Counter()) == [1, None, 5]
