@@ -72,9 +72,12 @@ def generate(
         )
         return 2
     loaded = load_with_places(*overlays)
-    if errors := [issue for issue in _issues(loaded) if issue.severity == "error"]:
+    issues = _issues(loaded)
+    if errors := [issue for issue in issues if issue.severity == "error"]:
         print(*errors, sep="\n", file=sys.stderr)
         return 1
+    if output is not None:  # a set of files for use; those of this checkout keep their placeholders
+        print(*issues, sep="\n", end="\n" if issues else "", file=sys.stderr)
     made = {**files.render_all(loaded.spec), **more}
     found = files.stale(root, made)
     changed = [] if check_only else files.write(root, made)

@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from spec.checks.addresses import AddressesAreWhole, AddressesLeadSomewhere
 from spec.checks.base import Check, Issue
 from spec.checks.fields import IdentitiesMakeSense
 from spec.checks.frameworks import FrameworkIdsExist
@@ -69,6 +70,8 @@ def checks(today: datetime.date) -> tuple[Check, ...]:
         WindowsAreSensible(),
         MeasuresFitTheirKind(),
         IdentitiesMakeSense(),
+        AddressesLeadSomewhere(),
+        AddressesAreWhole(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from alerts.checks import checks, run_checks
+from spec.checks.addresses import AddressesLeadSomewhere
 from spec.checks.base import Issue
 from spec.errors import dotted
 from spec.load import load_with_places, shipped_files
@@ -18,6 +19,14 @@ from spec.yaml_source import Document, merged, parse_document, read_document
 
 TODAY = datetime.date(2026, 11, 24)
 CHECKS = {check.id: check for check in checks(TODAY)}
+
+
+OWN_ADDRESSES = """
+settings:
+  {runbook_base_url: "https://wiki.acme.io/r/", dashboard_base_url: "http://[::1]:3000/d/", smtp_from: t@acme.io}
+channels: {tickets: {target: "https://tickets.acme.io/hook"}, privacy: {target: privacy@contest.io}}
+"""
+"""Addresses in the place of those that are shipped."""
 
 
 class Example(NamedTuple):
@@ -272,6 +281,23 @@ EXAMPLES = [
             "alerts.LLMSpendBurst.when.ahead", "found 2d, expected more than 0 and at most 10h"),
     Example("TOC042", "alerts: {LLMSpendBurst: {when: {technique: absence, signal: attempts_by_model, below: 1}}}",
             "alerts.LLMSpendBurst.when.signal", "found what events add up to, which is missing when nothing happens"),
+    Example("TOC047", "settings: {dashboard_base_url: 'https://Grafana.Example.org/d/'}", "settings.dashboard_base_url",
+            "grafana.example.org is a placeholder"),
+    Example("TOC047", "channels: {tickets: {target: 'http://tickets.invalid:80/x'}}", "channels.tickets.target",
+            "tickets.invalid is a placeholder"),
+    Example("TOC047", "channels: {chat-security: {type: email, secret: '', target: a@b.test}}",
+            "channels.chat-security.target", "b.test is a placeholder"),
+    Example("TOC047", "settings: {smtp_smarthost: 'mail.example.com:587'}", "settings.smtp_smarthost",
+            "mail.example.com is a placeholder"),
+    Example("TOC048", "settings: {runbook_base_url: 'https://wiki.acme.io/on call/'}", "settings.runbook_base_url",
+            "expected http:// or https://"),
+    Example("TOC048", "settings: {dashboard_base_url: 'grafana.acme.io/d/'}", "settings.dashboard_base_url",
+            "expected http:// or https://"),
+    Example("TOC048", "channels: {chat-security: {target: '{{ .GroupLabels.alertname }}'}}",
+            "channels.chat-security.target", "found {{ or }}"),
+    Example("TOC048", "channels: {privacy: {target: '{{x}}@acme.io'}}", "channels.privacy.target", "found {{ or }}"),
+    Example("TOC048", "channels: {chat-security: {target: 'llm security'}}", "channels.chat-security.target",
+            "found a space"),
 ]  # fmt: skip
 
 SHIPPED = merged(read_document(path) for path in shipped_files())
@@ -301,7 +327,24 @@ def test_a_check_stops_what_it_is_for(example: Example) -> None:
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: str(check.id))
 def test_a_check_lets_the_shipped_spec_pass(check: object) -> None:
-    assert list(CHECKS[getattr(check, "id")].check(with_overlay("{}"))) == []  # noqa: B009
+    overlay = OWN_ADDRESSES if isinstance(check, AddressesLeadSomewhere) else "{}"
+    assert list(CHECKS[getattr(check, "id")].check(with_overlay(overlay))) == []  # noqa: B009
+
+
+def test_the_placeholders_that_are_shipped_are_named() -> None:
+    issues = CHECKS["TOC047"].check(with_overlay("{}"))
+    assert [dotted(issue.path) for issue in issues] == [
+        "settings.runbook_base_url",
+        "settings.dashboard_base_url",
+        "channels.privacy.target",
+        "channels.tickets.target",
+        "settings.smtp_from",
+    ]
+
+
+def test_a_channel_that_nobody_notifies_may_lead_nowhere() -> None:
+    unused = OWN_ADDRESSES.replace("channels: {", "channels: {spare: {type: webhook}, ")
+    assert list(CHECKS["TOC047"].check(with_overlay(unused))) == []
 
 
 def test_every_check_has_an_example() -> None:
@@ -325,7 +368,7 @@ def test_a_storm_needs_its_pattern() -> None:
 
 def test_issues_know_their_check_their_gravity_and_their_place(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
-    path.write_text("alerts:\n  LLMSpendBurst:\n    summary: '{acter}'\n    enabled: false\n")
+    path.write_text("alerts:\n  LLMSpendBurst:\n    summary: '{acter}'\n    enabled: false\n" + OWN_ADDRESSES)
     loaded = load_with_places(path)
     assert [str(issue) for issue in run_checks(loaded.spec, today=TODAY, places=loaded.places)] == [
         f"{path}:3:5: error TOC014: alerts.LLMSpendBurst.summary: found {{acter}}, expected a label of the alert"
