@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from events.batch import Fault
+from events.wrappers.whole import pieces
 from exporters.engine import MOST_APART, CountingError
 from exporters.memory import Memory
 from exporters.quarantine import fault_of
@@ -46,7 +47,7 @@ class Careful:
         Raises:
             CountingError: the state cannot be copied even before.
         """
-        lines = [line + b"\n" for line in bytes(chunk.data).removesuffix(b"\n").split(b"\n")]
+        lines = pieces(bytes(chunk.data))
         try:
             copy = encode(self._memory.save())
         except Exception as error:
@@ -83,7 +84,8 @@ class Careful:
             middle = len(lines) // 2
             copy = self._feed(chunk, lines[:middle], number, start, copy, now, faults, left)
             size = sum(map(len, lines[:middle]))
-            return self._feed(chunk, lines[middle:], number + middle, start + size, copy, now, faults, left)
+            many = sum(line.count(b"\n") for line in lines[:middle])
+            return self._feed(chunk, lines[middle:], number + many, start + size, copy, now, faults, left)
         left[0] -= 1
         self.found = True
         length = sum(map(len, lines))

@@ -12,6 +12,7 @@ from events.batch import Detection, EventBatch, Fault, Provenance, Raw, RawLines
 from events.coverage import Coverage
 from events.gateways import Gateway
 from events.gateways.abilities import abilities
+from events.wrappers.whole import pieces
 from exporters.detect import Detector, Rule
 from exporters.quarantine import fault_of
 from exporters.signals.conversations import LateAnswer
@@ -75,12 +76,12 @@ class Engine:
 
     def _without_culprits(self, source: str, data: bytes, error: Exception) -> EventBatch:
         """The batch of `data` without the lines that raise. They become blanks, so that others keep their places."""
-        lines = data.split(b"\n")
+        lines = _apart(data)
         culprits: dict[int, Exception] = {}
 
         def look(first: int, last: int) -> None:
             try:
-                self._decode(source, b"\n".join(lines[first:last]) + b"\n")
+                self._decode(source, b"".join(lines[first:last]))
             except Exception as found:
                 if last - first == 1 or len(culprits) >= MOST_APART:
                     culprits.update(dict.fromkeys(range(first, last), found))
@@ -90,19 +91,21 @@ class Engine:
                 look(middle, last)
 
         look(0, len(lines))
-        kept = [b" " * len(line) if number in culprits else line for number, line in enumerate(lines)]
+        kept = [_blank(line) if number in culprits else line for number, line in enumerate(lines)]
         try:
-            batch = self._decode(source, b"\n".join(kept))
+            batch = self._decode(source, b"".join(kept))
         except Exception:  # they raise only together
             culprits = dict.fromkeys(range(len(lines)), error)
             batch = self._decode(source, b"")
-        start = 0
-        for number, line in enumerate(lines):
-            if number in culprits and line.strip():
-                fault = fault_of("decode", culprits[number], line=number, start=start, length=len(line))
+        start = number = 0
+        for place, line in enumerate(lines):
+            if place in culprits and line.strip():
+                length = len(line.removesuffix(b"\n"))
+                fault = fault_of("decode", culprits[place], line=number, start=start, length=length)
                 batch.faults.append(fault)
                 batch.rejects.append(Reject(number, "quarantined", f"{fault.error} at {fault.place}"))
-            start += len(line) + 1
+            start += len(line)
+            number += line.count(b"\n")
         return batch
 
     def take(self, batch: EventBatch, *, now: float) -> EventBatch:
@@ -252,6 +255,19 @@ class Engine:
             if batches:
                 self._take(EventBatch.joined(batches), detections, late, now)
         return size
+
+
+def _apart(data: bytes) -> list[bytes]:
+    """Lines that can be decoded alone: a record on several lines stays whole."""
+    try:
+        return pieces(data)
+    except Exception:  # what raised may do so here too
+        return [line + b"\n" for line in data.removesuffix(b"\n").split(b"\n")]
+
+
+def _blank(lines: bytes) -> bytes:
+    """Spaces in their place."""
+    return b"\n".join(b" " * len(line) for line in lines.split(b"\n"))
 
 
 def _names(batch: EventBatch, provenance: Provenance) -> Iterator[tuple[int, int]]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from events.batch import EventBatch, Reject, line_ends
+from events.wrappers.whole import RecordEnds, objects_end
 from exporters.sources.chunk import Chunk
 from replay.arrival import AHEAD, known
 from replay.unread import FileCoverage
@@ -59,7 +60,7 @@ class Log:
         try:
             with self.path.open("rb") as stored:
                 packed = stored.peek(2)[:2] == _GZIP
-                lines = _lines(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size)
+                lines = _records(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size)
                 for sequence, (start, data, skipped) in enumerate(lines):
                     self.done = stored.tell() if stored.seekable() else 0
                     yield Chunk.of(SOURCE, data, file=str(self.path), start=start, sequence=sequence), skipped
@@ -69,28 +70,44 @@ class Log:
             raise LogError(f"{self.path}: cannot be read: {error.strerror}") from error
 
 
-def _lines(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[int, bytes, int]]:
-    """Where whole lines begin, the lines, and how many before them were too long."""
-    rest, skipped, skipping, read = io.BytesIO(), 0, False, 0
+def _records(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[int, bytes, int]]:
+    """Where whole records begin, the lines with them, and how many lines before them were too long."""
+    ends, rest, start, skipped, skipping = RecordEnds(), bytearray(), 0, 0, False
+    again = 0  # bytes that it takes before a record may have ended
     while data := file.read(size):
-        read += len(data)
-        first = data.find(b"\n") + 1
-        if skipping or rest.tell() + (first or len(data)) > limit:
-            rest = io.BytesIO()
-            skipped += not skipping
-            skipping = not first
-            data = data[first:] if first else b""
-        cut = data.rfind(b"\n") + 1
-        rest.write(data[:cut] if cut else data)
-        if cut:
-            yield read - (len(data) - cut) - rest.tell(), rest.getvalue(), skipped
-            rest, skipped = io.BytesIO(), 0
-            rest.write(data[cut:])
-    last = rest.getvalue() + b"\n" if rest.tell() else b""
-    if len(last) > limit:
+        rest += data
+        while rest:
+            first = rest.find(b"\n") + 1
+            long = (first or len(rest)) > limit
+            if skipping or (long and not objects_end(rest, limit)):
+                skipped += not skipping
+                skipping = not first
+                start += first or len(rest)
+                del rest[: first or len(rest)]
+                again = 0
+                continue
+            if len(rest) < again:
+                break
+            end = ends.whole(rest, min(len(rest), limit)) or objects_end(rest, min(len(rest), limit))
+            if not end and len(rest) > limit:
+                end = ends.lines(rest, limit)
+            if not end:
+                again = min(2 * len(rest), limit + 1)
+                break
+            again = 0
+            yield start, _ended(bytes(rest[:end])), skipped
+            skipped = 0
+            del rest[:end]
+            start += end
+    last = _ended(bytes(rest)) if rest else b""
+    if len(last) > limit and last.find(b"\n") + 1 > limit:
         last, skipped = b"", skipped + 1
     if last or skipped:
-        yield read - max(0, len(last) - 1), last, skipped
+        yield start, last, skipped
+
+
+def _ended(data: bytes) -> bytes:
+    return data if data.endswith(b"\n") else data + b"\n"
 
 
 @dataclass(frozen=True, slots=True)

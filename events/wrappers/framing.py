@@ -6,6 +6,7 @@ needs no memory of how a file began: reading may go on behind any object.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +16,7 @@ import numpy as np
 BETWEEN: Final = b" \t\r\n,[]"
 """What may stand between two records."""
 _STRINGS: Final = re.compile(rb'"[^"]*"')
+_TURN: Final = re.compile(rb"(\s*\})\s*,?\s*(\{)\s*")  # one object ends here, and the next begins
 _SPACE: Final = b" \t\r"
 _WORDS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789<")
 
@@ -31,7 +33,7 @@ def _masked(text: bytes) -> bytes:
 def objects_in(text: bytes) -> list[Span]:
     """The objects in `text` that stand in no other one, by their braces and strings alone."""
     octets = np.frombuffer(_masked(text), np.uint8)
-    outside = (np.cumsum(octets == ord('"'), dtype=np.int32) & 1) == 0
+    outside = (np.cumsum(octets == ord('"'), dtype=np.uint8) & 1) == 0
     places = np.flatnonzero(outside & ((octets == ord("{")) | (octets == ord("}"))))
     depth = np.cumsum(np.where(octets[places] == ord("{"), 1, -1), dtype=np.int32)
     if len(depth) and depth.min() < 0:  # a brace that closes nothing: what is before it counts
@@ -90,6 +92,10 @@ def frames(data: bytes) -> Iterator[Frame]:
                 yield Frame(start, end, number, 1)
                 continue
             first = number
+        elif depth == 1 and grown == 0 and (turn := _TURN.fullmatch(line)):
+            yield Frame(waiting[0][0], start + turn.end(1), first, len(waiting) + 1)
+            waiting, first = [(start + turn.start(2), end)], number
+            continue
         waiting.append((start, end))
         depth += grown or 0
         if depth <= 0:
@@ -108,8 +114,8 @@ def _apart(lines: list[Span], first: int) -> Iterator[Frame]:
 
 
 def _lines(data: bytes) -> Iterator[Span]:
-    """Where the lines are, without their newlines."""
-    start = 0
+    """Where the lines are, without their newlines, and without a byte order mark."""
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     while start < len(data):
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end

@@ -181,3 +181,6 @@ TEXT_WRAPPERS: Final = (
     _text("json_seq", r"\x1e", b"\x1e"),
 )
 """The first that matches is taken."""
+
+PARTED: Final = TEXT_WRAPPERS[0].pattern
+"""What the only text begins with that cuts long lines."""

@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 
 from events.batch import Reject
-from events.wrappers.framing import BETWEEN, frames, objects_in
-from events.wrappers.registry import JSON_WRAPPERS, OTHER, TEXT_WRAPPERS, JsonWrapper, Parts, Step
+from events.wrappers.encodings import encoding_of
+from events.wrappers.framing import BETWEEN, Frame, frames, objects_in
+from events.wrappers.registry import JSON_WRAPPERS, OTHER, PARTED, TEXT_WRAPPERS, JsonWrapper, Parts, Step
 
 MOST_DEEP: Final = 8
 """Wrappers around each other that are taken off."""
@@ -97,25 +98,57 @@ def unwrap(data: bytes, *, suspects: Collection[int] | None = None, other: bool 
     Only the lines in `suspects` are looked into, None: all of them. `other`: also into wrappers without a name.
     """
     work = _Unwrapping(other=other)
-    for frame in frames(data):
-        text = data[frame.start : frame.end]
-        piece = _Piece(text, frame.start, len(text), frame.line)
-        if frame.lines == 1 and suspects is not None and frame.line not in suspects:
+    for piece, frame in _pieces(data):
+        if not piece.names and frame.lines == 1 and suspects is not None and frame.line not in suspects:
             work.keep(piece)
-        elif frame.open:
-            work.reject(frame.line, "incomplete", "an object that does not end")
-        elif frame.lines > 1:
-            work.open(replace(piece, text=_on_one_line(text), names=("multi_line",)), 0)
         else:
-            work.open(piece, 0)
+            work.take(piece, frame)
     return work.done()
+
+
+def unfinished(data: bytes) -> int | None:
+    """Where the first record of `data`, which is whole lines, begins that goes on behind them; None: none does."""
+    work = _Unwrapping(other=True)
+    frame: Frame | None = None
+    piece: _Piece | None = None
+    for piece, frame in _pieces(data):
+        work.take(piece, frame)
+    starts = [begun.start for begun, _ in work.pending.values()]
+    if piece is not None and frame is not None and frame.open:
+        starts.append(piece.start)
+    return min(starts, default=None)
 
 
 def looks_wrapped(line: bytes) -> bool:
     """Whether a line is a wrapper that is known by its name."""
+    if encoding_of(line) is not None:
+        return True
     work = _Unwrapping(other=False)
     work.open(_Piece(line, 0, len(line), 0), 0)
     return bool(work.found.names or work.pending)
+
+
+def may_come_in_parts(line: bytes) -> bool:
+    """Whether a line is one of a wrapper that cuts long lines."""
+    found = _names(line) if line[:1] == b"{" else None
+    wrapper = found[1] if found is not None else None
+    return bool(PARTED.match(line)) or (wrapper is not None and wrapper.parts is not None)
+
+
+def _pieces(data: bytes) -> Iterator[tuple[_Piece, Frame]]:
+    """The logical lines of `data`, in whatever encoding."""
+    encoding = encoding_of(data)
+    if encoding is None:
+        for frame in frames(data):
+            text = data[frame.start : frame.end]
+            yield _Piece(text, frame.start, len(text), frame.line), frame
+        return
+    lines = encoding.lines(data)
+    text = b"".join(encoding.text(data[start:end]) + b"\n" for start, end in lines)
+    for frame in frames(text):
+        start, end = lines[frame.line][0], lines[frame.line + frame.lines - 1][1]
+        inside = text[frame.start : frame.end]
+        yield _Piece(inside, start, end - start, frame.line, (encoding.name,), direct=False), frame
 
 
 class _Unwrapping:
@@ -123,6 +156,15 @@ class _Unwrapping:
         self.found = Unwrapped()
         self.pending: dict[tuple[object, ...], tuple[_Piece, list[bytes]]] = {}
         self._other = other
+
+    def take(self, piece: _Piece, frame: Frame) -> None:
+        """Look into a logical line."""
+        if frame.open:
+            self.reject(frame.line, "incomplete", "an object that does not end")
+        elif frame.lines > 1:
+            self.open(replace(piece, text=_on_one_line(piece.text), names=(*piece.names, "multi_line")), 0)
+        else:
+            self.open(piece, 0)
 
     def keep(self, piece: _Piece) -> None:
         """Hand text on as it is."""
@@ -148,8 +190,8 @@ class _Unwrapping:
     def open(self, piece: _Piece, depth: int) -> None:
         """Take the next wrapper off, or hand on what is left."""
         text = piece.text.strip(_BLANK)
-        if not text:
-            if piece.names:
+        if not text.strip(BETWEEN):
+            if piece.names or text:
                 self.found.none.append(piece.line)
             return
         try:

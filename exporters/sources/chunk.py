@@ -11,9 +11,11 @@ class Chunk:
     r"""Whole lines of one file, each ending in ``b"\n"``.
 
     `start` and `end` are byte offsets in the decompressed stream of `file`, so that (file, start) names a record for
-    ever. ``end - start`` is ``len(data)``, except for the unfinished last line of a file that will never grow again: a
-    newline is added to it, so ``len(data)`` is one more. Between two chunks of a file there is a gap where a line was
-    too long. `file` is the key of the file's position. `sequence` counts the chunks of one reader from 0.
+    ever. ``end - start`` is ``len(data)``, except where a chunk does not end with a newline in the file: one is added,
+    and ``len(data)`` is one more. That is the unfinished last line of a file that will never grow again, or a chunk
+    that ends between two objects of one line. A record on several lines is never cut. Between two chunks of a file
+    there is a gap where a line was too long. `file` is the key of the file's position. `sequence` counts the chunks of
+    one reader from 0.
 
     `data` is a window into a buffer that is used again: it is valid until the next chunk is asked for.
     """

@@ -118,7 +118,7 @@ class FileTail:
         self._grace = grace
         self._max_open = max_open
         self._hooks = hooks
-        self._buffer = buffer_of(max_line)
+        self._buffer = buffer_of(max_line + 1)  # a newline may be added
         self._sequence = 0
         self._served = ""  # the log that had the last turn
 

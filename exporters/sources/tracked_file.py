@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+from events.wrappers.whole import RecordEnds, objects_end
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
 from exporters.sources.readers import Buffer, Reader, open_reader, peek
+
+_NEWLINE: Final = ord("\n")
 
 Verdict = Literal["open", "same", "other", "short"]
 
@@ -90,7 +93,8 @@ class TrackedFile:
         self.caught_up = False
         self.finished = False  # compressed, and its stream ended or broke
         self.failed = ""
-        self.rest = 0  # bytes of an unfinished last line
+        self.rest = 0  # bytes of an unfinished last record
+        self._ends = RecordEnds()
         self.quiet_since = 0.0
 
     # ------------------------------------------------------------------------------------------------ state
@@ -304,8 +308,8 @@ class TrackedFile:
     def step(self, buffer: Buffer, share: int, max_line: int, counters: Counters, *, final: bool) -> Step:
         """Read about `share` bytes on, and put the whole lines among them at the front of `buffer`.
 
-        A line that is longer than `share` is read whole, up to `max_line` bytes; a longer one is skipped. If `final`,
-        an unfinished last line counts as whole.
+        A record that is longer than `share` is read whole, up to `max_line` bytes; of a longer one its whole lines are
+        handed out, or it is skipped. If `final`, an unfinished last record counts as whole.
 
         Raises:
             OSError: it cannot be read.
@@ -324,14 +328,18 @@ class TrackedFile:
             self._advance(buffer, length, reader)
             self._conclude(reader, whole and length == size, 0, counters)
             return Step(0, start, start, max(size, reader.raw - raw, 1))
-        end = buffer.rfind(b"\n", 0, size) + 1  # if `whole`, there is no newline between it and the end of the file
+        end = self._ends.whole(buffer, size)
         while not end and not whole and size == asked < max_line:
+            if end := objects_end(buffer, size):
+                break
             asked = min(2 * asked, max_line)
-            more = reader.read_at(view[size:asked], start + size)
-            end = buffer.find(b"\n", size, size + more) + 1
-            size += more
-            whole = reader.at_end and not end
+            size += reader.read_at(view[size:asked], start + size)
+            whole = reader.at_end
+            end = self._ends.whole(buffer, size)
         self._check(reader)  # it may have been cut and have grown again since it was looked at
+        if not end and size == max_line:  # a record without an end
+            end = objects_end(buffer, size) or self._ends.lines(buffer, size)
+            whole = False
         length = end
         if not end and size == max_line:
             self.skip = "line"
@@ -339,8 +347,10 @@ class TrackedFile:
             counters.bytes_skipped += size
             end, whole = size, False
         elif not end and size and whole and (final or reader.ended or reader.error):
-            buffer[size] = ord("\n")
-            length, end = size + 1, size
+            length = end = size
+        if length and buffer[length - 1] != _NEWLINE:
+            buffer[length] = _NEWLINE
+            length += 1
         self._advance(buffer, end, reader)
         self._conclude(reader, whole, size - end, counters)
         return Step(length, start, self.offset, max(size, reader.raw - raw, 1))

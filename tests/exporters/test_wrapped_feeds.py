@@ -1,0 +1,146 @@
+"""Records that span lines, or stand in lines with others, are counted once however a file grows and readers restart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporters.sources.file import FileTail, load_positions
+from tests.support.engines import make_engine
+from tests.support.litellm_lines import record
+from tests.support.wrapped import SAMPLES
+
+NOW: Final = 1_795_000_000.0
+ENGINE: Final = make_engine()
+GRACE: Final = 5.0
+
+SPANNING: Final = [
+    "docker json-file in parts",
+    "cri in parts",
+    "firelens in parts",
+    "fluent bit, cri in parts",
+    "vector in parts",
+    "journalctl -o json, long lines",
+    "several lines",
+    "several lines, tabs",
+    "several lines in an array",
+    "array",
+    "array, one a line",
+]
+
+
+class Reader:
+    """Reads a log as an exporter does, and can be killed."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.pattern = str(folder / "*.log*")
+        self.options = {"start_at": "beginning", "grace": GRACE, "rescan_every": 0.0, **options}
+        self.tail = FileTail("gw", [self.pattern], **self.options)
+        self.now = NOW
+        self.calls: list[int] = []
+        self.rejects: list[tuple[str, str]] = []
+        self.raw = b""
+        self.places: list[tuple[str, int]] = []
+
+    def read(self, budget: int = 1 << 20) -> None:
+        """Read all there is."""
+        for _ in range(10_000):
+            self.now += 0.001
+            before = self.tail.positions()
+            got = False
+            for chunk in self.tail.read(budget, now=self.now):
+                got = True
+                self._take(ENGINE.decode(chunk), chunk)
+            if not got and self.tail.positions() == before:
+                return
+        raise AssertionError("reading does not end")
+
+    def _take(self, batch: Any, chunk: Any) -> None:
+        assert bytes(chunk.data[-1:]) == b"\n"
+        assert chunk.end - chunk.start in (len(chunk.data), len(chunk.data) - 1)
+        self.raw += bytes(chunk.data[: chunk.end - chunk.start])
+        self.calls += batch.ids("event_id").tolist()
+        self.rejects += [(reject.reason, reject.detail) for reject in batch.rejects]
+        for row in range(batch.size):
+            file, offset, length = batch.provenance.place(row)
+            self.places.append((file, offset))
+            assert chunk.start <= offset and offset + length <= chunk.end
+
+    def kill(self) -> None:
+        """Start again from what was saved."""
+        saved = msgspec.json.encode(self.tail.positions())
+        self.tail.close()
+        positions = load_positions(msgspec.json.decode(saved)) if self.tail.positions() else None
+        self.tail = FileTail("gw", [self.pattern], **self.options, positions=positions)
+
+
+def texts(many: int, start: int = 0) -> list[str]:
+    return [json.dumps(record(NOW + n, f"call-{n}", prompt="é 🚨 " * 9)) for n in range(start, start + many)]
+
+
+def expected(records: list[str]) -> list[int]:
+    batch = ENGINE._decode("gw", b"".join(text.encode() + b"\n" for text in records))
+    assert batch.size == len(records)
+    return list(batch.ids("event_id").tolist())
+
+
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
+@given(
+    sample=st.sampled_from(SPANNING),
+    cuts=st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=6),
+    share=st.sampled_from([4096, 1 << 16]),
+)
+def test_a_file_that_grows_is_read_once(
+    tmp_path_factory: pytest.TempPathFactory, sample: str, cuts: list[tuple[float, bool]], share: int
+) -> None:
+    folder = tmp_path_factory.mktemp("growing")
+    records = texts(5)
+    data = "".join(SAMPLES[sample][1](text) for text in records).encode()
+    reader = Reader(folder, chunk_bytes=share)
+    path = folder / "x.log"
+    path.touch()
+    reader.read()
+    written = 0
+    for part, killed in sorted(cuts):
+        with path.open("ab") as file:
+            file.write(data[written : int(part * len(data))])
+        written = max(written, int(part * len(data)))
+        reader.read()
+        if killed:
+            reader.kill()
+    with path.open("ab") as file:
+        file.write(data[written:])
+    reader.read()
+    assert reader.calls == expected(records)
+    assert {reason for reason, _ in reader.rejects} <= {"not_json"}  # of other streams
+    assert reader.raw == data
+    assert len(set(reader.places)) == len(records)
+
+
+UTF: Final = {"utf-16": "utf16", "utf-16-le": "utf16", "utf-16-be": "utf16", "utf-32": "utf32", "utf-32-be": "utf32"}
+
+
+@pytest.mark.parametrize("codec", UTF)
+@pytest.mark.parametrize("sample", ["plain", "several lines", "cri in parts", "array"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_wide_characters_are_read(tmp_path: Path, codec: str, sample: str, killed: bool) -> None:
+    records = texts(4)
+    wrap = SAMPLES[sample][1] if sample != "plain" else lambda text: text + "\n"
+    data = "".join(wrap(text.replace("\\u00e9", "é \u0a0a \u010a")) for text in records).encode(codec)
+    reader, path = Reader(tmp_path, chunk_bytes=4096), tmp_path / "x.log"
+    for cut in (7, len(data) // 3, len(data) // 2 + 1, len(data) - 1, len(data)):
+        path.write_bytes(data[:cut])
+        reader.read()
+        if killed:
+            reader.kill()
+    assert len(reader.calls) == len(set(reader.calls)) == len(records)
+    assert {reason for reason, _ in reader.rejects} <= {"not_json"}
+    assert reader.raw == data
