@@ -40,8 +40,8 @@ class Coverage:
     """What one gateway's adapter made of logs. It adds up.
 
     `mapped` are the fields that the gateway can tell at all, `words` those that a column can have (a column that is not
-    there can have any). `scanned`: content was asked for. `fields` counts attempts by field. Times are Unix
-    seconds, infinite before the first attempt.
+    there can have any). `scanned`: content was asked for. `fields` counts attempts by field, `skipped` characters
+    by channel that were too many to look at. Times are Unix seconds, infinite before the first attempt.
     """
 
     gateway: str = ""
@@ -53,9 +53,8 @@ class Coverage:
     others: int = 0
     rejected: dict[tuple[str, str], Rejected] = field(default_factory=dict)
     fields: Counts = field(default_factory=Counts)
-    unread: Counter[str] = field(default_factory=Counter)
     unwrapped: Counter[str] = field(default_factory=Counter)
-    faults: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     first: float = np.inf
     last: float = -np.inf
 
@@ -65,6 +64,8 @@ class Coverage:
         self.duplicates += duplicates
         self.others += batch.unread.get(OTHER_RECORDS, 0)
         self.fields.add(counts_of(batch))
+        for _row, channel, count in batch.skipped:
+            self.skipped[channel] += count
         if batch.size:
             times = batch.numbers("time")
             self.first = min(self.first, float(times.min()))

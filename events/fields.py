@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from events.batch import EventBatch
 
+_ALWAYS: Final = ("time", "call_id", "outcome")
+"""What every attempt has."""
 _ABSENT: Final = {"verdict": "none", "operation": "other"}
 """What a column says where nothing is known; others say None."""
 
@@ -28,6 +30,11 @@ class LogField:
     advice: str
     core: bool = True
     of: Literal["all", "successes", "some"] = "all"
+
+    @property
+    def word(self) -> str:
+        """The title as a label's value: ``client_address``."""
+        return self.title.replace(" ", "_")
 
 
 FIELDS: Final = (
@@ -62,6 +69,8 @@ FIELDS: Final = (
     LogField("guardrails", "guardrail names", "log the name of each guardrail with its verdict", core=False, of="some"),
 )
 BY_COLUMN: Final = {each.column: each for each in FIELDS}
+MISSABLE: Final = {each.column: each.word for each in FIELDS if each.of != "some" and each.column not in _ALWAYS}
+"""Fields that a record can lack, and the words for them in a metric."""
 
 
 @dataclass(slots=True)
@@ -79,35 +88,25 @@ class Counts:
         self.lacking.update(other.lacking)
 
 
-def counts_of(batch: EventBatch) -> Counts:
-    """The attempts of a batch by field; without fields that it was not asked for. Some nanoseconds a value."""
+def counts_of(batch: EventBatch, wanted: Container[str] = BY_COLUMN) -> Counts:
+    """The attempts of a batch by field, of those `wanted` that it was asked for. Some nanoseconds a value."""
     counts = Counts()
     if not batch.size:
         return counts
-    outcomes = batch.columns.get("outcome", ())
-    succeeded = [outcome == "success" for outcome in outcomes]
-    mask = np.array(succeeded, np.bool_)
+    failed = [row for row, outcome in enumerate(batch.columns.get("outcome", ())) if outcome != "success"]
     for each in FIELDS:
         column = _column(batch, each.column)
-        if column is None:
+        if column is None or each.column not in wanted:
             continue
-        due: Any = column
-        if isinstance(column, np.ndarray):
-            known = _known_numbers(column)
-            if each.of == "successes" and known < batch.size:
-                due = column[mask]
-            lacking = len(due) - _known_numbers(due)
-        else:
-            absent = _ABSENT.get(each.column)
-            known = batch.size - column.count(absent)
-            if each.of == "successes" and known < batch.size:
-                due = list(compress(column, succeeded))
-            lacking = due.count(absent)
-        counts.known[each.column] = known
-        counts.due[each.column] = sum(succeeded) if each.of == "successes" else batch.size
-        counts.lacking[each.column] = lacking
+        absent = _ABSENT.get(each.column)
+        missing = _missing_numbers(column) if isinstance(column, np.ndarray) else column.count(absent)
+        excused = failed if each.of == "successes" else []
+        counts.known[each.column] = batch.size - missing
+        counts.due[each.column] = batch.size - len(excused)
+        counts.lacking[each.column] = missing - (_missing_of(column, excused, absent) if missing else 0)
     for name, table in (("tool_calls", batch.tool_calls), ("guardrails", batch.guardrails)):
-        counts.known[name] = len({row for row, *_ in table})
+        if name in wanted:
+            counts.known[name] = len({row for row, *_ in table})
     return counts
 
 
@@ -116,5 +115,11 @@ def _column(batch: EventBatch, name: str) -> Any:
     return chars[name] if name in chars else batch.columns.get(name)
 
 
-def _known_numbers(column: Any) -> int:
-    return len(column) - (int(np.count_nonzero(np.isnan(column))) if column.dtype.kind == "f" else 0)
+def _missing_numbers(column: Any) -> int:
+    return int(np.count_nonzero(np.isnan(column))) if column.dtype.kind == "f" else 0
+
+
+def _missing_of(column: Any, rows: list[int], absent: str | None) -> int:
+    if isinstance(column, np.ndarray):
+        return _missing_numbers(column[rows])
+    return sum(column[row] == absent for row in rows)

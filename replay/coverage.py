@@ -86,6 +86,9 @@ def rows(covered: Covered) -> Iterator[tuple[str, str]]:
         yield "wrappers", f"removed: {removed}"
     if found.records:
         yield "content", _content(found)
+        if found.skipped:
+            parts = ", ".join(f"{channel} {count:,}" for channel, count in found.skipped.most_common())
+            yield "", f"characters beyond the budget of an attempt, which no rule read: {parts}"
         missing = [
             f"{BY_COLUMN[column].title} in {_percent(part)}"
             for column, part in sorted(found.missing().items(), key=lambda item: -item[1])
@@ -181,6 +184,7 @@ def as_data(covered: Covered) -> dict[str, Any]:
             "scanned": found.scanned,
             **{f"without_{side}": found.without(side) for side in CONTENT},
             **{f"{side}s_due": found.due(side) for side in CONTENT},
+            "characters_skipped": dict(found.skipped),
         },
         "fields_missing": {column: round(part, 4) for column, part in found.missing().items()},
         "alerts": covered.alerts,

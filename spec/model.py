@@ -343,6 +343,8 @@ class Settings(Entry, frozen=True):
     baseline_step: Duration = Duration(300)
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_series: int = 20_000
+    exporters: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many exporters there should be. 0: as many as Prometheus has targets."""
     extra_labels: dict[str, str] = {}
 
 

@@ -20,6 +20,8 @@ import numpy.typing as npt
 from alerts.calendar import OffHours
 from events.batch import SIDE_TABLES as BATCH_TABLES
 from events.batch import Detection, EventBatch, Text
+from events.coverage import CONTENT
+from events.fields import MISSABLE, counts_of
 from exporters.metric_table import Table
 from exporters.signals.conversations import RETENTION, Conversations, LateAnswer, Sent
 from exporters.signals.dedup import Dedup
@@ -115,6 +117,9 @@ class SignalState:
             {
                 "llm_threshold_crossings_total": alerts,
                 "tocsin_records_rejected_total": [(source, reason) for source in sources for reason in REJECTIONS],
+                "tocsin_records_without_field_total": [
+                    (source, word) for source in sources for word in MISSABLE.values()
+                ],
                 "tocsin_content_matches_skipped_total": [
                     (source, reason) for source in sources for reason in MATCHES_SKIPPED
                 ],
@@ -240,6 +245,7 @@ class SignalState:
         for reason, count in Counter(reject.reason for reject in batch.rejects).items():
             self.reject(batch.source, reason, count, now=now)
         self.health.add("tocsin_records_read_total", (batch.source,), batch.size)
+        self._count_missing(batch)
         for name, count in batch.wrapped.items():
             self.health.add("tocsin_records_unwrapped_total", (batch.source, name), count)
         for step, count in Counter(fault.step for fault in batch.faults).items():
@@ -267,6 +273,15 @@ class SignalState:
         times = np.minimum(stated, now)
         self._hear(batch.source, float(times.max()))
         self._take_attempts(batch, times, detections, late, now)
+
+    def _count_missing(self, batch: EventBatch) -> None:
+        """Count the fields that attempts should have and lack. What was not scanned has neither prompt nor answer."""
+        counts = counts_of(batch, MISSABLE)
+        for column, word in MISSABLE.items():
+            known = column in counts.due
+            lacking = counts.lacking[column] if known else batch.size if column in CONTENT else 0
+            if lacking:
+                self.health.add("tocsin_records_without_field_total", (batch.source, word), lacking)
 
     def _hear(self, source: str, time: float) -> None:
         self.newest[source] = max(self.newest.get(source, 0.0), time)

@@ -11,7 +11,7 @@ from alerts import AlertRule, compile_alerts
 from alerts.series import signal_series
 from alerts.wording import within
 from generators.grafana import panels
-from generators.grafana.boards import status_panels
+from generators.grafana.boards import coverage_panels, status_panels
 from generators.grafana.colours import HARM, PLAIN, SEVERITIES, UNKNOWN, WATCH, WELL, up_to
 from generators.grafana.dashboard import Board, Maker
 from generators.grafana.form import Query, Steps
@@ -43,7 +43,7 @@ def board(category: str, about: str, now_row: Sequence[Maker], history: Sequence
         category=category,
         about=about,
         rows=(
-            (heading, (partial(_firing, category), *now_row, status_panels.WATCHING, *_alerts(category))),
+            (heading, (partial(_firing, category), *now_row, coverage_panels.WATCHING, *_alerts(category))),
             ("How it developed, and who and what it is made of", tuple(history)),
         ),
         rest=partial(_rest, category),

@@ -32,6 +32,11 @@ def test_a_column_of_words_lacks_its_empty_word() -> None:
     assert (counts.known["verdict"], counts.known["operation"]) == (1, 2)
 
 
+def test_only_what_is_wanted_is_counted() -> None:
+    counts = counts_of(batch(["success", "failure"], actor=["ann", None], tenant=[None, None]), {"tenant"})
+    assert (set(counts.due), counts.lacking["tenant"]) == ({"tenant"}, 1)
+
+
 def test_what_was_not_asked_for_is_not_counted() -> None:
     assert "tenant" not in counts_of(batch(["success"])).known
 

@@ -7,6 +7,7 @@ from typing import Final
 from alerts import AlertRule, compile_alerts
 from generators.grafana import panels
 from generators.grafana.boards.attacks import EACH
+from generators.grafana.boards.coverage_panels import UNSEEN, WATCHING, WHY_NOT
 from generators.grafana.colours import HARM, SEVERITIES, UNKNOWN, WATCH, WELL
 from generators.grafana.expressions import attacks, promql, signal
 from generators.grafana.form import Query, Steps
@@ -53,14 +54,6 @@ OVER: Final = Stat(
     width=3,
     steps=((None, WELL), (1, WATCH)),
     sparkline=True,
-)
-WATCHING: Final = Stat(
-    "Tocsin is watching",
-    "Whether Prometheus reads every Tocsin exporter. If not, a quiet dashboard proves nothing.",
-    {"up": promql("min(%s) or vector(0)", signal("exporter_up"))},
-    width=3,
-    steps=((None, HARM), (1, WELL)),
-    words={"1": ("yes", WELL), "0": ("NO", HARM)},
 )
 BEHIND: Final = Stat(
     "Reading behind",
@@ -190,4 +183,4 @@ def _entities(q: QueryBuilder) -> list[str]:
     return [label for label in labels if label not in companions]
 
 
-PANELS: Final = (firing_count, HITS, OVER, WATCHING, BEHIND, alerts, layers, categories)
+PANELS: Final = (firing_count, HITS, OVER, WATCHING, BEHIND, alerts, layers, categories, WHY_NOT, UNSEEN)

@@ -169,9 +169,11 @@ def columns(board: Board, metrics: Metrics) -> Iterator[tuple[str, str]]:
         fields = [*renamed, *(rule["field"] for rule in steps_by_id["sortBy"]["sort"])]
         of_alerts = {"alertname", *names.STATIC_LABELS} if "ALERTS" in queries else set()
         for name in fields:
-            if name not in values | of_alerts and not (name.isidentifier() and re.search(rf"\b{name}\b", queries)):
+            if name not in values | of_alerts | TARGET_LABELS and not (
+                name.isidentifier() and re.search(rf"\b{name}\b", queries)
+            ):
                 yield panel["title"], f"no field {name}"
-        if set(values) - set(renamed):
+        if len(values) > 1 and values - set(renamed):  # of one query, the labels may say everything
             yield panel["title"], f"unused {sorted(set(values) - set(renamed))}"
         for override in panel["fieldConfig"]["overrides"]:
             if override["matcher"]["options"] not in renamed.values():
