@@ -2,8 +2,8 @@
 
 Its own evaluations set the time: replay's evaluator takes a step at each of them, with the scrape that it saw. A rule
 at the start of each group and one at its end record which scrape that was. So a slow machine, a late scrape or a missed
-one changes both sides alike. Limits of baselines come from another group, up to a step away. So who fires has to agree
-wherever the evaluator says the same for a scrape and an evaluation before and after.
+one changes both sides alike. Some samples are still taken at other times than the evaluation (`sampled_elsewhere`). So
+who fires has to agree wherever the evaluator says the same for a scrape and an evaluation before and after.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +24,11 @@ import pytest
 import yaml
 
 from alerts import AlertRule
+from alerts.rule import Criterion
 from alerts.techniques import TECHNIQUES
+from alerts.techniques.absence.criterion import AbsenceCriterion
+from alerts.techniques.absence.evaluation import Activity
+from alerts.techniques.baseline.criterion import BaselineCriterion
 from exercises.loopback import Answer, LoopbackServer
 from exercises.servers import Prometheus, scrape_config
 from exporters.metric_table import Table
@@ -166,6 +172,28 @@ def without(labels: Mapping[str, str], *names: str) -> Identity:
     return tuple(sorted((label, word) for label, word in labels.items() if label not in ("__name__", *names)))
 
 
+def sampled_elsewhere(rules: Sequence[AlertRule]) -> Iterator[list[AlertRule]]:
+    """The rules as they may be where Prometheus takes its samples at other times than the evaluation's.
+
+    Those of a baseline's history are of another group: the oldest and the newest may be a step away. Those of an
+    increase are scrapes: it may be one step more or less at each end of its window.
+    """
+    for later, more in product((0, -1, 1), repeat=2):
+        yield [replace(rule, criterion=_moved(rule.criterion, later, more)) for rule in rules]
+
+
+def _moved(criterion: Criterion, later: int, more: int) -> Criterion:
+    match criterion:
+        case BaselineCriterion(history=history):
+            exclude, enough = history.exclude - later * history.step, history.enough + more
+            return replace(criterion, history=replace(history, exclude=exclude, enough=enough))
+        case AbsenceCriterion(activity=Activity() as activity):
+            least = activity.least * (1 + 2 * more * TICK / activity.window)
+            return replace(criterion, activity=replace(activity, least=least))
+        case _:
+            return criterion
+
+
 def compared(expected: Sequence[set[bool]], real: Sequence[bool]) -> Iterator[tuple[int, bool, bool]]:
     """The place of each evaluation at which it is certain whether somebody fires; whether, and whether they do."""
     for place in range(SLACK, len(real) - SLACK):
@@ -186,7 +214,8 @@ def _outcomes(stored: Stored, tried: Tried, group: str) -> Iterator[tuple[str, I
     ways = [{t: seen[t] for t in evaluations} for seen in (first, last)]
     if ways[0] == ways[1]:  # no scrape came while the group was evaluated
         ways.pop()
-    expected = [evaluated(tried.rules, stored.steps(tried, seen)) for seen in ways]
+    steps = [stored.steps(tried, seen) for seen in ways]
+    expected = [evaluated(rules, way) for way in steps for rules in sampled_elsewhere(tried.rules)]
     for alert in (name for name, own in tried.groups.items() if own == group):
         real = stored.firing(tried, alert, evaluations)
         members = {member for steps in expected for firing in steps for name, member in firing if name == alert}
