@@ -12,10 +12,19 @@ from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_hash
 from events.gateways.decode import Fields, prune, transposed
+from events.gateways.fitting import Repairs
 from events.gateways.guardrail_words import worst
 from events.gateways.litellm.envelope import FeedDecoder
-from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal
-from events.gateways.litellm.guardrails import ended_by_gateway, listed, stage_of_block, verdict_of
+from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal, names_policy
+from events.gateways.litellm.guardrails import (
+    Ended,
+    ended_by,
+    listed,
+    second_witness,
+    stage_of_block,
+    unknown_status,
+    verdict_of,
+)
 from events.gateways.litellm.numbers import instants_of, number_columns
 from events.gateways.litellm.own_fields import record_of
 from events.gateways.litellm.plain import MAPPING, NAMES, plain
@@ -28,6 +37,7 @@ from events.gateways.litellm.record import (
     Record,
     session_of,
 )
+from events.gateways.litellm.tokens import number_in
 from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
 
@@ -54,10 +64,15 @@ _OPERATIONS: Final = {
     "transcription": "audio",
 }
 _OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
-_FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session", "end_user"}
+_FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session", "end_user", "guardrails"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
-_REPAIRS: Final = dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse)
+_REPAIRS: Final[Repairs] = {
+    **dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens", "response_cost"), number_in),
+}
+_QUIET: Final = frozenset((None, "", "not_run", "success"))
+_STATUS: Final = "guardrail_information.guardrail_status"
 _LONGEST_WORD: Final = 64  # characters
 _UNTOLD: Final = ErrorInformation()
 
@@ -135,9 +150,9 @@ class LiteLLM:
         self._identities(batch, fields, callers, np.where(np.isnan(start), end, start), seed)
         self._dimensions(batch, fields, callers)
         if want & _FROM_ERRORS:
-            self._errors(batch, fields, failed)
-        if "verdict" in want or "guardrails" in want:
-            self._verdicts(batch, fields, failed)
+            endings = self._errors(batch, fields, failed)
+            if "verdict" in want or "guardrails" in want:
+                self._verdicts(batch, fields, endings)
         if "actor" in want:
             self._actors(batch, callers)
         if "end_user" in want:
@@ -159,7 +174,10 @@ class LiteLLM:
         return transposed([nobody if caller is None else caller for caller in fields["metadata"]], type(nobody))
 
     def _identities(self, batch: EventBatch, fields: Fields, callers: Fields, began: Floats, seed: int) -> None:
-        """The attempt is (status, key, model id, id, call id, start); the request is the call id of one key.
+        """The attempt is (status, key, model id, call id, start); the request is the call id of one key.
+
+        Two callbacks may log an attempt under two response ids, so ``id`` counts only where there is no call id.
+        Retries and fallbacks have starts of their own.
 
         A client may choose its call id (header x-litellm-call-id): with the key, it can only meet its own requests. It
         stands last, so that it cannot say what the other parts are; and only who knows the seed can say what it hashes
@@ -176,12 +194,12 @@ class LiteLLM:
             return
         calls, ids = fields["litellm_call_id"], fields["id"]
         names = [
-            f"{status}\n{key}\n{model}\n{own}\n{call}".encode()
+            f"{status}\n{key}\n{model or ''}\n{'' if call else own}\n{call or ''}".encode()
             for status, key, model, own, call in zip(
                 fields["status"], keys, fields["model_id"], ids, calls, strict=True
             )
         ]
-        event_ids = attempt_ids(names, began, seed)
+        event_ids = attempt_ids(names, np.round(began, 6), seed)  # the same as a number and as text
         columns["event_id"] = event_ids
         if "call_id" in want:
             requests = [f"{key}\n{call or own}".encode() for key, call, own in zip(keys, calls, ids, strict=True)]
@@ -206,16 +224,19 @@ class LiteLLM:
         if "source_range" in want:
             columns["source_range"] = [*map(self._ranges.__getitem__, plain("source_range", fields, callers))]
 
-    def _errors(self, batch: EventBatch, fields: Fields, failed: list[int]) -> None:
+    def _errors(self, batch: EventBatch, fields: Fields, failed: list[int]) -> dict[int, Ended]:
+        """Classes of the failures; returns what each failed row says of guardrails."""
         classes = ["none"] * batch.size
         settled = [True] * batch.size
+        endings: dict[int, Ended] = {}
         for row in failed:
             error = fields["error_information"][row] or _UNTOLD
             caller = fields["metadata"][row] or self._nobody
             known = caller.user_api_key_user_id or caller.user_api_key_alias
-            code = _word(error.error_code)
+            name, code = _word(error.error_class), _word(error.error_code)
+            ended = endings[row] = ended_by(error)
             failure = Failure(
-                _word(error.error_class),
+                name,
                 _word(error.normalized_error),
                 code,
                 _word(error.error_rate_limit_category),
@@ -226,29 +247,37 @@ class LiteLLM:
                     error.error_message in REFUSALS
                     or (not known and lost_refusal(fields["call_type"][row], code, error.error_message))
                 ),
-                stage_of_block(listed(fields["guardrail_information"][row]), refused=ended_by_gateway(error)),
+                _stage(fields, row, ended),
                 error.llm_provider in _NO_PROVIDER,
+                names_policy(name, error.error_message),
             )
             classes[row], settled[row] = self._classes[failure]
         batch.columns |= {"error_class": classes, "settled": settled}
+        return endings
 
-    def _verdicts(self, batch: EventBatch, fields: Fields, failed: list[int]) -> None:
+    def _verdicts(self, batch: EventBatch, fields: Fields, endings: dict[int, Ended]) -> None:
         want, names = self._columns, self._names
         verdicts = ["none"] * batch.size
-        for row, guardrails in enumerate(fields["guardrail_information"]):
-            if guardrails is None:
+        pairs = zip(fields["guardrail_information"], fields["status_fields"], strict=True)
+        for row, (guardrails, summed) in enumerate(pairs):
+            if guardrails is None and (summed is None or summed.guardrail_status in _QUIET):
                 continue
-            refused = ended_by_gateway(fields["error_information"][row])
+            failure = row in endings
+            ended = endings[row] if failure else Ended.NO
             for guardrail in listed(guardrails):
-                verdict = verdict_of(guardrail, refused=refused)
+                verdict = verdict_of(guardrail, failed=failure, ended=ended)
                 if verdict != "none":
                     verdicts[row] = worst(verdicts[row], verdict)
                     if "guardrails" in want:
                         batch.guardrails.append((row, names[guardrail.guardrail_name] or "unknown", verdict))
+                elif unknown_status(guardrail):
+                    batch.dropped_fields[_STATUS] = batch.dropped_fields.get(_STATUS, 0) + 1
+            if summed is not None and summed.guardrail_status not in _QUIET and verdicts[row] in ("none", "pass"):
+                verdicts[row] = worst(verdicts[row], _witness(fields, row, ended))
         batch.guardrails = at_most(batch.guardrails, "guardrails", batch.unread)
         if "verdict" in want:
             classes = batch.objects("error_class")
-            blocked = [row for row in failed if classes[row] in _BLOCKED]
+            blocked = [row for row in endings if classes[row] in _BLOCKED]
             for row in blocked + filtered(fields["response"]):
                 verdicts[row] = "block"
             batch.columns["verdict"] = verdicts
@@ -340,6 +369,24 @@ def _operation(call_type: str | None) -> str:
     return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"), "other")
 
 
-def _word(value: str | int | None) -> str:
+def _stage(fields: Fields, row: int, ended: Ended) -> str:
+    """Where a guardrail ended a failed attempt, as `stage_of_block` says it."""
+    guardrails, witness = fields["guardrail_information"][row], _witness(fields, row, ended)
+    if guardrails is None and witness == "none" and (ended is Ended.NO or ended is Ended.REFUSED):
+        return ""
+    return stage_of_block(listed(guardrails), witness, ended)
+
+
+def _witness(fields: Fields, row: int, ended: Ended) -> str:
+    """What LiteLLM's own sum says that the guardrails did."""
+    summed = fields["status_fields"][row]
+    if summed is None or summed.guardrail_status in _QUIET:
+        return "none"
+    return second_witness(summed.guardrail_status, ended)
+
+
+def _word(value: str | float | None) -> str:
     """What an error calls itself; a longer one is none that is known, and would only fill memory."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value)[:_LONGEST_WORD] if value else ""

@@ -14,11 +14,14 @@ from events import bounds
 from events.batch import Floats, Reject
 from events.gateways.columnar import LIMITS
 from events.gateways.decode import Decoded, Fields
-from events.gateways.litellm.plain import FIELD, NUMBERS, plain
+from events.gateways.litellm.plain import FIELD, plain
 from events.gateways.litellm.record import Record
+from events.gateways.litellm.tokens import cached_in, fill_in, reasoning_in
 
 _LOWEST_LIMIT: Final = min(LIMITS.values())
 
+_TOTAL: Final = "total_tokens"
+_OF_TOTAL: Final = ("input_tokens", "output_tokens", _TOTAL)
 _FIELDS: Final = {
     "duration": "endTime",
     "time_to_first_chunk": "completionStartTime",
@@ -74,6 +77,11 @@ def number_columns(
     stated = _stated(want, fields, callers)
     start, end = times
     measures = _table([*stated.values()])
+    if _TOTAL in stated:
+        given, answered, total = (measures[place] for place, name in enumerate(stated) if name in _OF_TOTAL)
+        fill_in(given, answered, total, callers["usage_object"])
+        del stated[_TOTAL]
+        measures = measures[:-1]
     columns = {"duration": end - start, **dict(zip(stated, measures, strict=True))}
     if "time_to_first_chunk" in stated:
         columns["time_to_first_chunk"] -= start
@@ -102,21 +110,17 @@ def _stated(want: frozenset[str], fields: Fields, callers: Fields) -> dict[str, 
     if "time_to_first_chunk" in want:
         chunks = zip(fields["completion_start_time"], fields["stream"], strict=True)
         stated["time_to_first_chunk"] = [first if stream and first is not None else nan for first, stream in chunks]
-    stated |= {name: plain(name, fields, callers) for name in NUMBERS if name in want}
+    if "cost_usd" in want:
+        stated["cost_usd"] = plain("cost_usd", fields, callers)
     if "cached_tokens" in want:
-        stated["cached_tokens"] = [
-            nan
-            if usage is None or (tokens := usage.prompt_tokens_details) is None or tokens.cached_tokens is None
-            else tokens.cached_tokens
-            for usage in callers["usage_object"]
-        ]
+        stated["cached_tokens"] = [nan if usage is None else cached_in(usage) for usage in callers["usage_object"]]
     if "reasoning_tokens" in want:
         stated["reasoning_tokens"] = [
-            nan
-            if usage is None or (tokens := usage.completion_tokens_details) is None or tokens.reasoning_tokens is None
-            else tokens.reasoning_tokens
-            for usage in callers["usage_object"]
+            nan if usage is None else reasoning_in(usage) for usage in callers["usage_object"]
         ]
+    if "input_tokens" in want or "output_tokens" in want:
+        stated |= {name: plain(name, fields, callers) for name in ("input_tokens", "output_tokens")}
+        stated[_TOTAL] = fields["total_tokens"]  # the last
     return stated
 
 

@@ -10,8 +10,8 @@ from events.bounds import count, finite
 from events.gateways.ecs_record import LoggedNames, flat_record
 from events.gateways.lenient import parse
 from events.gateways.litellm.error_class import http_status
-from events.gateways.litellm.guardrails import ended_by_gateway, listed, verdict_of
-from events.gateways.litellm.record import Guardrail, Record, session_of
+from events.gateways.litellm.guardrails import Ended, ended_by, listed, verdict_of
+from events.gateways.litellm.record import Record, session_of
 from events.gateways.names import short
 
 
@@ -75,19 +75,25 @@ def _error(plain: dict[str, Any]) -> dict[str, object]:
 def _guardrails(record: Record, plain: dict[str, Any]) -> dict[str, object]:
     logged = plain.get("guardrail_information")
     found = _objects([logged] if isinstance(logged, dict) else logged)
-    refused = ended_by_gateway(record.error_information)
+    failed = record.status == "failure"
+    ended = ended_by(record.error_information) if failed else Ended.NO
     pairs = zip(listed(record.guardrail_information), found, strict=False)
-    return {"llm.guardrail.results": [_guardrail(read, given, refused) for read, given in pairs]}
+    return {
+        "llm.guardrail.results": [
+            _guardrail(given, verdict_of(read, failed=failed, ended=ended), short(read.guardrail_name))
+            for read, given in pairs
+        ]
+    }
 
 
-def _guardrail(guardrail: Guardrail, plain: dict[str, Any], refused: bool) -> dict[str, object]:
+def _guardrail(plain: dict[str, Any], verdict: str, name: str | None) -> dict[str, object]:
     """One result; what matched stays out, as it quotes the prompt."""
     mode = plain.get("guardrail_mode")
     result = {
-        "name": short(guardrail.guardrail_name),
+        "name": name,
         "provider": _text(plain, "guardrail_provider"),
         "stage": short(mode) if isinstance(mode, str) else None,
-        "action": verdict_of(guardrail, refused=refused),
+        "action": verdict,
         "rule": _text(plain, "detection_method"),
         "score": finite(plain.get("risk_score")),
         "duration": finite(plain.get("duration")),

@@ -12,23 +12,26 @@ from events.gateways.names import short
 from events.gateways.openai_content import STOP_PATHS, TOOL_PATHS, AnyResponse, Content, Messages
 
 
-class PromptTokens(msgspec.Struct, gc=False):
-    """``prompt_tokens_details``."""
+class TokenDetails(msgspec.Struct, gc=False):
+    """``prompt_tokens_details``, ``completion_tokens_details`` and what the Responses API calls the same."""
 
     cached_tokens: float | None = None
-
-
-class CompletionTokens(msgspec.Struct, gc=False):
-    """``completion_tokens_details``."""
-
     reasoning_tokens: float | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
-    """``usage_object``."""
+    """``usage_object``: the tokens as the provider counted them, under the names of its API."""
 
-    prompt_tokens_details: PromptTokens | None = None
-    completion_tokens_details: CompletionTokens | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    prompt_tokens_details: TokenDetails | None = None
+    completion_tokens_details: TokenDetails | None = None
+    input_tokens_details: TokenDetails | None = None
+    output_tokens_details: TokenDetails | None = None
+    cache_read_input_tokens: float | None = None
+    prompt_cache_hit_tokens: float | None = None
 
 
 class McpToolCall(msgspec.Struct, gc=False):
@@ -77,7 +80,7 @@ class ErrorInformation(msgspec.Struct, gc=False):
     """``error_information``: empty strings on success."""
 
     error_class: str | None = None
-    error_code: str | int | None = None
+    error_code: str | int | float | None = None
     error_message: str | None = None
     llm_provider: str | None = None
     error_rate_limit_category: str | None = None
@@ -92,6 +95,12 @@ class Guardrail(msgspec.Struct, gc=False):
     guardrail_status: str | None = None
     guardrail_mode: Any = None
     masked_entity_count: Any = None
+
+
+class StatusFields(msgspec.Struct, gc=False):
+    """``status_fields``: LiteLLM's own sum of what the guardrails did."""
+
+    guardrail_status: str | None = None
 
 
 class Parameters(msgspec.Struct, gc=False):
@@ -121,11 +130,13 @@ class Record(msgspec.Struct, gc=False):
     requester_ip_address: str | None = None
     prompt_tokens: float | None = None
     completion_tokens: float | None = None
+    total_tokens: float | None = None
     response_cost: float | None = None
     metadata: Metadata | None = None
     error_information: ErrorInformation | None = None
     guardrail_information: list[Guardrail] | Guardrail | None = None
     """Before LiteLLM 1.80 one object instead of a list."""
+    status_fields: StatusFields | None = None
     messages: Messages = None
     response: AnyResponse = None
     model_parameters: Parameters | None = None
@@ -137,19 +148,36 @@ _ERROR = frozenset(
         "error_information",
         "guardrail_information.guardrail_status",
         "guardrail_information.guardrail_mode",
+        "status_fields.guardrail_status",
         "metadata.user_api_key_alias",
         "metadata.user_api_key_hash",
         "metadata.user_api_key_user_id",
     )
 )
+_USAGE = "metadata.usage_object"
+_TOKENS = frozenset(
+    (
+        *("prompt_tokens", "completion_tokens", "total_tokens"),
+        *(f"{_USAGE}.{name}" for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")),
+    )
+)
 _STOP = frozenset(f"response.{path}" for path in STOP_PATHS)
 COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     **PLAIN_PATHS,
-    "cached_tokens": frozenset(("metadata.usage_object.prompt_tokens_details.cached_tokens",)),
-    "reasoning_tokens": frozenset(("metadata.usage_object.completion_tokens_details.reasoning_tokens",)),
     "time": frozenset(),
     "duration": frozenset(),
     "time_to_first_chunk": frozenset(("completionStartTime", "stream")),
+    "input_tokens": _TOKENS,
+    "output_tokens": _TOKENS,
+    "cached_tokens": frozenset(
+        (
+            *(f"{_USAGE}.{side}_tokens_details.cached_tokens" for side in ("prompt", "input")),
+            *(f"{_USAGE}.cache_read_input_tokens", f"{_USAGE}.prompt_cache_hit_tokens"),
+        )
+    ),
+    "reasoning_tokens": frozenset(
+        f"{_USAGE}.{side}_tokens_details.reasoning_tokens" for side in ("completion", "output")
+    ),
     "event_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
     "call_id": frozenset(("id", "litellm_call_id", "model_id", "metadata.user_api_key_hash")),
     "operation": frozenset(("call_type",)),
@@ -164,7 +192,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "session": _ERROR | {"trace_id", "metadata.requester_metadata.session_id"},
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
     | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
-    "guardrails": frozenset(("guardrail_information", "error_information")),
+    "guardrails": _ERROR | {"guardrail_information"},
 }
 """What of a record each column is made of; the fields about time and status are always read."""
 CONTENT_PATHS = frozenset(("messages", "response", "model_parameters", "metadata.mcp_tool_call_metadata"))

@@ -1299,6 +1299,7 @@ _BREAKS = _words(
 )
 """Exceptions, with those derived from them, by which a guardrail fails rather than judges."""
 _BLOCK_CODES = frozenset((400, 403, 406, 422, 451))
+_JUDGED = re.compile(r'(?:\{"error": ")?(?:Violated .{0,40}policy|Content blocked by)')  # some say so with a 500
 _GUARDING = _words(
     "async_pre_call_hook async_moderation_hook async_post_call_success_hook async_post_call_streaming_hook "
     "async_post_call_streaming_iterator_hook async_pre_mcp_tool_call_hook async_during_mcp_tool_call_hook "
@@ -1400,6 +1401,8 @@ def _verdict(error: BaseException) -> str:
     if _BLOCKS.intersection(bases) and not _attribute(error, "llm_provider"):
         return "guardrail_intervened"
     code = _status_of(error)
+    if code == 500 and _JUDGED.match(_said_by(error)):
+        return "guardrail_intervened"
     if code is not None:
         return "guardrail_intervened" if code in _BLOCK_CODES else "guardrail_failed_to_respond"
     failed = _attribute(error, "llm_provider") or _BREAKS.intersection(bases)

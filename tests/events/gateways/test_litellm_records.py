@@ -10,7 +10,7 @@ import pytest
 from events.batch import ALL_COLUMNS, SIDE_TABLES
 from events.gateways import LiteLLM, UnknownGatewayError, gateway
 from events.gateways.litellm.error_class import Failure, classify
-from tests.events.gateways.samples import SAMPLES, as_lines, decode, lines, record, rows
+from tests.events.gateways.samples import DATA, SAMPLES, as_lines, decode, lines, record, rows
 
 
 def row_of(made: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -141,7 +141,8 @@ def test_without_any_call_id_each_attempt_is_a_request() -> None:
     ("change", "new"),
     [
         ({"litellm_call_id": "other"}, True),
-        ({"id": "other"}, True),
+        ({"id": "other"}, False),
+        ({"litellm_call_id": None}, True),
         ({"status": "failure"}, True),
         ({"model_id": "other"}, True),
         ({"startTime": 1_795_000_000.5}, True),
@@ -152,6 +153,43 @@ def test_without_any_call_id_each_attempt_is_a_request() -> None:
 def test_what_makes_an_attempt_another_one(change: dict[str, Any], new: bool) -> None:
     first, second = decode([record(), record(**change)]).ids("event_id")
     assert bool(first != second) is new
+
+
+def test_a_call_that_two_callbacks_log_under_two_ids_is_one_attempt() -> None:
+    data = (DATA / "cases" / "11-double-callback.jsonl").read_bytes()
+    assert len({*decode(data).ids("event_id")}) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"call_type": "acompletion"},
+        {"endTime": 1_795_000_009.0, "completionStartTime": None},  # a stream, logged before and at its end
+        {"stream": True},
+        {"startTime": "2026-11-18T11:06:40.123457Z"},
+        {"startTime": 1_795_000_000.123457},
+        {"startTime": "1795000000.1234570"},
+        {"model_id": ""},
+    ],
+)
+def test_what_two_callbacks_write_in_their_own_ways_is_one_attempt(change: dict[str, Any]) -> None:
+    first = record(startTime=1_795_000_000.1234572, model_id=None)
+    again = {**first, "id": "other", **change}
+    assert len({*decode([first, again]).ids("event_id")}) == 1
+
+
+def test_fallbacks_and_retries_of_a_call_stay_attempts_of_one_request() -> None:
+    first = record("failure", startTime=1_795_000_000.1, model_id="m1")
+    retry = {**first, "startTime": 1_795_000_000.4}
+    fallback = record("success", litellm_call_id=first["litellm_call_id"], startTime=1_795_000_000.4, model_id="m2")
+    fallback["metadata"]["user_api_key_hash"] = first["metadata"]["user_api_key_hash"]
+    batch = decode([first, retry, fallback])
+    assert (len({*batch.ids("event_id")}), len({*batch.ids("call_id")})) == (3, 1)
+
+
+def test_without_a_call_id_another_id_is_another_attempt() -> None:
+    first, second = decode([record(litellm_call_id=None), record(litellm_call_id=None, id="b")]).ids("event_id")
+    assert first != second
 
 
 @pytest.mark.parametrize("column", sorted(ALL_COLUMNS))
@@ -306,12 +344,6 @@ def test_one_guardrail_as_an_object_says_the_same_as_a_list_of_it(
     assert [batch.dropped_fields for batch in batches] == [{}, {}]
     results = [batch.record(0)["llm.guardrail.results"] for batch in batches]
     assert results[0] == results[1]
-
-
-@pytest.mark.parametrize("code", ["content_policy_violation", "content_filter"])
-def test_a_refusal_by_the_providers_policy_is_known_by_its_code(code: str) -> None:
-    row = row_of(failure("BadRequestError", "400_INVALID_REQUEST", error_code=code))
-    assert (row["error_class"], row["verdict"], row["settled"]) == ("provider_policy", "block", False)
 
 
 def test_how_an_answer_is_formatted_is_no_text_and_no_damage() -> None:

@@ -159,8 +159,8 @@ FAILURES: list[BaseException] = [
 
 
 def _verdict_of(error: BaseException) -> str:
-    """The adapter's word; an HTTPException with 4xx is a block to it, whatever the guardrail's status is."""
-    refused = isinstance(error, HTTPException) and error.status_code < 500
+    """The adapter's word: an HTTPException with 4xx is a block to it, but for a wrong key, a timeout or a limit."""
+    refused = isinstance(error, HTTPException) and error.status_code < 500 and error.status_code not in (401, 408, 429)
     return "block" if error in JUDGEMENTS or refused else "error"
 
 
