@@ -26,7 +26,9 @@ def test_each_path_of_the_mapping_is_one_of_the_record() -> None:
 
 def test_columns_are_read_where_the_mapping_says() -> None:
     assert PLAIN_PATHS["tenant"] == {"metadata.user_api_key_team_id", "metadata.user_api_key_org_id"}
-    assert all(COLUMN_PATHS[column] == paths for column, paths in PLAIN_PATHS.items())
+    for column, paths in PLAIN_PATHS.items():
+        # Tokens that are 0 beside a total are looked for elsewhere too.
+        assert paths < COLUMN_PATHS[column] if column.endswith("_tokens") else paths == COLUMN_PATHS[column], column
 
 
 @pytest.mark.parametrize(
