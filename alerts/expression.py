@@ -40,11 +40,12 @@ class Increase:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`part` divided by `whole`, for those of whose whole there is at least `least`."""
+    """`part` divided by `whole`, for those who have at least `least` of the whole, and `least_part` of the part."""
 
     part: Series
     whole: Series
     least: float
+    least_part: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,10 +132,10 @@ class Technique:
 class AlertRule:
     """An alert ready to be evaluated. Times in seconds.
 
-    `lookback` 0 means the sample at the evaluation; `hold` is how long the comparison has to be true; `incident_key` is
-    a template over labels; `channels` are those of the first tier that the alert's maturity allows; `answered` is the
-    metric of the answered part of the hits, "" when there is none; `family` is the alert that a storm stands for, else
-    the alert itself.
+    `lookback` 0 means the sample at the evaluation; `hold` is how long the comparison has to be true, `keep` how long
+    it may be false before the alert ends; `incident_key` is a template over labels; `channels` are those of the first
+    tier that the alert's maturity allows; `answered` is the metric of the answered part of the hits, "" when there is
+    none; `family` is the alert that a storm stands for, else the alert itself.
     """
 
     name: str
@@ -149,6 +149,7 @@ class AlertRule:
     pages: bool
     answered: str = ""
     family: str = ""
+    keep: float = 0.0
 
     @property
     def series(self) -> Series:

@@ -71,7 +71,7 @@ class Watch:
         self.over = OPERATORS[rule.op]
         self._worst = min if rule.worst == "min" else max
         self._labels, self._hold, self._answered = rule.labels, rule.hold, rule.answered
-        self.latch = rule.lookback
+        self.latch, self._keep = rule.lookback, rule.keep
         self._members: dict[Key, _Member] = {}
         self._now = 0.0
 
@@ -115,7 +115,7 @@ class Watch:
 
     def _move(self, key: Key, t: float) -> Iterable[AlertInstance]:
         member = self._members[key]
-        if member.last < t and t - member.last >= self.latch - INSTANT:
+        if member.last < t and t - member.last >= self._lasts(member) - INSTANT:
             del self._members[key]
             if member.instance is not None:
                 member.instance.resolved_at = t
@@ -126,6 +126,10 @@ class Watch:
                 self.rule, labels, t, member.value, member.answered, daily_worst=member.daily_worst
             )
             yield member.instance
+
+    def _lasts(self, member: _Member) -> float:
+        """How long it goes on after the comparison was last true by itself; `keep` is for what fires only."""
+        return self.latch + (0.0 if member.instance is None else self._keep)
 
     def steady_until(self, view: View, fixed: Collection[str]) -> float:
         """See `alerts.evaluator.Evaluator.steady_until`."""
@@ -145,5 +149,5 @@ class Watch:
 
     def _due_of(self, member: _Member) -> float:
         begins = member.since + self._hold if member.instance is None else math.inf
-        ends = member.last + self.latch if member.last < self._now else math.inf
+        ends = member.last + self._lasts(member) if member.last < self._now else math.inf
         return min(begins, ends)

@@ -117,6 +117,8 @@ def ending(rule: AlertRule) -> Iterator[Part]:
         yield Fixed(f" First: {_PLACE.sub('', ' '.join(rule.alert.triage[0].split()))}")
     if rule.alert.one_shot:
         yield Fixed(f" This alert ends {duration(rule.lookback)} after the limit was last reached.")
+    elif rule.keep:
+        yield Fixed(f" This alert ends {duration(rule.keep)} after the limit was last reached.")
     if rule.answered:
         series = Series(rule.answered, (), rule.labels, rule.series.aggregate)
         yield Fixed(" Answered by the model: ")

@@ -218,6 +218,8 @@ class Alert(Entry, frozen=True):
     one_shot: bool = False
     for_: Duration = msgspec.field(default=Duration(0), name="for")
     """How long the condition has to hold before it alerts."""
+    keep_firing_for: Duration = Duration(0)
+    """How long it goes on after the condition was last true, so that a value that moves around its limit pages once."""
     enabled: bool = True
     """`false` switches it off."""
     fold: int = 0

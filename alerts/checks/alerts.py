@@ -37,6 +37,9 @@ class LatchOutlastsEscalation:
             if rule.hold:
                 path: Path = ("alerts", rule.name, "for")
                 yield Issue(f"found {rule.alert.for_}, expected 0: a one-shot event does not last", path)
+            if rule.keep:
+                text = f"found {rule.alert.keep_firing_for}, expected 0: a one-shot alert is latched anyway"
+                yield Issue(text, ("alerts", rule.name, "keep_firing_for"))
 
 
 class NoThresholdOnCounters:

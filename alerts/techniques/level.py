@@ -56,9 +56,10 @@ def latch(rule: AlertRule, clock: Clock, over: Group) -> Case | None:
 
 
 def end(clock: Clock, last: float, rule: AlertRule, member: Member) -> list[tuple[float, Sequence[Member]]]:
-    """After the last sample: still up within the look-back, over when it has passed."""
-    over: tuple[float, Sequence[Member]] = (last + rule.lookback + 2 * clock.slack, [])
-    return [(last + rule.lookback - clock.evaluation, [member]), over] if rule.lookback else [over]
+    """After the last sample: still up within the look-back and what it is kept for, over when these have passed."""
+    lasts = rule.lookback + rule.keep
+    over: tuple[float, Sequence[Member]] = (last + lasts + 2 * clock.slack, [])
+    return [(last + lasts - clock.evaluation, [member]), over] if lasts else [over]
 
 
 def _feeds(rule: AlertRule, groups: Iterable[Group], clock: Clock, last: float) -> Iterator[Feed]:

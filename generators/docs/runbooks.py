@@ -221,6 +221,8 @@ def _overlay(rule: AlertRule) -> dict[str, Any]:
     if when := {key: _plain(value) for key, value in tuned.items() if value}:
         entry["when"] = when
     entry |= {"severity": alert.severity, "maturity": alert.maturity, "for": str(alert.for_)}
+    if alert.keep_firing_for:
+        entry["keep_firing_for"] = str(alert.keep_firing_for)
     if alert.fold:
         entry["fold"] = alert.fold
     entry["enabled"] = True

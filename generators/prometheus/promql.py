@@ -195,7 +195,8 @@ class _Printer:
                 return _Text(self._quantity(node))
             case Share():
                 part, whole = self.vector(node.part).promql, self.vector(node.whole).promql
-                return _Text(f"{part} / {whole} and {whole} >= {number(node.least)}", _AND)
+                text = f"{part} / {whole} and {whole} >= {number(node.least)}"
+                return _Text(f"{text} and {part} >= {number(node.least_part)}" if node.least_part else text, _AND)
             case Age():
                 return _Text(f"time() - {self.vector(node.of).within(_PRODUCT)}", _SUM)
             case OverTime():

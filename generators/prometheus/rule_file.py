@@ -96,6 +96,8 @@ def _alert(spec: Spec, rule: AlertRule) -> dict[str, Any]:
     out: dict[str, Any] = {"alert": rule.name, "expr": laid_out(condition(rule))}
     if rule.hold:
         out["for"] = duration(rule.hold)
+    if rule.keep:
+        out["keep_firing_for"] = duration(rule.keep)
     out["labels"] = {**rule.static_labels, "incident_key": template(filled(rule.incident_key))}
     out["annotations"] = {name: template(parts, rule) for name, parts in annotations_of(spec, rule).items()}
     return out

@@ -18,21 +18,23 @@ from spec.model import Alert, Spec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioCriterion(Criterion):
-    """`series` is the numerator. A share counts where the `denominator` is at least `min_denominator`."""
+    """`series` is the numerator. A share counts where both are as large as their minimum."""
 
     denominator: Series
     min_denominator: float
+    min_numerator: float = 0.0
 
     @property
     def compared(self) -> Quantity:
         """The share."""
-        return Quantity("ratio", Share(self.series, self.denominator, self.min_denominator))
+        return Quantity("ratio", Share(self.series, self.denominator, self.min_denominator, self.min_numerator))
 
     @property
     def readings(self) -> tuple[Reading, ...]:
         """Both series."""
         whole = Reading(self.denominator, "gauge", self.min_denominator)
-        return Reading(self.series, "gauge", self.value * self.min_denominator), whole
+        around = max(self.value * self.min_denominator, self.min_numerator)
+        return Reading(self.series, "gauge", around), whole
 
     def expression(self, lookback: float) -> Compare:
         """The worst share of the look-back."""
@@ -40,15 +42,15 @@ class RatioCriterion(Criterion):
 
     def watch(self, rule: AlertRule) -> RatioWatch:
         """Of shares."""
-        return RatioWatch(rule, self.denominator, self.min_denominator)
+        return RatioWatch(rule, self.denominator, self.min_denominator, self.min_numerator)
 
     def describe(self, spec: Spec, rule: AlertRule) -> Iterator[Part]:
         """See `words.describe`."""
-        return words.describe(spec, rule, self.min_denominator)
+        return words.describe(spec, rule, self.min_denominator, self.min_numerator)
 
     def fires(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.fires`."""
-        return words.fires(spec, rule, self.min_denominator)
+        return words.fires(spec, rule, self.min_denominator, self.min_numerator)
 
     def brief(self, spec: Spec, rule: AlertRule) -> str:
         """See `words.brief`."""
@@ -61,11 +63,11 @@ class RatioCriterion(Criterion):
 
     def cases(self, rule: AlertRule, clock: Clock) -> Iterator[Case]:
         """See `cases.cases`."""
-        return cases.cases(rule, clock, self.denominator, self.min_denominator)
+        return cases.cases(rule, clock, self.denominator, self.min_denominator, self.min_numerator)
 
     def latch(self, rule: AlertRule, clock: Clock) -> Case | None:
         """See `cases.latch`."""
-        return cases.latch(rule, clock, self.denominator, self.min_denominator)
+        return cases.latch(rule, clock, self.denominator, self.min_denominator, self.min_numerator)
 
 
 def compile_ratio(spec: Spec, alert: Alert) -> RatioCriterion:
@@ -78,4 +80,5 @@ def compile_ratio(spec: Spec, alert: Alert) -> RatioCriterion:
         value=when.value,
         denominator=signal_series(spec, when.denominator),
         min_denominator=when.min_denominator,
+        min_numerator=when.min_numerator,
     )

@@ -13,12 +13,12 @@ from alerts.watch import Watch, stands
 
 
 class RatioWatch(Watch):
-    """Compares the share of another series, for those who have at least so much of that."""
+    """Compares the share of another series, for whom that is at least `least` and the part `least_part`."""
 
-    def __init__(self, rule: AlertRule, denominator: Series, least: float) -> None:
+    def __init__(self, rule: AlertRule, denominator: Series, least: float, least_part: float = 0.0) -> None:
         super().__init__(rule)
         self._denominator = denominator
-        self._least = least
+        self._least, self._least_part = least, least_part
 
     def compared(self, view: View) -> Values:
         """The shares."""
@@ -30,7 +30,7 @@ class RatioWatch(Watch):
         shares = {
             key: _share(value, under[key])
             for key, value in zip(over[0], over[1].tolist(), strict=True)
-            if under.get(key, -np.inf) >= self._least
+            if under.get(key, -np.inf) >= self._least and (not self._least_part or value >= self._least_part)
         }
         return list(shares), np.array(list(shares.values()), np.float64)
 

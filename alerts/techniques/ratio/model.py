@@ -8,10 +8,10 @@ from spec.model import Condition, Entry, Op
 
 
 class Ratio(Entry, Condition, frozen=True, tag="ratio", tag_field="technique"):
-    """One signal's share of another, both by the same field, with a floor on the denominator."""
+    """One signal's share of another, both by the same field, with floors on both."""
 
     SIGNALS: ClassVar[tuple[str, ...]] = ("numerator", "denominator")
-    TUNABLE: ClassVar[tuple[str, ...]] = ("value", "min_denominator")
+    TUNABLE: ClassVar[tuple[str, ...]] = ("value", "min_denominator", "min_numerator")
     LIMIT: ClassVar[str] = "value"
     ONE_MOMENT: ClassVar[bool] = True
 
@@ -21,6 +21,8 @@ class Ratio(Entry, Condition, frozen=True, tag="ratio", tag_field="technique"):
     """The signal that it is a share of."""
     min_denominator: float
     """Below this the share does not count: one of two proves nothing."""
+    min_numerator: float = 0.0
+    """With less than this of the part the share does not count either."""
     op: Op = ">="
     """How the share has to compare with `value`."""
     value: float = 0.0

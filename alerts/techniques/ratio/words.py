@@ -11,24 +11,26 @@ from spec.lookup import signals_of
 from spec.model import Spec
 
 
-def describe(spec: Spec, rule: AlertRule, least: float) -> Iterator[Part]:
+def describe(spec: Spec, rule: AlertRule, least: float, least_part: float) -> Iterator[Part]:
     """What is divided by what, the share in which time, the limit, and what to do first."""
     part, whole = wording.signals(spec, rule)
     yield Fixed(f"{wording.noun(part.help)[0]}: ")
     yield from wording.up_to(rule)
     yield Value("share")
     yield Fixed(f" of {wording.inside(whole.help)}{wording.within(part)}")
-    limit = wording.page_limit(rule, f"{rule.value * 100:g}%", f", out of at least {wording.number(least)}")
+    minimum = f" and at least {wording.number(least_part)}" if least_part else ""
+    limit = wording.page_limit(rule, f"{rule.value * 100:g}%", f"{minimum}, out of at least {wording.number(least)}")
     yield Fixed(f" {limit}.")
     yield from wording.ending(rule)
 
 
-def fires(spec: Spec, rule: AlertRule, least: float) -> str:
+def fires(spec: Spec, rule: AlertRule, least: float, least_part: float) -> str:
     """When it fires, in sentences."""
     part, whole = wording.signals(spec, rule)
     share = f"{wording.AT_LEAST[rule.op]} {rule.value * 100:g} % of {wording.inside(whole.help)}"
     text = f"{wording.noun(part.help)[0]}: {share}{wording.within(part)}{wording.scope(rule)}."
-    return f"{text} Needs at least {wording.number(least)} of the latter."
+    former = f"{wording.number(least_part)} of the former and " if least_part else ""
+    return f"{text} Needs at least {former}{wording.number(least)} of the latter."
 
 
 def brief(spec: Spec, rule: AlertRule) -> str:
