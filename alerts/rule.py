@@ -114,6 +114,20 @@ class Criterion(ABC):
         return OverTime(self.worst, self.compared, lookback) if lookback else self.compared
 
 
+class SeriesCriterion(Criterion):
+    """What a technique makes of one series, and of nothing else."""
+
+    @property
+    def compared(self) -> Series:
+        """The series."""
+        return self.series
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The series."""
+        return (Reading(self.series, "gauge", self.value),)
+
+
 @dataclass(frozen=True, slots=True)
 class Technique:
     """A technique: what it asks for, what it makes of it, and what it refuses.

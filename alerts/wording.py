@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,24 @@ SIGNS: Final = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
 
 
 def number(value: float) -> str:
-    """``250000`` and ``0.3``: no exponent as long as a person can read it without."""
+    """``250000`` and ``0.3``: exact, as in the spec and in queries; no exponent where a person can read it without."""
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def readable(value: float) -> str:
+    """``1,234`` and ``12.34``: four digits are enough for a person."""
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+
+
+def compact(value: float) -> str:
+    """``1,234``, ``12.3``, ``0.042`` or ``15k``: a number where there is little room; ``?`` for none."""
+    if not math.isfinite(value):
+        return "?"
+    if abs(value) >= 10_000:
+        for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= size:
+                return f"{value / size:.3g}{letter}"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from alerts import AlertInstance
 from alerts.incidents import Incident, Page, incidents
+from alerts.wording import readable
 from events.gateways.timestamps import rfc3339
 from replay import coverage
 from replay.report import COLORS, LEAST_WIDTH, condition, filled
 from replay.run import Outcome
 from replay.shifts import Duties, Shift, Shifts, duties
-from replay.threshold_tuning import Proposal, honest, number, propose, words
+from replay.threshold_tuning import Proposal, honest, propose, words
 from runtime.text import wrapped
 from spec import Spec, names
 
@@ -204,7 +205,7 @@ def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
                         f"{row.pages:,}" if row.maturity == "stable" else "chat only",
                         f"{row.later:,}",
                         row.threshold,
-                        number(row.greatest),
+                        readable(row.greatest),
                     )
                     for row in rows
                 ),
@@ -278,10 +279,10 @@ def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterato
 
 def facts(instance: AlertInstance) -> str:
     """The worst value of an alert instance, against its threshold."""
-    told = f"worst value {number(instance.value)}, alert at {condition(instance.rule)}"
+    told = f"worst value {readable(instance.value)}, alert at {condition(instance.rule)}"
     if instance.answered is None:
         return told
-    return f"{told}; {number(instance.answered) if instance.answered else 'none'} answered by the model"
+    return f"{told}; {readable(instance.answered) if instance.answered else 'none'} answered by the model"
 
 
 def later_words(later: Sequence[Page]) -> str:
@@ -329,7 +330,7 @@ def _rows(pages: Pages) -> Iterator[_Row]:
             len(kinds[kind]),
             certain[kind],
             later[kind],
-            f"{rule.op} {number(rule.value)}",
+            f"{rule.op} {readable(rule.value)}",
             worst(instance.value for instance in kinds[kind]),
         )
 
@@ -357,11 +358,11 @@ def _proposal(pages: Pages, width: int, color: bool) -> Iterator[str]:
 
 def _spread(peaks: Sequence[float]) -> str:
     if len(peaks) <= 8:
-        return ", ".join(map(number, peaks))
+        return ", ".join(map(readable, peaks))
     middle, high = peaks[len(peaks) // 2], peaks[math.ceil(len(peaks) * 0.9) - 1]
     return (
-        f"from {number(peaks[0])} to {number(peaks[-1])}, half of them up to {number(middle)}, nine of ten up to "
-        f"{number(high)}"
+        f"from {readable(peaks[0])} to {readable(peaks[-1])}, half of them up to {readable(middle)}, nine of ten up to "
+        f"{readable(high)}"
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from alerts import AlertInstance, AlertRule
 from alerts.incidents import storm_of
+from alerts.wording import readable
 from events.gateways.timestamps import rfc3339
 from replay import coverage
 from replay.run import Outcome
-from replay.threshold_tuning import number
 from runtime.text import printable, wrapped
 from spec import Spec, names
 
@@ -86,7 +86,7 @@ def _entry(
         yield from wrapped(who.strip(), width, _INDENT)
     yield from wrapped(filled(rule.alert.summary, instance), width, _INDENT)
     end = "still firing at the end" if instance.resolved_at is None else f"until {_at(instance.resolved_at)}"
-    facts = [f"worst value {number(instance.value)}, alert at {condition(rule)}"]
+    facts = [f"worst value {readable(instance.value)}, alert at {condition(rule)}"]
     facts += [_answered(instance)] if instance.answered is not None else []
     yield from wrapped("; ".join([*facts, f"to {_notified(instance, instances)}", end]), width, _INDENT)
     yield f"{_INDENT}{spec.settings.runbook_base_url}{names.runbook_page(rule.name)}"
@@ -95,13 +95,13 @@ def _entry(
 def condition(rule: AlertRule) -> str:
     """What a rule compares with, for a person: ``>= 3``."""
     besides = rule.criterion.besides
-    return f"{rule.op} {number(rule.value)}" + (f" and {besides}" if besides else "")
+    return f"{rule.op} {readable(rule.value)}" + (f" and {besides}" if besides else "")
 
 
 def _answered(instance: AlertInstance) -> str:
     if not instance.answered:
         return "none answered by the model: blocked, refused or failed"
-    return f"up to {number(instance.answered)} answered by the model"
+    return f"up to {readable(instance.answered)} answered by the model"
 
 
 def _notified(instance: AlertInstance, instances: Sequence[AlertInstance]) -> str:

@@ -15,6 +15,7 @@ import yaml
 
 from alerts import AlertInstance
 from alerts.incidents import incidents
+from alerts.wording import readable
 from replay.shifts import Shift, Shifts, duties
 from spec import Spec, names
 
@@ -271,7 +272,7 @@ def words(change: Change) -> str:
     if change.value is None:
         what = f"to chat instead of paging (maturity: incubating). It would no longer page for {hits}, {never}"
     else:
-        before, value = number(change.before), number(change.value)
+        before, value = readable(change.before), readable(change.value)
         what = f"alert at {value} instead of {before}. It would no longer page for {hits}, {never}"
     if change.answered:
         what += f"; the model answered in {change.answered:,} of these hits"
@@ -280,11 +281,6 @@ def words(change: Change) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def number(value: float) -> str:
-    """A value as a person writes it."""
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
 
 
 _HONEST: Final = (

@@ -5,7 +5,7 @@ Order matters where it says so; the first word of an event dimension is what an 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance", "security")
 
@@ -51,7 +51,7 @@ gateway's own credential was refused by the provider."""
 VERDICTS: Final = ("none", "pass", "mask", "would_block", "error", "block")
 """What the guardrails did to an attempt, the most severe of them; ascending severity."""
 
-DETECTORS: Final = (
+DetectorName = Literal[
     "prompt_injection",
     "indirect_injection",
     "jailbreak",
@@ -59,10 +59,12 @@ DETECTORS: Final = (
     "sensitive_output",
     "canary_token",
     "tool_misuse",
-)
+]
 """What a content detector looks for."""
+DETECTORS: Final[tuple[DetectorName, ...]] = get_args(DetectorName)
 
-CONFIDENCES: Final = ("low", "medium", "high")
+Confidence = Literal["low", "medium", "high"]
+CONFIDENCES: Final[tuple[Confidence, ...]] = get_args(Confidence)
 REJECTIONS: Final = (
     "not_json",
     "not_an_object",

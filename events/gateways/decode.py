@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 import numpy as np
 
-from events.batch import Ends, FeedNotes, Raw, Reject, line_ends
+from events.batch import Column, Ends, EventBatch, FeedNotes, Raw, RawLines, Reject, line_ends
 from events.gateways.fitting import UNFIT, Fitter, Fitting, Repairs
 from events.gateways.lenient import UnreadableError, parse
 
@@ -47,6 +47,33 @@ class Decoded(Generic[S]):
         """Take a record in, if each has its line named."""
         self.records.append(record)
         self.lines.append(line)  # type: ignore[union-attr]
+
+    def batch(
+        self,
+        source: str,
+        gateway: str,
+        data: Raw,
+        columns: dict[str, Column],
+        *,
+        trusted: bool,
+        describe: Callable[[bytes], dict[str, object]],
+    ) -> EventBatch:
+        """The records as attempts of a gateway, with their first `columns`; `data` is the buffer."""
+        return EventBatch(
+            source,
+            gateway,
+            len(self.records),
+            columns=columns,
+            rejects=self.rejects,
+            dropped_fields=self.dropped,
+            out_of_range=self.out_of_range,
+            unread=self.unread,
+            source_trusted=trusted,
+            notes=self.notes,
+            raw=RawLines(data, len(self.records), self.lines, self.ends),
+            records=self.records,
+            describe=describe,
+        )
 
     def noted(self) -> FeedNotes:
         """The notes, to add to."""

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from alerts.wording import compact
 from exercises.demo.numbers import SPAN, Panel, Points
+from replay.html.chart import Frame
 
 WIDTH: Final = 480
 HEIGHT: Final = 150
@@ -49,35 +51,24 @@ def chart(panel: Panel, lines: Mapping[str, Points], now: float) -> Chart:
     begins = min((points[0][0] for points in lines.values() if points), default=now)
     span = min(max(now - begins, _LEAST_SPAN), SPAN)
     top = _ceiling(max((value for points in lines.values() for _, value in points), default=0.0))
-    across, up = (WIDTH - _LEFT - _RIGHT) / span, (HEIGHT - _TOP - _BOTTOM) / top
-
-    def place(at: float, value: float) -> str:
-        return f"{_LEFT + (at - now + span) * across:.1f},{HEIGHT - _BOTTOM - value * up:.1f}"
-
+    frame = Frame(WIDTH, HEIGHT, (now - span, now), top, left=_LEFT, right=_RIGHT, above=_TOP, below=_BOTTOM)
     drawn = tuple(
         Line(
             name=name or "(none)",
-            last=number(points[-1][1]) if points else "",
-            colour=place_of,
-            points=" ".join(place(at, value) for at, value in points if at >= now - span and math.isfinite(value)),
+            last=compact(points[-1][1]) if points else "",
+            colour=place,
+            points=" ".join(
+                f"{frame.x(at):.1f},{frame.y(value):.1f}"
+                for at, value in points
+                if at >= now - span and math.isfinite(value)
+            ),
         )
-        for place_of, (name, points) in enumerate(lines.items(), start=1)
+        for place, (name, points) in enumerate(lines.items(), start=1)
     )
     steps = [top * step / _GRID_LINES for step in range(_GRID_LINES + 1)]
-    grid = tuple((round(HEIGHT - _BOTTOM - value * up, 1), number(value)) for value in steps)
+    grid = tuple((round(frame.y(value), 1), compact(value)) for value in steps)
     length = f"{span / 60:.0f} min" if span >= 2 * _LEAST_SPAN else f"{span:.0f} s"
     return Chart(panel.title, panel.unit, drawn, grid, panel.promql, length)
-
-
-def number(value: float) -> str:
-    """A number that a person reads: 1,234 or 12.3 or 0.042 or 15k."""
-    if not math.isfinite(value):
-        return "?"
-    if abs(value) >= 10_000:
-        for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if abs(value) >= size:
-                return f"{value / size:.3g}{letter}"
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
 def _ceiling(value: float) -> float:

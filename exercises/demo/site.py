@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import jinja2
 from markdown_it import MarkdownIt
 
-from exercises.demo.chart import chart, number
+from alerts.wording import compact
+from exercises.demo.chart import chart
 from exercises.demo.numbers import FIGURES, PANELS, Numbers
 from exercises.loopback import LOOPBACK, Answer, LoopbackServer
 from exercises.servers import ServerFailedError
@@ -110,7 +111,7 @@ class Site(LoopbackServer):
         try:
             context["firing"] = [(one, _ago(now - one.since)) for one in numbers.firing()]
             values = [(figure, numbers.value(figure)) for figure in FIGURES]
-            context["figures"] = [(figure, "–" if value is None else number(value)) for figure, value in values]
+            context["figures"] = [(figure, "–" if value is None else compact(value)) for figure, value in values]
             context["charts"] = [chart(panel, numbers.lines(panel), now) for panel in PANELS]
         except ServerFailedError as error:
             context["trouble"] = str(error).partition(";")[0]

@@ -7,18 +7,10 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from spec.vocabulary import Confidence, DetectorName
+
 Channel = Literal["user", "system", "assistant", "tool", "output", "tool_call"]
 """Whose words a text has, see `events.batch.Text`."""
-DetectorName = Literal[
-    "prompt_injection",
-    "indirect_injection",
-    "jailbreak",
-    "system_prompt_extraction",
-    "sensitive_output",
-    "canary_token",
-    "tool_misuse",
-]
-Confidence = Literal["low", "medium", "high"]
 Verify = Literal["card", "iban"]
 Patterns = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1)], ...], msgspec.Meta(min_length=1)]
 

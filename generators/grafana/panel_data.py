@@ -32,16 +32,30 @@ def threshold_of(signal: str, calm: str = LINE, over: str = WATCH) -> Callable[[
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """Lines over time, by legend. `limit` names the signal whose alert threshold is drawn as a dashed line."""
+class _Queries:
+    """What panels have that show queries by legend; `no_value` stands where they give nothing."""
 
     title: str
     about: str
     queries: Mapping[str, Expression]
     _: KW_ONLY
+    unit: str = "short"
+    no_value: str = ""
+
+    def _texts(self, q: QueryBuilder) -> tuple[str, str]:
+        return _filled(q, self.title), _filled(q, self.about)
+
+    def _drawn(self, q: QueryBuilder) -> list[Query]:
+        return [Query(make(q), legend) for legend, make in self.queries.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph(_Queries):
+    """Lines over time, by legend. `limit` names the signal whose alert threshold is drawn as a dashed line."""
+
+    _: KW_ONLY
     width: int = 8
     height: int = 8
-    unit: str = "short"
     stacked: bool = False
     limit: str = ""
     least: float | None = None
@@ -50,17 +64,16 @@ class Graph:
     colours: Mapping[str, str] = field(default_factory=dict)
     shade: str = ""
     levels: StepsOf = ()
-    no_value: str = ""
 
     def __call__(self, q: QueryBuilder) -> Panel:
         """The panel for a spec."""
         return panels.timeseries(
-            _filled(q, self.title),
-            _filled(q, self.about),
-            [Query(make(q), legend) for legend, make in self.queries.items()],
+            *self._texts(q),
+            self._drawn(q),
             width=self.width,
             height=self.height,
             unit=self.unit,
+            no_value=self.no_value,
             stacked=self.stacked,
             limit=q.limit(self.limit) if self.limit else None,
             least=self.least,
@@ -69,40 +82,33 @@ class Graph:
             colours=self.colours,
             shade=self.shade,
             levels=_steps(q, self.levels),
-            no_value=self.no_value,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(_Queries):
     """One large value for each query, by legend; `each` are colours by legend, `words` (text, colour) by value."""
 
-    title: str
-    about: str
-    queries: Mapping[str, Expression]
     _: KW_ONLY
     width: int = 4
     height: int = 4
-    unit: str = "short"
     steps: StepsOf = ((None, TEXT),)
     each: Mapping[str, Steps] = field(default_factory=dict)
     words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    no_value: str = ""
     sparkline: bool = False
 
     def __call__(self, q: QueryBuilder) -> Panel:
         """The panel for a spec."""
         return panels.stat(
-            _filled(q, self.title),
-            _filled(q, self.about),
-            [Query(make(q), legend) for legend, make in self.queries.items()],
+            *self._texts(q),
+            self._drawn(q),
             width=self.width,
             height=self.height,
             unit=self.unit,
+            no_value=self.no_value,
             steps=_steps(q, self.steps),
             each=self.each,
             words=self.words,
-            no_value=self.no_value,
             sparkline=self.sparkline,
         )
 

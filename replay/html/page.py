@@ -13,13 +13,14 @@ import jinja2
 
 from alerts import AlertInstance
 from alerts.incidents import Incident
+from alerts.wording import readable
 from replay import coverage
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
 from replay.html.history import History
 from replay.paging_report import Pages, answer, at, facts, lasted, later_words
 from replay.report import filled
-from replay.threshold_tuning import honest, number, words
+from replay.threshold_tuning import honest, words
 from runtime.text import printable
 from spec import names
 from spec.lookup import own_stream
@@ -130,7 +131,6 @@ def page(
         proposal=[(change.alert, words(change)) for change in pages.proposal.changes],
         left=pages.proposal.left,
         honest=honest(),
-        number=number,
         WIDTH=WIDTH,
         HEIGHT=HEIGHT,
     )
@@ -207,8 +207,8 @@ def _chart(
         signal.help.partition(":")[0].removesuffix("."),
         f"{names.signal_metric(name, signal)}, within {window}" + (f", the highest {each}" if each else ""),
         area(course, width, span, threshold),
-        number(max(course.values())) + unit,
-        ", ".join(f"{alert} at {op} {number(value)}" for alert, (op, value) in limits.items()),
+        readable(max(course.values())) + unit,
+        ", ".join(f"{alert} at {op} {readable(value)}" for alert, (op, value) in limits.items()),
     )
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alerts.cases import Case, Clock
-from alerts.expression import AtLeast, Compare, OverTime, Quantity, Samples, Scaled, Series, Sum
-from alerts.rule import AlertRule, Criterion, Question, Reading
+from alerts.expression import AtLeast, Compare, OverTime, Quantity, Samples, Scaled, Sum
+from alerts.rule import AlertRule, Question, SeriesCriterion
 from alerts.series import signal_series
 from alerts.techniques.baseline import cases, words
 from alerts.techniques.baseline.baseline_history import DEVIATION_OF_FLOOR, DEVIATION_OF_MEAN, HistoryRange
@@ -28,20 +28,10 @@ from spec.model import Alert, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineCriterion(Criterion):
+class BaselineCriterion(SeriesCriterion):
     """`value` is the floor of the limit."""
 
     history: HistoryRange
-
-    @property
-    def compared(self) -> Series:
-        """The series."""
-        return self.series
-
-    @property
-    def readings(self) -> tuple[Reading, ...]:
-        """The series."""
-        return (Reading(self.series, "gauge", self.value),)
 
     @property
     def besides(self) -> str:

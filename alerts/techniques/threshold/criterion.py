@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alerts.cases import Case, Clock
-from alerts.expression import Compare, Series
-from alerts.rule import AlertRule, Criterion, Question, Reading
+from alerts.expression import Compare
+from alerts.rule import AlertRule, Question, SeriesCriterion
 from alerts.series import signal_series
 from alerts.techniques.threshold import cases, words
 from alerts.text import Part
@@ -16,18 +16,8 @@ from spec.model import Alert, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdCriterion(Criterion):
+class ThresholdCriterion(SeriesCriterion):
     """The series itself is compared."""
-
-    @property
-    def compared(self) -> Series:
-        """The series."""
-        return self.series
-
-    @property
-    def readings(self) -> tuple[Reading, ...]:
-        """The series."""
-        return (Reading(self.series, "gauge", self.value),)
 
     def expression(self, lookback: float) -> Compare:
         """The worst value of the look-back."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alerts.cases import Case, Clock
-from alerts.expression import Compare, OverTime, Series
-from alerts.rule import AlertRule, Criterion, Question, Reading
+from alerts.expression import Compare, OverTime
+from alerts.rule import AlertRule, Question, SeriesCriterion
 from alerts.series import signal_series
 from alerts.techniques.trend import cases, words
 from alerts.techniques.trend.evaluation import Line, TrendWatch
@@ -17,20 +17,10 @@ from spec.model import Alert, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrendCriterion(Criterion):
+class TrendCriterion(SeriesCriterion):
     """`line` says which values count, and how far ahead it is followed."""
 
     line: Line
-
-    @property
-    def compared(self) -> Series:
-        """The series, as it is today."""
-        return self.series
-
-    @property
-    def readings(self) -> tuple[Reading, ...]:
-        """The series."""
-        return (Reading(self.series, "gauge", self.value),)
 
     @property
     def besides(self) -> str:

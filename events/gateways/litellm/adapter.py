@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from events.batch import ALL_COLUMNS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines
+from events.batch import ALL_COLUMNS, SIDE_TABLES, Column, EventBatch, Floats, Raw
 from events.gateways import timestamps
 from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
@@ -128,24 +128,11 @@ class LiteLLM:
         if len(decoded.records) < len(fields["status"]):
             fields = transposed(decoded.records, self._decoder.record)
         start, end = times
-        records, want = decoded.records, self._columns
+        want = self._columns
         callers = self._callers(fields)
         failed = [row for row, status in enumerate(fields["status"]) if status == "failure"]
-        batch = EventBatch(
-            source,
-            self.name,
-            len(records),
-            columns={"time": np.where(np.isnan(end), start, end), "outcome": fields["status"]},
-            rejects=decoded.rejects,
-            dropped_fields=decoded.dropped,
-            out_of_range=decoded.out_of_range,
-            unread=decoded.unread,
-            source_trusted=self._trusted,
-            notes=decoded.notes,
-            raw=RawLines(data, len(records), decoded.lines, decoded.ends),
-            records=records,
-            describe=self._describe,
-        )
+        columns: dict[str, Column] = {"time": np.where(np.isnan(end), start, end), "outcome": fields["status"]}
+        batch = decoded.batch(source, self.name, data, columns, trusted=self._trusted, describe=self._describe)
         batch.columns |= number_columns(want, fields, callers, times, failed, decoded.dropped, decoded.out_of_range)
         self._identities(batch, fields, callers, np.where(np.isnan(start), end, start), seed)
         self._dimensions(batch, fields, callers)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from events.batch import ALL_COLUMNS, OTHER_RECORDS, SIDE_TABLES, EventBatch, Floats, Raw, RawLines, Reject
+from events.batch import ALL_COLUMNS, OTHER_RECORDS, SIDE_TABLES, Column, EventBatch, Floats, Raw, Reject
 from events.gateways.address import Ranges
 from events.gateways.bounded_cache import BoundedCache
 from events.gateways.columnar import LIMITS, actors_of, at_most, attempt_ids, hashed, key_hash, without_impossible
@@ -86,22 +86,8 @@ class MappedGateway:
         decoded = self._records.decode(data)
         self._leave_out_others(decoded)
         start, end = self._times(decoded)
-        records = decoded.records
-        batch = EventBatch(
-            source,
-            self.name,
-            len(records),
-            columns={"time": np.where(np.isnan(end), start, end)},
-            rejects=decoded.rejects,
-            dropped_fields=decoded.dropped,
-            out_of_range=decoded.out_of_range,
-            unread=decoded.unread,
-            source_trusted=self._trusted,
-            notes=decoded.notes,
-            raw=RawLines(data, len(records), decoded.lines, decoded.ends),
-            records=records,
-            describe=self._describe,
-        )
+        columns: dict[str, Column] = {"time": np.where(np.isnan(end), start, end)}
+        batch = decoded.batch(source, self.name, data, columns, trusted=self._trusted, describe=self._describe)
         self._endings(batch, decoded)
         self._numbers(batch, decoded, start, end)
         texts = self._named(decoded)

@@ -12,8 +12,9 @@ import pytest
 import requests
 import yaml
 
+from alerts.wording import compact
 from exercises.demo import configs
-from exercises.demo.chart import chart, number
+from exercises.demo.chart import chart
 from exercises.demo.numbers import PANELS, Figure, Firing, Numbers, Panel, Points, greatest
 from exercises.demo.site import Site
 from exercises.servers import ServerFailedError
@@ -164,8 +165,8 @@ def test_a_chart_reaches_back_as_far_as_it_knows() -> None:
         (float("inf"), "?"),
     ],
 )
-def test_number(value: float, text: str) -> None:
-    assert number(value) == text
+def test_a_number_where_there_is_little_room(value: float, text: str) -> None:
+    assert compact(value) == text
 
 
 def test_the_greatest_lines() -> None:
