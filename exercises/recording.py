@@ -51,8 +51,30 @@ class Attack:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """An alert that has to fire for an actor: how much its signal counts at most, and how much of that was answered."""
+
+    alert: str
+    signal: str
+    actor: str
+    hits: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A recorded day with attacks inside, and every alert that it has to cause; those `also` may fire besides."""
+
+    name: str
+    path: Path
+    attempts: int
+    pages: tuple[Page, ...]
+    also: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Recordings:
-    """A folder of recordings: an ordinary day, and attacks on the same day."""
+    """A folder of recordings: an ordinary day, attacks on the same day, and days that have their attacks inside."""
 
     litellm: str
     """The version that was recorded."""
@@ -65,6 +87,8 @@ class Recordings:
     benign: Path
     benign_attempts: int
     attacks: Mapping[str, Attack]
+    """By name."""
+    days: Mapping[str, Day]
     """By name."""
 
 
@@ -97,6 +121,16 @@ def load(folder: Path) -> Recordings:
             )
             for name, attack in content["attacks"].items()
         }
+        days = {
+            name: Day(
+                name=name,
+                path=folder / day["file"],
+                attempts=day["attempts"],
+                pages=tuple(Page(**page) for page in day["pages"]),
+                also=frozenset(day["also"]),
+            )
+            for name, day in content.get("days", {}).items()
+        }
         return Recordings(
             litellm=content["litellm"],
             midnight=float(content["midnight"]),
@@ -105,6 +139,7 @@ def load(folder: Path) -> Recordings:
             benign=folder / content["benign"]["file"],
             benign_attempts=content["benign"]["attempts"],
             attacks=attacks,
+            days=days,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordingError(f"{index}: {type(error).__name__}: {error}") from error

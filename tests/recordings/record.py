@@ -21,6 +21,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ from zoneinfo import ZoneInfo
 import requests
 
 from exercises import recording
-from tests.recordings import attacks, benign, company
+from tests.recordings import attacks, benign, company, days
 from tests.recordings.backend import Backend
 from tests.recordings.plan import Call, Json
 from tests.recordings.proxy import Proxy
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the recordings")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=32, help="requests at the same time")
+    parser.add_argument("--days", action="store_true", help="record only `days`, and leave the rest as it is")
     parser.add_argument("--share", type=float, default=1.0, help="part of the benign day to play, for a quick look")
     options = parser.parse_args(arguments)
 
@@ -67,7 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Proxy(Path(folder), backend.address, company.keys()) as proxy,
     ):
         player = Player(backend, proxy, options.workers)
-        index: Json = {
+        if options.days:
+            index: Json = json.loads((HERE / "recording.json").read_text())
+            index["days"] = _days(player, options.out, options.seed)
+            (options.out / "recording.json").write_text(json.dumps(index, indent=1) + "\n")
+            return 0
+        index = {
             "litellm": PINNED,
             "seed": options.seed,
             "midnight": MIDNIGHT,
@@ -89,8 +96,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "also": attack.also,
                 "group": dict(zip(("label", "value"), attack.group, strict=True)),
             } | _write(options.out / file, player.play(calls))
+        index["days"] = _days(player, options.out, options.seed)
     (options.out / "recording.json").write_text(json.dumps(index, indent=1) + "\n")
     return 0
+
+
+def _days(player: Player, out: Path, seed: int) -> Json:
+    """Record the days with attacks inside; what the index says of them."""
+    index: Json = {}
+    for number, day in enumerate(days.DAYS):
+        lines = [line for calls in day.plan(random.Random(seed + 100 + number)) for line in player.play(calls)]
+        file = f"days/{day.name}.jsonl.gz"
+        index[day.name] = {
+            "help": day.help,
+            "file": file,
+            "pages": [asdict(page) for page in day.pages],
+            "also": day.also,
+        } | _write(out / file, sorted(lines, key=recording.end_time))
+    return index
 
 
 class Player:
