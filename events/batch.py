@@ -156,12 +156,14 @@ class Text(msgspec.Struct, frozen=True, gc=False):
 
     `row` is the attempt's place in the batch; `channel` is ``user``, ``system``, ``assistant`` (earlier turns in the
     request), ``tool`` (tool results and documents in the request), ``output`` (the model's answer) or ``tool_call`` (a
-    tool call that the model made: the tool's name, a space and the arguments as text).
+    tool call that the model made: the tool's name, a space and the arguments as text). `part` is 0, or for a text that
+    is too long to keep: 1 its beginning, 2 its end, cut where it had to be this time.
     """
 
     row: int
     channel: str
     text: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +358,7 @@ class EventBatch:
             self,
             size=len(places),
             columns=columns,
-            texts=[Text(new[text.row], text.channel, text.text) for text in self.texts if text.row in new],
+            texts=[Text(new[text.row], text.channel, text.text, text.part) for text in self.texts if text.row in new],
             input_chars=picked(self.input_chars),
             output_chars=picked(self.output_chars),
             has_content=picked(self.has_content),
@@ -397,7 +399,11 @@ class EventBatch:
             first.gateway,
             starts[-1],
             columns={name: column([batch.columns[name] for batch in batches]) for name in first.columns},
-            texts=[Text(start + text.row, text.channel, text.text) for start, batch in placed for text in batch.texts],
+            texts=[
+                Text(start + text.row, text.channel, text.text, text.part)
+                for start, batch in placed
+                for text in batch.texts
+            ],
             input_chars=column([batch.input_chars for batch in batches]),
             output_chars=column([batch.output_chars for batch in batches]),
             has_content=column([batch.has_content for batch in batches]),

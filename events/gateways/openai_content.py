@@ -240,7 +240,7 @@ class Collector:
         cut = beyond[-1]
         skipped[cut.channel] -= left
         ends = [cut.text[: left - left // 2], cut.text[len(cut.text) - left // 2 :]]
-        self.texts[first:kept] = [Text(cut.row, cut.channel, end) for end in ends if end]
+        self.texts[first:kept] = [Text(cut.row, cut.channel, end, part) for part, end in enumerate(ends, 1) if end]
         self.skipped += [(cut.row, channel, count) for channel, count in skipped.items() if count]
 
     # ------------------------------------------------------------------------------------------------ shapes

@@ -29,6 +29,8 @@ MOST: Final = 131_072
 
 _SENT: Final = frozenset(("user", "system", "assistant", "tool"))
 """Channels of a request. What the model says and calls is new each time that it does."""
+_END: Final = 4_096
+"""Characters by which a text is known that was cut because the attempt has too much text."""
 _BREAKS: Final = frozenset(("assistant", "tool"))
 """Channels whose texts end what the user said before."""
 
@@ -241,7 +243,14 @@ class Conversations:
 
 def _sent(texts: Iterable[Text]) -> Iterable[tuple[str, str]]:
     """Channel and text of what was sent to the model."""
-    return ((text.channel, text.text) for text in texts if text.channel in _SENT)
+    return (_key(text) for text in texts if text.channel in _SENT)
+
+
+def _key(text: Text) -> tuple[str, str]:
+    """Channel and text. Of one that was cut, the end that it has at each cut: a longer history cuts it elsewhere."""
+    if not text.part:
+        return text.channel, text.text
+    return f"{text.channel}, part {text.part}", text.text[:_END] if text.part == 1 else text.text[-_END:]
 
 
 def _asked(texts: Sequence[Text]) -> list[tuple[str, str]]:
@@ -251,7 +260,7 @@ def _asked(texts: Sequence[Text]) -> list[tuple[str, str]]:
         if text.channel in _BREAKS:
             break
         if text.channel == "user":
-            asked.append((text.channel, text.text))
+            asked.append(_key(text))
     return asked[::-1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from alerts import AlertInstance
 from alerts.calendar import OffHours
 from events.batch import Detection, EventBatch, Text
 from exporters.engine import Engine
+from exporters.signals.state import SignalState
 from replay.html.redact import Redactor
 from replay.html.things import Things
 from replay.log_reader import Log
@@ -84,13 +86,14 @@ def evidence(
     if not wanted:
         return out
     seen: set[object] = set()
+    memory = engine.state.anew()  # of what accounts have sent before: their attacks count once, here too
     offhours = OffHours(spec.calendars[spec.settings.offhours_calendar])
     opened = [Log(path) for path in logs]
     size = sum(log.size for log in opened)
     for log in opened:
         for chunk, _ in log.chunks():
             if chunk.data:
-                _look(engine, engine.decode(chunk), wanted, seen, redactor, offhours)
+                _look(engine, engine.decode(chunk), wanted, seen, memory, redactor, offhours)
             if progress is not None and size:
                 progress(sum(one.done for one in opened) / size)
     for lines in out:
@@ -113,6 +116,7 @@ def _look(
     batch: EventBatch,
     wanted: Sequence[_Wanted],
     seen: set[object],
+    memory: SignalState,
     redactor: Redactor,
     offhours: OffHours,
 ) -> None:
@@ -126,8 +130,9 @@ def _look(
     inside = {id(one): (times > one.begin) & (times <= one.end) for one in near}
     rows = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
     places = set(rows.tolist())
-    detections = engine.detect(replace(batch, texts=[text for text in batch.texts if text.row in places]))
-    things = Things(batch, detections, offhours)
+    looked_at = replace(batch, texts=[text for text in batch.texts if text.row in places])
+    detections = engine.detect(looked_at)
+    things = Things(batch, memory.new_content(looked_at, detections, now=math.inf)[0], offhours)
     ids = batch.objects("event_id") if "event_id" in batch.columns else range(batch.size)
     fresh: dict[int, bool] = {}
     for one in near:

@@ -352,3 +352,13 @@ def test_a_history_of_ten_thousand_messages_counts_once() -> None:
     log.ask(*messages, user("Hello"), said("Hi."), user("And?"))
     assert log.hits() == (1, 1)
     assert log.engine.state.health.value("tocsin_conversation_texts_evicted_total") == 0
+
+
+def test_a_text_that_a_growing_history_cuts_elsewhere_is_no_news() -> None:
+    log = Log()
+    start = [user(f"{JAILBREAK} " + "x" * 700_000 + f" {JAILBREAK}")]
+    messages = [*start, user("y" * 400_000)]
+    for turn in range(4):
+        log.ask(*messages, user(f"Turn {turn}"))
+        messages += [user(f"Turn {turn}"), said("z" * 50_000)]
+    assert log.hits()[0] == 1
