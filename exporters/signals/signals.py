@@ -334,8 +334,12 @@ class Signals:
         for saved in data["flows"]:
             place = (saved["by"], float(saved["window"]))
             members = self._flows.get(place, [])
-            if self._same(members, saved["members"]) and self.flows[place].load(place[1], saved["stamp"], saved["sum"]):
-                anew -= set(members)
+            kept = self._kept(saved["members"])
+            if kept.keys() & set(members):
+                none = np.zeros_like(saved["sum"][0])
+                sums = np.stack([saved["sum"][kept[name]] if name in kept else none for name in members])
+                if self.flows[place].load(place[1], saved["stamp"], sums):
+                    anew -= kept.keys()
         for name, tracker in self.trackers.items():
             saved = data["trackers"].get(name)
             if name in anew or saved is None or not self.has_meaning(name, saved["print"]):
@@ -358,12 +362,14 @@ class Signals:
     def _prints(self, members: Sequence[str]) -> list[str]:
         return [name + " " + self.print(name) for name in members]
 
-    def _same(self, members: Sequence[str], saved: Sequence[str]) -> bool:
-        """Whether these members' sums were saved, of what they count now."""
+    def _kept(self, saved: Sequence[str]) -> dict[str, int]:
+        """Of the saved members of a flow, those that still count the same, and which of its sums is theirs."""
         pairs = [(name, print_) for name, _, print_ in (member.partition(" ") for member in saved)]
-        return [name for name, _ in pairs] == list(members) != [] and all(
-            self.has_meaning(name, print_) for name, print_ in pairs
-        )
+        return {
+            name: place
+            for place, (name, print_) in enumerate(pairs)
+            if name in self.signals and self.has_meaning(name, print_)
+        }
 
 
 def _one_each(attempts: Ints, chosen: Ints | None) -> Ints:

@@ -55,6 +55,21 @@ def test_windows_go_on_when_a_signal_is_only_reworded() -> None:
     assert values == expected
 
 
+@pytest.mark.parametrize("added_before", [True, False])
+def test_sums_go_on_when_another_signal_joins_them_or_leaves(added_before: bool) -> None:
+    spend = SPEC.signals["spend_by_actor"]
+    added = {"input_by_actor": msgspec.structs.replace(spend, field="input_tokens")}
+    signals = added | SPEC.signals if added_before else SPEC.signals | added
+    more = msgspec.structs.replace(SPEC, signals=signals)
+    before, after, again = _full(), make_engine(more), make_engine()
+    assert after.load(before.save()) == ["signals"]  # one of them starts anew
+    assert again.load(after.save()) == []
+    for engine in (after, again):
+        values = shown(engine.scrape(NOW + 45))
+        assert values["llm_spend_by_actor"] == shown(before.scrape(NOW + 45))["llm_spend_by_actor"] != {}
+        assert not values.get("llm_input_by_actor")
+
+
 @pytest.mark.parametrize(
     ("key", "other"),
     [
