@@ -19,18 +19,25 @@ _DETECTORS: Final = {"sensitive_output": "answer", "canary_token": "answer", "to
 """What a detector reads; all others read prompts."""
 _CONTENT: Final = frozenset(("prompt", "answer", "tool_calls"))
 
-Why = Literal["switched_off", "nothing_read", "not_scanned", "field", "too_short", "exporter", "hook", "other_metrics"]
-"""`field`: the log lacks one, or a word in it. `exporter`, `hook`: only a running one can tell. `other_metrics`: a
-metric of another program is compared. `too_short`: the log ends before the alert could be true."""
+Why = Literal[
+    "switched_off", "nothing_read", "not_scanned", "field", "gateway", "too_short", "exporter", "hook", "other_metrics"
+]
+"""`field`: no record of this log has one; `gateway`: its mapping names none, or never gives a word. `exporter`, `hook`:
+only a running one can tell. `other_metrics`: a metric of another program is compared. `too_short`: the log ends before
+the alert could be true."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A signal that can never count anything in this log, and why; `fields` are the ones that are missing."""
+    """A signal that can never count anything in this log, and why; `fields` are the ones that are missing.
+
+    `able` says that the gateway could tell them.
+    """
 
     signal: str
     reason: str
     fields: tuple[str, ...]
+    able: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def _why(
         if key in blind:
             if not coverage.scanned and set(blind[key].fields) <= _CONTENT:
                 return "not_scanned", "prompts and answers were not scanned"
-            return "field", blind[key].reason
+            return "field" if blind[key].able else "gateway", blind[key].reason
     if rule is not None and span < rule.hold + rule.criterion.least_span:
         return "too_short", "the log is shorter than the time that it looks at"
     return None
@@ -102,13 +109,14 @@ def blind_signals(spec: Spec, coverage: Coverage) -> list[Blind]:
         missing = tuple(dict.fromkeys(column for column in _needed(spec, signal) if not coverage.share(column)))
         if missing:
             titles = " and ".join(f"no {BY_COLUMN[column].title}" for column in missing)
-            blind.append(Blind(name, titles, missing))
+            able = any(column in coverage.mapped for column in missing)
+            blind.append(Blind(name, titles if able else f"{titles}, which the mapping does not name", missing, able))
             continue
         for column, words in signal.where.items():
             possible = coverage.words.get(column)
             if possible is not None and not possible & set(words):
                 reason = f"{BY_COLUMN[column].title} is never {' or '.join(words)}"
-                blind.append(Blind(name, reason, (column,)))
+                blind.append(Blind(name, reason, (column,), able=False))
                 break
     return blind
 

@@ -63,6 +63,13 @@ def test_a_missing_address_blinds_what_counts_addresses_and_nothing_else() -> No
     assert fresh == users and "LLMPasswordGuessing" in fresh
 
 
+def test_a_field_that_the_mapping_does_not_name_is_the_gateways_lack() -> None:
+    found = full(source_range=None)
+    assert why(found)["LLMPasswordGuessing"] == "field"
+    found.mapped -= {"source_range"}
+    assert why(found)["LLMPasswordGuessing"] == "gateway"
+
+
 def test_one_record_with_the_field_is_enough() -> None:
     assert "LLMPasswordGuessing" not in why(full(source_range=["192.0.2.0/24", None, None, None]))
 

@@ -55,7 +55,7 @@ def test_a_person_sees_what_is_missing_and_what_to_do(capsys: pytest.CaptureFixt
     status, said = check(capsys, _LOGS["ferrogw"])
     assert status == 0
     assert "ferrogw, 61 of 61 lines read" in said
-    assert re.search(r"no prompt: [\w, \n]*LLMIndirectInjectionSeen", said)
+    assert re.search(r"no prompt, which the mapping does not\s+name: [\w, \n]*LLMIndirectInjectionSeen", said)
     assert re.search(r"prompt: log the prompt; without it no content rule looks at requests\. \d+ alerts need it", said)
 
 
