@@ -22,7 +22,7 @@ class LogField:
     """`column` is the batch's, or ``prompt`` and ``answer``; `advice` says what to log when it is missing.
 
     `of` says which attempts have it in a good log: all, those that succeeded, or only some, so that nothing is missing
-    where it is not.
+    where it is not. `instead` is a column that says as much: whoever uses a shared key has no account.
     """
 
     column: str
@@ -30,6 +30,7 @@ class LogField:
     advice: str
     core: bool = True
     of: Literal["all", "successes", "some"] = "all"
+    instead: str = ""
 
     @property
     def word(self) -> str:
@@ -40,7 +41,9 @@ class LogField:
 FIELDS: Final = (
     LogField("time", "time", "log when each request ended"),
     LogField("call_id", "request id", "log an id of the request, so that retries count once"),
-    LogField("actor", "account", "log the authenticated user, or a hash of the key", of="successes"),
+    LogField(
+        "actor", "account", "log the authenticated user, or a hash of the key", of="successes", instead="end_user"
+    ),
     LogField("key", "key", "log a hash of the presented key, also of a refused one", core=False),
     LogField("session", "session", "log the id of the conversation that the client sends", core=False, of="some"),
     LogField(
@@ -103,7 +106,11 @@ def counts_of(batch: EventBatch, wanted: Container[str] = BY_COLUMN) -> Counts:
         excused = failed if each.of == "successes" else []
         counts.known[each.column] = batch.size - missing
         counts.due[each.column] = batch.size - len(excused)
-        counts.lacking[each.column] = missing - (_missing_of(column, excused, absent) if missing else 0)
+        lacking = missing - (_missing_of(column, excused, absent) if missing else 0)
+        if lacking and (other := _column(batch, each.instead)) is not None:
+            named = {row for row, value in enumerate(other) if value is not None and column[row] == absent}
+            lacking -= len(named.difference(excused))
+        counts.lacking[each.column] = lacking
     for name, table in (("tool_calls", batch.tool_calls), ("guardrails", batch.guardrails)):
         if name in wanted:
             counts.known[name] = len({row for row, *_ in table})

@@ -15,6 +15,8 @@ MOST_REJECTED: Final = 4
 """Kinds of rejected records that a person is shown; JSON has all of them."""
 MOST_NAMED: Final = 3
 """Alerts that a person is shown of one reason."""
+_OF_THE_LOG: Final = ("nothing_read", "not_scanned", "field", "gateway")
+"""Reasons that lie in the log, or in how it is read."""
 _LABEL: Final = 11  # columns of the words at the left
 _CHECK: Final = "`tocsin source check` shows which gateway or mapping fits"
 ADVICE: Final = {
@@ -56,6 +58,13 @@ def silence(covered: Covered, nothing: str) -> str:
             f"None of {_records(found.lines)} could be read, so this proves nothing: {nothing[0].lower()}{nothing[1:]}."
         )
     could = f"{covered.able} of {covered.alerts} alerts could have fired"
+    if found.scanned:
+        gone = [
+            f"no {side} in {found.without(side):,} of {found.due(side):,}"
+            for side in CONTENT
+            if found.lacking(side) >= LITTLE
+        ]
+        could += f", and there was {' and '.join(gone)}" if gone else ""
     if found.read < LITTLE:
         read = f"{found.records + found.duplicates:,} of {_records(found.lines)} could be read"
         return f"{nothing}, which proves little: only {read}; {could}."
@@ -140,10 +149,13 @@ def _content(found: Coverage) -> str:
 
 
 def _by_reason(unable: Sequence[Unable]) -> list[tuple[str, list[str]]]:
+    """The alerts by reason: first what the log could have, as somebody can change that."""
     found: dict[str, list[str]] = {}
+    own: set[str] = set()
     for each in unable:
         found.setdefault(each.reason, []).append(each.alert)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+        own |= {each.reason} if each.why in _OF_THE_LOG else set()
+    return sorted(found.items(), key=lambda item: (item[0] not in own, -len(item[1])))
 
 
 def _percent(share: float) -> str:

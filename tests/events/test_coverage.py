@@ -32,6 +32,12 @@ def test_a_column_of_words_lacks_its_empty_word() -> None:
     assert (counts.known["verdict"], counts.known["operation"]) == (1, 2)
 
 
+def test_an_end_user_of_a_shared_key_needs_no_account() -> None:
+    users, names = [None, None, "ann", None], ["zoe", None, None, "zoe"]
+    counts = counts_of(batch(["success", "success", "success", "failure"], actor=users, end_user=names))
+    assert (counts.lacking["actor"], counts.known["actor"]) == (1, 1)
+
+
 def test_only_what_is_wanted_is_counted() -> None:
     counts = counts_of(batch(["success", "failure"], actor=["ann", None], tenant=[None, None]), {"tenant"})
     assert (set(counts.due), counts.lacking["tenant"]) == ({"tenant"}, 1)

@@ -75,11 +75,23 @@ def test_a_quiet_log_says_how_many_alerts_could_have_fired(
 
 
 def test_little_read_proves_little() -> None:
-    found = Coverage(records=2)
+    found = Coverage(records=2, mapped=frozenset(("prompt", "answer")))
     found.reject("not_json", 7)
     assert silence(Covered(found, (), 34), "No alert fires") == (
         "No alert fires, which proves little: only 2 of 9 records could be read; 34 of 34 alerts could have fired."
     )
+
+
+def test_silence_without_answers_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = log_of(tmp_path, *good(3, answer=""), *(line(record(START + 9, "last")),))
+    assert "could have fired, and there was no answer in 3 of 4." in replayed(capsys, log)[1]
+    assert "there was no" not in replayed(capsys, "--no-content", log)[1]
+
+
+def test_what_can_be_changed_comes_first() -> None:
+    unable = (Unable("A", "exporter", "x"), Unable("B", "exporter", "x"), Unable("C", "field", "no cost"))
+    said = [each.strip() for each in lines(Covered(Coverage(records=1), unable, 9)) if " not: " in each]
+    assert said == ["1 not: no cost (C)", "2 not: x (A, B)"]
 
 
 def test_content_that_was_not_scanned_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def instance(name: str, at: float = NOON, value: float = 60.0, actor: str = "ali
 
 
 def outcome(*instances: AlertInstance) -> Outcome:
-    covered = Covered(Coverage(records=1234), (), 34)
+    covered = Covered(Coverage(records=1234, scanned=False), (), 34)
     return Outcome(1234, 5, 6, instances, NOON - 6 * 3600, NOON + 30 * 86_400, covered=covered)
 
 

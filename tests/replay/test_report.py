@@ -23,7 +23,9 @@ def instance(name: str, at: float = AT, until: float | None = None, family: str 
 
 
 def outcome(*instances: AlertInstance) -> Outcome:
-    return Outcome(1234, 5, 6, instances, AT - 60, AT + 60, covered=Covered(Coverage(records=1234), (), 34))
+    return Outcome(
+        1234, 5, 6, instances, AT - 60, AT + 60, covered=Covered(Coverage(records=1234, scanned=False), (), 34)
+    )
 
 
 def jailbreak(**changes: object) -> AlertInstance:

@@ -107,18 +107,16 @@ def test_each_thing_in_the_way_is_seen_and_named(real_server: RealServer, tmp_pa
 
         becomes()
         two.values["tocsin_source_up"] = 0  # and that of `one` is fine
-        becomes(("the source cannot be read", "two"))
+        becomes(("source unreadable", "two"))
         two.values["tocsin_source_up"] = 1
         one.values["tocsin_feed_lag_seconds"] = 100_000
-        becomes(("it reads far behind the log", "one"))
+        becomes(("reading far behind", "one"))
         one.values["tocsin_feed_lag_seconds"] = 1
         becomes()
         one.stop()
-        becomes(("Prometheus cannot read this exporter", one.address))
+        becomes(("exporter does not answer", one.address))
         two.values["tocsin_files_waiting"] = 3
-        becomes(
-            ("Prometheus cannot read this exporter", one.address), ("files wait that nobody has looked into", "two")
-        )
+        becomes(("exporter does not answer", one.address), ("files not looked into yet", "two"))
         # A third exporter that no target is for is missed only if the settings say that there should be one.
         one.start()
         two.values["tocsin_files_waiting"] = 0

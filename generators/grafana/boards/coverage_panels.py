@@ -34,26 +34,26 @@ def _reasons(q: QueryBuilder) -> Iterator[tuple[str, str, str]]:
     jobs = ",".join(is_(**{label: value}) for label, value in signal_series(q.spec, "exporter_up").matchers)
     up = q.series("up", jobs, variables=())
     expected = q.spec.settings.exporters
-    yield "Prometheus cannot read this exporter", "TocsinDown", f"{up} == 0"
-    yield "Prometheus knows of no exporter", "TocsinDown", f"absent({up})"
+    yield "exporter does not answer", "TocsinDown", f"{up} == 0"
+    yield "no exporter known", "TocsinDown", f"absent({up})"
     if expected:
         missing = f"{expected} - (count({up} == 1) or vector(0)) > 0"
-        yield f"there should be {expected} exporters", "TocsinDown", missing
+        yield f"fewer than {expected} exporters", "TocsinDown", missing
     unreadable = f"{q.series('tocsin_source_up', variables=())} == 0"
-    yield "the source cannot be read", "TocsinSourceUnreadable", unreadable
+    yield "source unreadable", "TocsinSourceUnreadable", unreadable
     limit = q.limit("feed_lag")
     if limit is not None:
         lag = f"{q.series('tocsin_feed_lag_seconds', variables=())} >= {number(limit)}"
-        yield "it reads far behind the log", "TocsinFeedLagging", lag
+        yield "reading far behind", "TocsinFeedLagging", lag
     yield (
-        "files wait that nobody has looked into",
+        "files not looked into yet",
         "TocsinFeedLagging",
         f"{q.series('tocsin_files_waiting', variables=())} > 0",
     )
     troubled = f"{q.series('tocsin_hook_unhealthy_writers', variables=())} > 0"
-    yield "a gateway cannot write its log", "TocsinHookInTrouble", troubled
+    yield "gateway cannot log all", "TocsinHookInTrouble", troubled
     for alert in _SILENT:
-        yield "no record comes, but the gateway serves requests", "", f"ALERTS{{{is_(alertname=alert)}}}"
+        yield "feed silent", "", f"ALERTS{{{is_(alertname=alert)}}}"
 
 
 def _unseen(q: QueryBuilder) -> str:
@@ -115,7 +115,7 @@ WHY_NOT: Final = Table(
         Column("instance", "Exporter", width=130),
         Column("alertname", "Runbook", width=150, runbook=True),
     ],
-    width=10,
+    width=12,
     height=6,
     sort="why",
     descending=False,
@@ -132,7 +132,7 @@ UNSEEN: Final = Table(
         Column(0, "How many", width=100),
         Column(1, "Share", unit="percentunit", width=160, bar=WATCH),
     ],
-    width=14,
+    width=12,
     height=6,
     sort="Value #B",
     no_value="Every record that came was read, with all fields that alerts need.",

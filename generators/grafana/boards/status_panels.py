@@ -95,7 +95,7 @@ def alerts(q: QueryBuilder) -> Panel:
         width=16,
         sort="order",
         descending=False,
-        no_value="No alert fires.",
+        no_value="No alert fires. That counts only while Tocsin is watching.",
     )
 
 
