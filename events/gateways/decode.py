@@ -40,6 +40,7 @@ class Decoded(Generic[S]):
     dropped: Counter[str] = field(default_factory=Counter)
     out_of_range: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
+    forms: Counter[str] = field(default_factory=Counter)  # records that came in another form than usual
     notes: FeedNotes | None = None  # what the lines say about the feed itself, if anything
     ends: Ends | None = None
 
@@ -68,6 +69,7 @@ class Decoded(Generic[S]):
             dropped_fields=self.dropped,
             out_of_range=self.out_of_range,
             unread=self.unread,
+            wrapped=self.forms,
             source_trusted=trusted,
             notes=self.notes,
             raw=RawLines(data, len(self.records), self.lines, self.ends),

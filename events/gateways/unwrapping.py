@@ -54,7 +54,7 @@ class Unwrapping:
             *found.rejects,
             *(_moved(reject, line=found.lines[reject.line]) for reject in batch.rejects),
         ]
-        batch.wrapped = found.names
+        batch.wrapped = batch.wrapped + found.names
         if found.none or batch.notes is not None:
             notes = batch.notes = batch.notes or FeedNotes()
             notes.lines = [*(found.lines[line] for line in notes.lines), *found.none]

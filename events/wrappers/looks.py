@@ -49,7 +49,13 @@ _CUT: Final = Looks(
 )
 _OBJECT: Final = Looks("an object of another kind", "`tocsin source check` tries every gateway on the log.")
 _VALUE: Final = Looks("JSON, but no object", "Each record must be an object.")
-_CSV_ROW: Final = Looks("CSV", "Export the records as JSON, one a line.")
+_CSV_ROW: Final = Looks(
+    "CSV",
+    "Only LiteLLM's table SpendLogs can be read as CSV, with its header line first. Export others as JSON, one a line.",
+)
+_SUMMARY: Final = Looks(
+    "a summary by day of LiteLLM's /spend/logs", "It has no attempts. Ask for the rows: add `summarize=false`."
+)
 _MARKUP: Final = Looks("XML or HTML", "This may be an error page instead of a log.")
 _BINARY: Final = Looks("binary data", "Export the log as text first.")
 _ZEROS: Final = Looks("zero bytes", "A crash or a cut file leaves such holes; nothing can be read from them.")
@@ -82,11 +88,14 @@ def looks_like(line: bytes) -> Looks:
 
 
 class _Names(msgspec.Struct, gc=False):
-    """The names that tell LiteLLM's own log."""
+    """The names that tell LiteLLM's own log, and its sums by day."""
 
     message: msgspec.Raw = msgspec.Raw(b"")
     level: msgspec.Raw = msgspec.Raw(b"")
     timestamp: msgspec.Raw = msgspec.Raw(b"")
+    spend: msgspec.Raw = msgspec.Raw(b"")
+    users: msgspec.Raw = msgspec.Raw(b"")
+    models: msgspec.Raw = msgspec.Raw(b"")
 
 
 _names: Final = msgspec.json.Decoder(_Names)
@@ -101,6 +110,8 @@ def _object(text: bytes) -> Looks:
         return Looks("damaged JSON", "Something writes into the middle of records, or cuts them.")
     if all(len(memoryview(value)) for value in (found.message, found.level, found.timestamp)):
         return _LITELLM_LOG
+    if all(len(memoryview(value)) for value in (found.spend, found.users, found.models)):
+        return _SUMMARY
     return _OBJECT
 
 

@@ -109,6 +109,7 @@ JSON_WRAPPERS: Final = (
     JsonWrapper("loki", ("labels", "line"), ("line",)),
     JsonWrapper("loki", ("line", "timestamp"), ("line",)),
     JsonWrapper("loki", ("_entry",), ("_entry",)),
+    JsonWrapper("litellm_api", ("data", "total_pages"), ("data[]",)),
     JsonWrapper("otlp", ("resourceLogs",), ("resourceLogs[].scopeLogs[].logRecords[].body.stringValue",)),
     JsonWrapper("datadog", ("ddsource", "message"), ("message",)),
     JsonWrapper("datadog", ("ddtags", "message"), ("message",)),

@@ -277,6 +277,10 @@ SAMPLES: Final[dict[str, tuple[str, Wrap]]] = {
         "gelf",
         lambda r: dumped({"version": "1.1", "host": "h", "short_message": "x", "full_message": r}),
     ),
+    "LiteLLM's API, a page": (
+        "litellm_api",
+        lambda r: f'{{"data":[{r}],"total":1,"page":1,"page_size":50,"total_pages":1}}\n',
+    ),
     "elastic, dump": ("elastic", lambda r: dumped({"_index": "logs", "_id": "1", "_source": {"message": r}})),
     "elastic, dump of fields": ("elastic", lambda r: f'{{"_index":"logs","_id":"1","_source":{r}}}\n'),
     "elastic, answer": (

@@ -14,7 +14,6 @@ from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_h
 from events.gateways.decode import Fields, prune, transposed
 from events.gateways.fitting import Repairs
 from events.gateways.guardrail_words import worst
-from events.gateways.litellm.envelope import FeedDecoder
 from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal, names_policy
 from events.gateways.litellm.guardrails import (
     Ended,
@@ -37,6 +36,7 @@ from events.gateways.litellm.record import (
     Record,
     session_of,
 )
+from events.gateways.litellm.spend_logs import SpendLogsDecoder
 from events.gateways.litellm.tokens import number_in
 from events.gateways.names import account, of_key, short
 from events.gateways.openai_content import Collector, filtered, tools_called
@@ -108,7 +108,7 @@ class LiteLLM:
         paths = ALWAYS_PATHS.union(*(COLUMN_PATHS[column] for column in self._columns))
         if content:
             paths |= CONTENT_PATHS
-        self._decoder = FeedDecoder(prune(Record, paths), _REPAIRS)
+        self._decoder: SpendLogsDecoder[Record] = SpendLogsDecoder(prune(Record, paths), _REPAIRS)
         inner = {path.partition(".")[2] for path in paths if path.startswith("metadata.")}
         self._nobody = prune(Metadata, frozenset(inner))()
         of_all = self._columns - _OF_FAILURES
@@ -347,7 +347,8 @@ class LiteLLM:
     def _describe(self, raw: bytes) -> dict[str, object]:
         if self._whole is None:
             self._whole = LiteLLM(ALL_COLUMNS, True, self._shared, self._trusted)
-        return record_of(self._whole.decode(raw, source=""), raw)
+        header = self._whole._decoder.header = self._decoder.header
+        return record_of(self._whole.decode(raw, source=""), raw, header)
 
 
 def _operation(call_type: str | None) -> str:

@@ -12,18 +12,24 @@ from events.gateways.lenient import parse
 from events.gateways.litellm.error_class import http_status
 from events.gateways.litellm.guardrails import Ended, ended_by, listed, verdict_of
 from events.gateways.litellm.record import Record, session_of
+from events.gateways.litellm.spend_logs import Header, is_row, record_of_row, row_of
 from events.gateways.names import short
 
 
-def record_of(batch: EventBatch, raw: bytes) -> dict[str, object]:
+def record_of(batch: EventBatch, raw: bytes, header: Header | None = None) -> dict[str, object]:
     """The record of `raw`, whose only attempt is in `batch` with all columns and content.
+
+    `header` is that of a row of CSV.
 
     Raises:
         LookupError: `raw` is no attempt.
     """
     if batch.size != 1:
         raise LookupError("these bytes are no attempt")
-    plain = parse(raw, Counter())
+    row = None if header is None else row_of(raw.decode("utf-8-sig", "replace").rstrip("\r\n"), header)
+    plain = parse(raw, Counter()) if row is None else row
+    if is_row(plain):
+        plain = record_of_row(plain, Counter())
     if plain.get("status") is None:  # in the hook's envelope
         plain = plain["record"]
     failed = batch.objects("error_class")[0] != "none"

@@ -118,6 +118,8 @@ class Record(msgspec.Struct, gc=False):
     end_time: float | None = msgspec.field(name="endTime", default=None)
     completion_start_time: float | None = msgspec.field(name="completionStartTime", default=None)
     id: str | None = None
+    request_id: None = None
+    """Rows of SpendLogs have it; they are read another way."""
     litellm_call_id: str | None = None
     trace_id: Any = None
     end_user: Any = None
@@ -197,5 +199,5 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
 """What of a record each column is made of; the fields about time and status are always read."""
 CONTENT_PATHS = frozenset(("messages", "response", "model_parameters", "metadata.mcp_tool_call_metadata"))
 """What the texts are made of."""
-ALWAYS_PATHS = frozenset(("startTime", "endTime"))
+ALWAYS_PATHS = frozenset(("startTime", "endTime", "request_id"))
 """What is always read, beside the status: without it a record is no attempt."""
