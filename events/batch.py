@@ -315,6 +315,8 @@ class EventBatch:
     input_chars: Floats | None = None
     output_chars: Floats | None = None
     has_content: npt.NDArray[np.bool_] | None = None
+    unread_content: list[tuple[int, str, str]] = field(default_factory=list)
+    """Row, call type and side (``prompt``, ``answer``) of content that stands in no known place."""
     skipped: list[tuple[int, str, int]] = field(default_factory=list)  # (row, channel, characters too many to look at)
     tool_calls: list[tuple[int, str]] = field(default_factory=list)  # (row, tool name): made by the model
     guardrails: list[tuple[int, str, str]] = field(default_factory=list)  # (row, guardrail name, verdict)
@@ -362,6 +364,7 @@ class EventBatch:
             input_chars=picked(self.input_chars),
             output_chars=picked(self.output_chars),
             has_content=picked(self.has_content),
+            unread_content=[(new[row], kind, side) for row, kind, side in self.unread_content if row in new],
             tool_calls=[(new[row], name) for row, name in self.tool_calls if row in new],
             guardrails=[(new[row], name, verdict) for row, name, verdict in self.guardrails if row in new],
             skipped=[(new[row], channel, count) for row, channel, count in self.skipped if row in new],
@@ -407,6 +410,9 @@ class EventBatch:
             input_chars=column([batch.input_chars for batch in batches]),
             output_chars=column([batch.output_chars for batch in batches]),
             has_content=column([batch.has_content for batch in batches]),
+            unread_content=[
+                (start + row, kind, side) for start, batch in placed for row, kind, side in batch.unread_content
+            ],
             skipped=[(start + row, channel, count) for start, batch in placed for row, channel, count in batch.skipped],
             tool_calls=[(start + row, name) for start, batch in placed for row, name in batch.tool_calls],
             guardrails=[

@@ -14,6 +14,7 @@ from events.gateways.columnar import SHA256, at_most, attempt_ids, hashed, key_h
 from events.gateways.decode import Fields, prune, transposed
 from events.gateways.fitting import Repairs
 from events.gateways.guardrail_words import worst
+from events.gateways.litellm.call_types import entry_of, label_of
 from events.gateways.litellm.error_class import REFUSALS, Failure, classify, lost_refusal, names_policy
 from events.gateways.litellm.guardrails import (
     Ended,
@@ -36,10 +37,11 @@ from events.gateways.litellm.record import (
     Record,
     session_of,
 )
+from events.gateways.litellm.rereading import Rereading
 from events.gateways.litellm.spend_logs import SpendLogsDecoder
 from events.gateways.litellm.tokens import number_in
 from events.gateways.names import account, of_key, short
-from events.gateways.openai_content import Collector, filtered, tools_called
+from events.gateways.openai_content import Collector, bare, filtered, tools_called
 
 PLACEHOLDERS: Final = frozenset(MAPPING.placeholders)
 
@@ -63,6 +65,19 @@ _OPERATIONS: Final = {
     "text_completion": "text_completion",
     "transcription": "audio",
 }
+_USUAL: Final = frozenset(
+    (
+        "completion",
+        "acompletion",
+        "anthropic_messages",
+        "aanthropic_messages",
+        "responses",
+        "aresponses",
+        "embedding",
+        "aembedding",
+    )
+)
+"""Call types whose prompt is the client's own messages, and whose answer is a model's."""
 _OF_FAILURES: Final = frozenset(("error_class", "settled", "verdict"))
 _FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session", "end_user", "guardrails"}
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
@@ -147,9 +162,11 @@ class LiteLLM:
         if "session" in want:
             self._sessions(batch, fields, callers)
         if "tool_calls" in want:
-            self._tool_calls(batch, fields, callers)
-        if self._content:
-            self._texts(batch, fields, callers)
+            bodies, results = self._envelopes(fields, callers)
+            whole = Rereading(batch.raw, fields["call_type"], results)
+            self._tool_calls(batch, fields, callers, whole)
+            if self._content:
+                self._texts(batch, fields, callers, whole, bodies)
         batch.columns = {name: batch.columns[name] for name in batch.columns.keys() & want}
         return batch
 
@@ -322,9 +339,27 @@ class LiteLLM:
             )
         ]
 
-    def _tool_calls(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+    def _envelopes(self, fields: Fields, callers: Fields) -> tuple[frozenset[int], frozenset[int]]:
+        """The attempts whose prompt is the body of a request, and those whose answer is what a tool gave back."""
+        bodies, results = set(), set()
+        entries = {call_type: entry_of(call_type) for call_type in set(fields["call_type"]) - _USUAL}
+        for row, call_type in enumerate(fields["call_type"]) if entries else ():
+            if call_type in entries:
+                entry = entries[call_type]
+                if entry is None or entry.body:
+                    bodies.add(row)
+                elif entry.tool:
+                    results.add(row)
+        for row, call in enumerate(callers["mcp_tool_call_metadata"]):
+            if call is not None and not getattr(fields["response"][row], "choices", None):
+                results.add(row)
+        return frozenset(bodies), frozenset(results)
+
+    def _tool_calls(self, batch: EventBatch, fields: Fields, callers: Fields, whole: Rereading) -> None:
         """The tools that the model called, and those that were called through the gateway."""
         called: list[tuple[int, str | None]] = [*tools_called(fields["response"])]
+        for row in bare(fields["response"]):
+            called += [(row, name) for name in whole.answer(row).called]
         for row, call in enumerate(callers["mcp_tool_call_metadata"]):
             if call is not None:
                 called.append((row, call.namespaced_tool_name or call.name))
@@ -332,10 +367,12 @@ class LiteLLM:
         called = at_most(called, "tool_calls", batch.unread)
         batch.tool_calls = [(row, label) for row, name in called if (label := names[name])]
 
-    def _texts(self, batch: EventBatch, fields: Fields, callers: Fields) -> None:
+    def _texts(
+        self, batch: EventBatch, fields: Fields, callers: Fields, whole: Rereading, bodies: frozenset[int]
+    ) -> None:
         systems = [given and (given.system or given.instructions) for given in fields["model_parameters"]]
-        collector = Collector(PLACEHOLDERS)
-        collector.collect(fields["messages"], systems, fields["response"])
+        collector = Collector(PLACEHOLDERS, whole)
+        collector.collect(fields["messages"], systems, fields["response"], bodies=bodies, results=whole.results)
         for row, call in enumerate(callers["mcp_tool_call_metadata"]):
             if call is not None:
                 collector.tool_call(row, call.namespaced_tool_name or call.name, call.arguments)
@@ -343,6 +380,9 @@ class LiteLLM:
         batch.input_chars = np.array(collector.input_chars, np.float64)
         batch.output_chars = np.array(collector.output_chars, np.float64)
         batch.has_content = (batch.input_chars > 0) | (batch.output_chars > 0)
+        batch.unread_content = [
+            (row, label_of(fields["call_type"][row]), side) for row, side in dict.fromkeys(collector.unread)
+        ]
 
     def _describe(self, raw: bytes) -> dict[str, object]:
         if self._whole is None:

@@ -193,7 +193,7 @@ COLUMN_PATHS: Final[dict[str, frozenset[str]]] = {
     "end_user": _ERROR | {"end_user", "metadata.user_api_key_end_user_id"},
     "session": _ERROR | {"trace_id", "metadata.requester_metadata.session_id"},
     "tool_calls": frozenset(f"response.{path}" for path in TOOL_PATHS)
-    | {"metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
+    | {"call_type", "metadata.mcp_tool_call_metadata.name", "metadata.mcp_tool_call_metadata.namespaced_tool_name"},
     "guardrails": _ERROR | {"guardrail_information"},
 }
 """What of a record each column is made of; the fields about time and status are always read."""
