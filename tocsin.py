@@ -186,11 +186,16 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(commands: _Commands) -> None:
-    parser = commands.add_parser("check", help="check the severity spec together with your overlays")
+    parser = commands.add_parser(
+        "check",
+        help="check the severity spec together with your overlays",
+        description="Checks the severity spec, and your overlays over it. Names each mistake with its file and line.",
+        epilog="Exit status: 0 no errors (there may be warnings), 1 errors, 2 wrong usage.",
+    )
     parser.add_argument(
         "overlay", nargs="*", type=Path, help="YAML merged over the shipped spec by name, in this order"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.set_defaults(run=_check)
 
 
@@ -224,7 +229,11 @@ def _add_export(commands: _Commands) -> None:
     parser = commands.add_parser(
         "export",
         help="read gateway logs and serve /metrics until stopped",
-        description="Reads the logs that the configuration names and serves /metrics, /-/healthy and /-/ready.",
+        description=(
+            "Reads the logs that the configuration names and serves /metrics, /-/healthy and /-/ready. "
+            "It keeps its state and continues from there after a restart."
+        ),
+        epilog="Exit status: 0 stopped by Ctrl-C or SIGTERM, 1 an input cannot be used, 2 wrong usage.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
     parser.set_defaults(run=_export)
@@ -235,10 +244,11 @@ def _add_who(commands: _Commands) -> None:
         "who",
         help="find the account or end user behind a pseudonym",
         description="Looks up a pseudonym in the state of an exporter. Each look-up is logged in lookups.jsonl there.",
+        epilog="Exit status: 0 found, 1 not found or the state cannot be read, 2 wrong usage.",
     )
     parser.add_argument("pseudonym", help="a label such as `actor`: a-3f09c1b2aa41")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the exporter's configuration, YAML")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.set_defaults(run=_who)
 
 
@@ -288,7 +298,8 @@ def _add_tail(commands: _Commands) -> None:
         help="show attempts as they arrive, and alerts as they would fire",
         description=(
             "Follows log files, or the sources of an exporter's configuration, and shows one line per attempt. "
-            "Evaluates alerts as Prometheus would. It needs no server. An exporter is not affected. Ctrl-C stops it."
+            "Evaluates alerts as Prometheus would. It needs no server and does not affect a running exporter. Ctrl-C "
+            "stops it."
         ),
         epilog="Exit status: 0 stopped by Ctrl-C or SIGTERM, 1 an input cannot be used, 2 wrong usage.",
     )
@@ -307,7 +318,7 @@ def _add_tail(commands: _Commands) -> None:
         action="append",
         default=[],
         choices=("blocked", "failed", "detected"),
-        help="only attempts of this kind; repeatable, then of any of them",
+        help="only attempts of this kind; repeat it for more kinds",
     )
     parser.add_argument("--accounts", action="store_true", help="show account ids instead of the exporter's pseudonyms")
     parser.add_argument(

@@ -170,7 +170,7 @@ def _mapping_problems(config: ExporterConfig, folder: Path) -> Iterator[Problem]
             continue
         stated = load_mapping(folder / source.mapping).gateway
         if stated != source.gateway:
-            text = f"found {source.gateway!r}, expected {stated!r}, as the mapping {source.mapping} says"
+            text = f"found {source.gateway!r}, expected {stated!r}, the gateway of the mapping {source.mapping}"
             yield Problem(text, ("sources", name, "gateway"))
 
 
@@ -179,7 +179,7 @@ def _file_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
         yield Problem("found no path, expected file names or patterns", ("sources", name, "paths"))
     for word, found in (("listen", source.listen), ("token_file", source.token_file)):
         if found:
-            text = f"found `{word}` at a source of files, expected it with `type: http` alone"
+            text = f"found `{word}`, expected it only with `type: http`"
             yield Problem(text, ("sources", name, word))
 
 
@@ -188,28 +188,28 @@ def _sink_problems(config: ExporterConfig) -> Iterator[Problem]:
     for name, sink in config.sinks.items():
         path = ("sinks", name)
         if not _NAME.fullmatch(name):
-            yield Problem(f"found {name!r}, expected letters, digits, '_' and '-' alone", path)
+            yield Problem(f"found {name!r}, expected only letters, digits, '_' and '-'", path)
         if sink.rotate_bytes < LEAST:
             yield Problem(f"found {sink.rotate_bytes}, expected at least {LEAST} bytes", (*path, "rotate_bytes"))
         if sink.keep < 2:
             yield Problem(f"found {sink.keep}, expected at least 2 files", (*path, "keep"))
         if sink.content != "off" and not config.scan_content:
-            text = f"found {sink.content!r}, expected `off`, as `scan_content: false` leaves content unread"
+            text = f"found {sink.content!r}, expected `off`: with `scan_content: false` no content is read"
             yield Problem(text, (*path, "content"))
         other = folders.setdefault(Path(os.path.normpath(sink.folder)), name)
         if other != name:
-            yield Problem(f"found the folder of sink {other!r}, expected one of its own", (*path, "folder"))
+            yield Problem(f"found the folder of sink {other!r}, expected a separate folder", (*path, "folder"))
 
 
 def _http_problems(name: str, source: SourceConfig) -> Iterator[Problem]:
     if not _NAME.fullmatch(name):
-        text = f"found {name!r}, expected letters, digits, '_' and '-' alone, as the name becomes that of a folder"
+        text = f"found {name!r}, expected only letters, digits, '_' and '-': a folder gets this name"
         yield Problem(text, ("sources", name))
     if source.paths:
-        yield Problem("found `paths` at a source of type http, expected none", ("sources", name, "paths"))
+        yield Problem("found `paths`, expected them only with `type: file`", ("sources", name, "paths"))
     yield from _address_problems(source.listen, ("sources", name, "listen"))
     if source.token_file is None:
-        text = "found no `token_file`, expected a file with the token that is to be sent as `Authorization: Bearer ...`"
+        text = "found no `token_file`, expected a file with the token that senders put into `Authorization: Bearer ...`"
         yield Problem(text, ("sources", name))
     if source.max_body_bytes < 1:
         text = f"found {source.max_body_bytes}, expected a number of bytes above 0"

@@ -350,14 +350,14 @@ def restore_all(memory: Memory, folder: StateFolder) -> Restored:
     health = memory.state.health
     if loaded.data is None:
         if loaded.damaged:
-            log.error("the state was damaged (%s), and so is the one before; starting with none", loaded.damaged)
+            log.error("the state file is damaged (%s), and so is the previous one; starting empty", loaded.damaged)
             health.add("tocsin_state_resets_total", ("damaged",))
         return Restored(None, {})
     if loaded.damaged:
-        log.error("the state was damaged (%s); going on from the one before, counters start at 0", loaded.damaged)
+        log.error("the state file is damaged (%s); using the previous one, counters start at 0", loaded.damaged)
     saved = parts(loaded.data)
     for reason in memory.load(saved, reset_counters=bool(loaded.damaged)):
-        log.warning("part of the saved state does not fit the present spec and starts anew: %s", reason)
+        log.warning("part of the saved state does not fit the current spec and starts empty: %s", reason)
         health.add("tocsin_state_resets_total", (reason,))
     return Restored(saved.positions, from_plain(loaded.data.get("sinks", {})))
 

@@ -181,9 +181,9 @@ def _log_change(status: Status, before: Status) -> None:
         text = "source %s: skipped %d bytes that were there before the first start, because of `start_at: end`"
         log.info(text, status.source, skipped)
     if status.files_waiting and not before.files_waiting:
-        log.info("source %s: %d new files; they are met a few at a time", status.source, status.files_waiting)
+        log.info("source %s: %d new files, opening a few at a time", status.source, status.files_waiting)
     elif before.files_waiting and not status.files_waiting:
-        log.info("source %s: all its files are met", status.source)
+        log.info("source %s: all new files are open", status.source)
     if status.spool_bytes is not None or status.reason == before.reason:
         return
     if status.reason not in _NOT_YET:

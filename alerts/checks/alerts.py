@@ -32,7 +32,7 @@ class LatchOutlastsEscalation:
                 continue
             last = tiers[-1].after
             if rule.lookback < last + slack:
-                text = f"{rule.name} stays up for {rule.lookback:g} s, expected at least {last + slack:g} s"
+                text = f"{rule.name} is latched for {rule.lookback:g} s, expected at least {last + slack:g} s"
                 yield Issue(f"{text}: its last tier is at {last}", ("settings", "latch_margin"))
             if rule.hold:
                 path: Path = ("alerts", rule.name, "for")
@@ -117,9 +117,9 @@ class FoldNeedsGroups:
             if alert.fold < 2:
                 yield Issue(f"found {alert.fold}, expected 2 or more, or 0 for never", path)
             if not signal.by or not own_stream(signal) or not alert.when.COUNTS_GROUPS:
-                yield Issue("expected a threshold or rule on a signal with groups: nothing else has many at once", path)
+                yield Issue("expected a threshold or rule on a signal with groups: only those fire many at once", path)
             if names.STORM not in spec.alerts:
-                yield Issue(f"expected the alert {names.STORM} in the spec: it is the pattern of storms", path)
+                yield Issue(f"the alert {names.STORM} is missing; alerts about storms are made from it", path)
 
 
 class FewAlertsPage:

@@ -32,7 +32,7 @@ class AlertsCompile:
                     expected = ", ".join(known) or "nothing"
                     yield Issue(f"found {word!r}, expected a backend ({expected}){nearest(word, known)}", path)
                 elif not reason.strip():
-                    yield Issue("found no reason, expected why that backend does not have it", path)
+                    yield Issue("found no reason, expected why this backend skips the alert", path)
         for rule in compile_alerts(spec):
             for backend in self._backends:
                 if backend.name in spec.alerts[rule.family].skip or rule.name == names.STORM:

@@ -187,7 +187,7 @@ class Lane:
             self._gate.notify_all()
         self._thread.join(patience)
         if self._thread.is_alive():
-            log.error("sink %s: a write hangs; leaving it", self.name)
+            log.error("sink %s: a write hangs; no longer waiting for it", self.name)
 
     # ------------------------------------------------------------------------------------------------ the thread
     def _run(self) -> None:

@@ -36,14 +36,15 @@ class IdentitiesMakeSense:
 
 def _identity(name: str, field: Field, path: Path) -> Iterator[Issue]:
     if name not in IDENTITIES:
-        text = f"found an identity that events do not have, expected one of {', '.join(IDENTITIES)}"
+        text = f"found an unknown identity, expected one of {', '.join(IDENTITIES)}"
         yield Issue(text + nearest(name, IDENTITIES), (*path, "unbounded"))
     if field.values or field.cap:
-        yield Issue(f"found `{'values' if field.values else 'cap'}`, expected at most `top`: it is unbounded", path)
+        found = "values" if field.values else "cap"
+        yield Issue(f"found `{found}`, expected `top` or nothing: unbounded values are not listed", path)
     if not field.title:
-        yield Issue("found no heading of an identity, expected one such as Account", (*path, "title"))
+        yield Issue("found no title, expected one such as Account", (*path, "title"))
     if field.merge != "max":
-        text = "found 'sum', expected 'max': one exporter sees all of one member, so nothing may count it twice"
+        text = "found 'sum', expected 'max': each exporter counts a whole member, and a sum would count it twice"
         yield Issue(text, (*path, "merge"))
 
 
@@ -67,4 +68,4 @@ def _companion(spec: Spec, name: str, companion: str, path: Path) -> Iterator[Is
     elif field.unbounded or not (field.cap > 0 or field.values):
         yield Issue(f"found {companion!r}, expected a field with `cap` or `values`", path)
     elif companion not in known:
-        yield Issue(f"found {companion!r}, which attempts do not have, expected one of {', '.join(known)}", path)
+        yield Issue(f"found {companion!r}, expected a column of attempts: {', '.join(known)}", path)

@@ -63,7 +63,7 @@ class LabelsAreBounded:
                 if field is None:
                     yield Issue(f"found {label!r}, expected a field{nearest(label, spec.fields)}", path)
                 elif field.top:
-                    yield Issue(f"found {label!r}, of which only the worst may be named, expected a signal", path)
+                    yield Issue(f"found {label!r}, expected a bounded field; a signal can show its worst values", path)
                 elif not field.cap > 0 and not field.values:
                     yield Issue(f"found {label!r}, expected a field with `cap` or `values`", path)
         for name, signal in spec.signals.items():
@@ -92,7 +92,7 @@ class SeriesFitTheBudget:
         each = sum(_combination_series(spec, family) for family in spec.families.values())
         path: Path = ("settings", "max_series")
         if fixed > budget * _FIXED_SHARE:
-            yield Issue(f"signals alone can take {fixed} series, expected at most half of {budget}", path)
+            yield Issue(f"signals can need {fixed} series, expected at most half of {budget}", path)
         elif each and (budget - fixed) // each < FEWEST_COMBINATIONS:
             text = f"one combination of open labels takes {each} series, so {(budget - fixed) // each} fit"
             yield Issue(f"{text} into {budget - fixed}, expected {FEWEST_COMBINATIONS} or more", path)
@@ -135,7 +135,7 @@ class NamesFollowConventions:
             here: Path = ("settings", "extra_labels", label)
             yield from _label(label, here)
             if label in names.STATIC_LABELS:
-                yield Issue(f"found the label {label!r}, which every alert has already", here)
+                yield Issue(f"found the label {label!r}, expected another name: every alert has this label", here)
 
 
 def _metric(name: str, kind: str, prefixes: tuple[str, ...], path: Path) -> Iterator[Issue]:
@@ -144,12 +144,12 @@ def _metric(name: str, kind: str, prefixes: tuple[str, ...], path: Path) -> Iter
     if (kind == "counter") != name.endswith("_total"):
         yield Issue(f"found the {kind} {name!r}, expected '_total' at the end of counters and of nothing else", path)
     if name.endswith(names.HISTOGRAM_SUFFIXES):
-        yield Issue(f"found {name!r}, which ends like a part of a histogram", path)
+        yield Issue(f"found {name!r}, expected another ending: histograms use _bucket, _sum and _count", path)
 
 
 def _label(name: str, path: Path) -> Iterator[Issue]:
     if not names.LABEL.fullmatch(name) or name in names.RESERVED_LABELS:
-        yield Issue(f"found the label {name!r}, expected snake case, and not a word of Prometheus", path)
+        yield Issue(f"found the label {name!r}, expected snake case that Prometheus does not reserve", path)
 
 
 class NamesAreUnique:
@@ -171,7 +171,7 @@ class NamesAreUnique:
         for name in sorted(metrics):
             if name.endswith("_total") and name.removesuffix("_total") in metrics:
                 path = ("signals", name.removesuffix("_total").removeprefix(names.SIGNAL_PREFIX))
-                yield Issue(f"the metric has the name of the counter {name} without _total, expected another one", path)
+                yield Issue(f"the name is that of the counter {name} without _total; choose another one", path)
 
 
 class SignalsAreUsed:
@@ -185,9 +185,9 @@ class SignalsAreUsed:
         used = {name for alert in spec.alerts.values() if alert.enabled for _, name in signals_of(alert)}
         for name, signal in spec.signals.items():
             if name not in used and not signal.no_alert:
-                yield Issue("no alert looks at it; say why in `no_alert`, or disable it", ("signals", name))
+                yield Issue("no alert uses this signal; say why in `no_alert`, or disable it", ("signals", name))
             if name in used and signal.no_alert:
-                yield Issue("an alert looks at it all the same", ("signals", name, "no_alert"))
+                yield Issue("an alert uses this signal; remove `no_alert`", ("signals", name, "no_alert"))
 
 
 class CategoriesAreCovered:
@@ -221,7 +221,7 @@ class WordsAreKnown:
                         yield Issue("found an empty list, expected at least one word", path)
                     if isinstance(entry, Signal) and not own_stream(entry):
                         if len(words) > 1:
-                            yield Issue(f"found {len(words)} words, expected one for a metric that is read", path)
+                            yield Issue(f"found {len(words)} words, expected one: the metric is read as it is", path)
                     else:
                         yield from _words(spec, dimension, words, path)
         for name, family in spec.families.items():
@@ -248,10 +248,10 @@ class FieldsKnowTheVocabulary:
             field = spec.fields.get(name)
             if field and set(field.values) != set(words):
                 differ = sorted(set(words) ^ set(field.values))
-                yield Issue(f"found other words than events have; they differ in {', '.join(differ)}", ("fields", name))
+                yield Issue(f"found words that differ from those of events: {', '.join(differ)}", ("fields", name))
         for name, field in spec.fields.items():
             if sum((field.cap != 0, field.top != 0, bool(field.values))) > 1 or field.cap < 0 or field.top < 0:
-                yield Issue("expected one of cap, top and values, and it above 0", ("fields", name))
+                yield Issue("expected exactly one of cap, top and values, above 0", ("fields", name))
 
 
 class WindowsAreSensible:
@@ -290,10 +290,10 @@ class MeasuresFitTheirKind:
             elif buckets:
                 yield Issue(f"found buckets, expected none for a {family.type}", path)
             if family.split and (len(family.split) > 1 or not set(family.split) <= set(family.labels)):
-                yield Issue("expected one label, and it among the family's labels", ("families", name, "split"))
+                yield Issue("expected one label of the family", ("families", name, "split"))
         for name, signal in spec.signals.items():
             if own_stream(signal) == (signal.measure in ("gauge", "counter")):
                 expected = "count, sum or distinct" if own_stream(signal) else "gauge or counter"
                 yield Issue(f"found {signal.measure!r}, expected {expected}", ("signals", name, "measure"))
             if signal.answered and signal.stream not in ("detections", "events", "tool_calls"):
-                yield Issue("found true, expected false: it has no attempts", ("signals", name, "answered"))
+                yield Issue("found true, expected false: its stream has no attempts", ("signals", name, "answered"))

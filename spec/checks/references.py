@@ -119,10 +119,8 @@ def _people(spec: Spec) -> Iterator[Issue]:
             yield from _known(escalation, spec.escalations, "an escalation", (*here, "escalation", owner))
         for alert_name, alert in spec.alerts.items():
             if alert.severity == name and alert.owner not in severity.escalation:
-                yield Issue(
-                    f"no escalation for the owner {alert.owner!r}, which the alert {alert_name} needs",
-                    (*here, "escalation"),
-                )
+                text = f"no escalation for the owner {alert.owner!r}; the alert {alert_name} needs one"
+                yield Issue(text, (*here, "escalation"))
     for chain_name, chain in spec.escalations.items():
         for index, tier in enumerate(chain.tiers):
             here = ("escalations", chain_name, "tiers", index)

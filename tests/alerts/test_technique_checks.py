@@ -85,11 +85,21 @@ def test_sound_ones_pass(tmp_path: Path, when: dict[str, Any]) -> None:
     [
         ({"floor": 0}, {}, "when.floor", "found 0, expected more than 0: over a flat history everything is unusual"),
         ({"deviations": 0}, {}, "when.deviations", "found 0, expected 1 or more"),
-        ({"signal": "spend_by_actor"}, {}, "when.signal", "found a signal by actor, of which only the worst are shown"),
+        ({"signal": "spend_by_actor"}, {}, "when.signal", "found a signal by actor: only its worst groups are shown"),
         ({"signal": "served"}, {}, "when.signal", "found a signal over a counter, expected a window or a gauge"),
-        ({}, {"one_shot": True}, "one_shot", "found true, expected false: what is unusual is so until it ends"),
-        ({}, {"hold": "4m"}, "for", "found 4m, expected at least 5m, as old as a limit can be"),
-        ({"history": "4h"}, {}, "when.history", "found 4h, expected at least 5h, 10 times the window and hold"),
+        (
+            {},
+            {"one_shot": True},
+            "one_shot",
+            "found true, expected false: the alert lasts as long as the value",
+        ),
+        ({}, {"hold": "4m"}, "for", "found 4m, expected at least 5m: a limit can be that old"),
+        (
+            {"history": "4h"},
+            {},
+            "when.history",
+            "found 4h, expected at least 5h: 10 times the window",
+        ),
         ({"history": "60d"}, {}, "when.history", "found 60d, expected at most 34d17h20m, 10000 samples"),
         ({"min_history": "25m"}, {}, "when.min_history", "found 25m, expected between 30m and 7d"),
         ({"min_history": "8d"}, {}, "when.min_history", "found 8d, expected between 30m and 7d"),
@@ -105,25 +115,25 @@ def test_a_baseline_that_cannot_be_right(
 @pytest.mark.parametrize(
     ("when", "alert", "path", "text"),
     [
-        ({"signal": "guardrail_failures"}, {}, "when.signal", "found what events add up to, which is missing when"),
+        ({"signal": "guardrail_failures"}, {}, "when.signal", "found a signal over events, expected a health gauge"),
         ({"signal": "served"}, {}, "when.signal", "found a counter, expected a gauge"),
         (
             {"signal": "feed_lag", "older_than": 0, "while_counter": "", "below": 1},
             {},
             "when.signal",
-            "found a signal by source, expected one without groups: nobody knows which one is missing",
+            "found a signal by source, expected one without groups: an absent group has no name",
         ),
         (
             {"signal": "feed_lag"},
             {},
             "when.while_counter",
-            "found a signal by nothing, expected by source, as the heartbeat",
+            "found a signal by nothing, expected by source, like the heartbeat",
         ),
         (
             {"while_counter": "hook_records"},
             {},
             "when.while_counter",
-            "found a signal by source, expected by nothing, as the heartbeat",
+            "found a signal by source, expected by nothing, like the heartbeat",
         ),
         (
             {"while_counter": "read"},
@@ -140,11 +150,16 @@ def test_a_baseline_that_cannot_be_right(
             "when.while_counter",
             "found a counter, expected it only with `older_than`",
         ),
-        ({"while_counter": ""}, {}, "when.while_counter", "found nothing, expected a counter of somebody else"),
+        (
+            {"while_counter": ""},
+            {},
+            "when.while_counter",
+            "found nothing, expected a counter that Tocsin",
+        ),
         ({"while_counter": "exporter_up"}, {}, "when.while_counter", "expected a signal that measures a `counter`, of"),
         ({"min_increase": 0}, {}, "when.min_increase", "found 0, expected 1 or more"),
-        ({}, {"one_shot": True}, "one_shot", "found true, expected false: a heartbeat is missing until it is there"),
-        ({}, {"hold": "0m"}, "for", "found 0s, expected some time: a restart, too, is a while without heartbeat"),
+        ({}, {"one_shot": True}, "one_shot", "found true, expected false: a missing heartbeat lasts"),
+        ({}, {"hold": "0m"}, "for", "found 0s, expected a duration: a restart also causes a short gap"),
     ],
 )
 def test_an_absence_that_cannot_be_right(

@@ -57,9 +57,9 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
         ("content: full", "content: fulll", 14, "did you mean 'full'?"),
         ("content: full", "rotate_bytes: 10", 14, "expected at least 4096 bytes"),
         ("content: full", "keep: 1", 14, "expected at least 2 files"),
-        ("  events:", "  a b:", 11, "expected letters"),
+        ("  events:", "  a b:", 11, "expected only letters"),
         ("content: full", "content: full\n  other: {type: jsonl, folder: ./out/}", 15, "the folder of sink 'events'"),
-        ("content: full", "content: full\nscan_content: false", 14, "leaves content unread"),
+        ("content: full", "content: full\nscan_content: false", 14, "no content is read"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_was_expected(

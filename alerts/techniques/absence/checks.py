@@ -32,10 +32,10 @@ class AbsenceIsOfHeartbeats:
                 yield Issue(f"found {when.below:g}, expected more than 0", (*path, "below"))
             yield from _activity(spec, when, path)
             if alert.one_shot:
-                text = "found true, expected false: a heartbeat is missing until it is there again"
+                text = "found true, expected false: a missing heartbeat lasts until it returns"
                 yield Issue(text, ("alerts", name, "one_shot"))
             if not alert.for_:
-                text = "found 0s, expected some time: a restart, too, is a while without heartbeat"
+                text = "found 0s, expected a duration: a restart also causes a short gap"
                 yield Issue(text, ("alerts", name, "for"))
 
 
@@ -43,30 +43,28 @@ def _heartbeat(signal: Signal | None, when: Absence, path: Path) -> Iterator[Iss
     if signal is None:
         return
     if own_stream(signal):
-        text = "found what events add up to, which is missing when nothing happens; expected a gauge of health"
+        text = "found a signal over events, expected a health gauge: without traffic such a signal is absent too"
         yield Issue(text, path)
     elif signal.measure == "counter":
         yield Issue("found a counter, expected a gauge", path)
     if signal.by and not when.while_counter:
-        text = f"found a signal by {signal.by}, expected one without groups: nobody knows which one is missing"
-        yield Issue(f"{text}; of those that are there, a threshold with `op: <` tells", path)
+        text = f"found a signal by {signal.by}, expected one without groups: an absent group has no name"
+        yield Issue(f"{text}. For groups that exist, use a threshold with `op: <`", path)
 
 
 def _activity(spec: Spec, when: Absence, path: Path) -> Iterator[Issue]:
     counter = spec.signals.get(when.while_counter)
     if when.older_than and not when.while_counter:
-        text = "found nothing, expected a counter of somebody else: an old heartbeat alone may be a quiet night"
+        text = "found nothing, expected a counter that Tocsin does not keep: an old heartbeat may be a quiet night"
         yield Issue(text, (*path, "while_counter"))
     if when.while_counter and not when.older_than:
-        yield Issue(
-            "found a counter, expected it only with `older_than`, in which it has to grow", (*path, "while_counter")
-        )
+        yield Issue("found a counter, expected it only with `older_than`", (*path, "while_counter"))
     if counter is not None and not _by_others(counter):
         text = f"expected a signal that measures a `counter`, of the stream `external` or over {names.HOOK_PREFIX}*"
-        yield Issue(f"{text}: what Tocsin counts itself stands still with it", (*path, "while_counter"))
+        yield Issue(f"{text}: Tocsin's own counters stop when it stops", (*path, "while_counter"))
     signal = spec.signals.get(when.signal)
     if counter is not None and signal is not None and counter.by != signal.by:
-        text = f"found a signal by {counter.by or 'nothing'}, expected by {signal.by or 'nothing'}, as the heartbeat"
+        text = f"found a signal by {counter.by or 'nothing'}, expected by {signal.by or 'nothing'}, like the heartbeat"
         yield Issue(text, (*path, "while_counter"))
     if when.while_counter and not when.min_increase >= 1:
         yield Issue(f"found {when.min_increase:g}, expected 1 or more", (*path, "min_increase"))

@@ -47,7 +47,7 @@ def _numbers(when: Baseline, path: Path) -> Iterator[Issue]:
 def _members(spec: Spec, signal: Signal, path: Path) -> Iterator[Issue]:
     field = spec.fields.get(signal.by)
     if field is not None and field.top:
-        text = f"found a signal by {signal.by}, of which only the worst are shown, so that nobody's history is whole"
+        text = f"found a signal by {signal.by}: only its worst groups are shown, so no group has a whole history"
         yield Issue(f"{text}; expected a field with `cap` or `values`", path)
     if signal.measure == "counter":
         yield Issue("found a signal over a counter, expected a window or a gauge", path)
@@ -57,14 +57,14 @@ def _lengths(spec: Spec, name: str, alert: Alert, when: Baseline, history: Histo
     path: Path = ("alerts", name, "when")
     step = spec.settings.baseline_step
     if alert.one_shot:
-        text = "found true, expected false: what is unusual is so until it ends"
+        text = "found true, expected false: the alert lasts as long as the value is unusual"
         yield Issue(text, ("alerts", name, "one_shot"))
     if alert.for_ < step:
-        text = f"found {alert.for_}, expected at least {step}, as old as a limit can be"
+        text = f"found {alert.for_}, expected at least {step}: a limit can be that old"
         yield Issue(text, ("alerts", name, "for"))
     if when.history < LONGER * history.exclude:
         least = Duration(LONGER * history.exclude)
-        text = f"found {when.history}, expected at least {least}, {LONGER} times the window and hold that it leaves out"
+        text = f"found {when.history}, expected at least {least}: {LONGER} times the window and hold that are left out"
         yield Issue(text, (*path, "history"))
     if when.history > MOST_SAMPLES * step:
         text = f"found {when.history}, expected at most {Duration(MOST_SAMPLES * step)}, {MOST_SAMPLES} samples"

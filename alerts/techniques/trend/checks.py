@@ -36,12 +36,12 @@ class TrendsAreSound:
                 most = Duration(FURTHEST * when.window)
                 yield Issue(f"found {when.ahead}, expected more than 0 and at most {most}", (*path, "ahead"))
             if alert.one_shot:
-                text = "found true, expected false: a forecast changes as long as there are new values"
+                text = "found true, expected false: a forecast changes with each new value"
                 yield Issue(text, ("alerts", name, "one_shot"))
             signal, by = spec.signals.get(when.signal), ""
             by = signal.by if signal is not None else ""
             if by in spec.fields and spec.fields[by].top:
-                text = f"found a signal by {by}. Only its worst groups are shown, so nobody's course is whole"
+                text = f"found a signal by {by}. Only its worst groups are shown, so no group has a whole course"
                 yield Issue(f"{text}; expected a field with `cap` or `values`", (*path, "signal"))
 
 
