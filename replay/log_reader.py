@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from events.batch import EventBatch, Reject, line_ends
 from events.wrappers.whole import RecordEnds, objects_end
 from exporters.sources.chunk import Chunk
+from exporters.sources.packed import GZIP_MAGIC, ZSTD_MAGIC, DamagedError, ZstdFile
 from replay.arrival import AHEAD, known
 from replay.unread import FileCoverage
 from runtime.errors import TocsinError
@@ -31,7 +32,6 @@ CHUNK: Final = 256 * 1024
 MAX_LINE: Final = 8 * 1024 * 1024
 """Bytes of the longest line that is decoded, newline included: that of the file tail."""
 _MOST_WAITING: Final = 4  # batches that are decoded ahead
-_GZIP: Final = b"\x1f\x8b"
 
 
 class LogError(TocsinError):
@@ -39,7 +39,7 @@ class LogError(TocsinError):
 
 
 class Log:
-    """A log file, plain or gzip. `size` is in bytes as stored, `done` how many of them were read so far."""
+    """A log file, plain, gzip or zstd. `size` is in bytes as stored, `done` how many of them were read so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,18 +59,29 @@ class Log:
         self.done = 0
         try:
             with self.path.open("rb") as stored:
-                packed = stored.peek(2)[:2] == _GZIP
-                lines = _records(gzip.GzipFile(fileobj=stored) if packed else stored, limit, size)
+                lines = _records(_unpacked(stored), limit, size)
                 for sequence, (start, data, skipped) in enumerate(lines):
                     self.done = stored.tell() if stored.seekable() else 0
                     yield Chunk.of(SOURCE, data, file=str(self.path), start=start, sequence=sequence), skipped
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error, DamagedError) as error:
             raise LogError(f"{self.path}: the compressed data is damaged or cut off") from error
         except OSError as error:
             raise LogError(f"{self.path}: cannot be read: {error.strerror}") from error
 
 
-def _records(file: io.BufferedIOBase, limit: int, size: int) -> Iterator[tuple[int, bytes, int]]:
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _unpacked(stored: io.BufferedReader) -> _Readable:
+    """The file, decompressed if its first bytes say that it is compressed, whatever its name."""
+    magic = stored.peek(len(ZSTD_MAGIC))
+    if magic.startswith(GZIP_MAGIC):
+        return gzip.GzipFile(fileobj=stored)
+    return ZstdFile(stored) if magic.startswith(ZSTD_MAGIC) else stored
+
+
+def _records(file: _Readable, limit: int, size: int) -> Iterator[tuple[int, bytes, int]]:
     """Where whole records begin, the lines with them, and how many lines before them were too long."""
     ends, rest, start, skipped, skipping = RecordEnds(), bytearray(), 0, 0, False
     again = 0  # bytes that it takes before a record may have ended

@@ -178,8 +178,8 @@ TEXT_WRAPPERS: Final = (
     _text("docker", r"[A-Za-z0-9][\w.@-]{0,252}\x20*\|\x20", _LETTERS),
     _text("cloudwatch", rf"{_TIME}\x20[^\x20{{]{{1,512}}\x20(?=\{{)", _DIGITS),
     _text("time", rf"{_TIME}[\x20\t](?=\{{)", _DIGITS),
-    _text("sse", r"data:\x20?", b"d"),
-    _text("json_seq", r"\x1e", b"\x1e"),
+    _text("sse", r"data:\x20?(?=\{)", b"d"),
+    _text("json_seq", r"\x1e(?=\{)", b"\x1e"),
 )
 """The first that matches is taken."""
 

@@ -128,6 +128,11 @@ def looks_wrapped(line: bytes) -> bool:
     return bool(work.found.names or work.pending)
 
 
+def has_prefix(line: bytes) -> bool:
+    """Whether a line begins with text that a wrapper has before a record."""
+    return any(line[:1] and line[0] in each.first and each.pattern.match(line) for each in TEXT_WRAPPERS)
+
+
 def may_come_in_parts(line: bytes) -> bool:
     """Whether a line is one of a wrapper that cuts long lines."""
     found = _names(line) if line[:1] == b"{" else None

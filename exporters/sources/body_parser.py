@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import re
 import threading
-import zlib
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
 import msgspec
 
+from events.wrappers import has_prefix
+from events.wrappers.encodings import encoding_of
+from events.wrappers.framing import BETWEEN, frames
+from exporters.sources.packed import DamagedError, Decoder, GzipDecoder, ZstdDecoder
+
+ENCODINGS: Final[dict[str, Callable[[], Decoder]]] = {"gzip": GzipDecoder, "zstd": ZstdDecoder}
+"""What a body may be compressed with, by its name in the header."""
 RECORDS: Final = 50_000
 """Records in one post, at most; each takes memory beside its bytes."""
 MEMBERS: Final = 16
-"""Members of a gzip stream at most: each copies what follows it."""
+"""Members of a compressed stream at most: each copies what follows it."""
 TOKENS: Final = 2_000_000
 """Strings and brackets that are looked at in an array that is no good JSON, at most: some seconds of work."""
-_GZIP: Final = 31  # zlib's window bits for "gzip header expected"
 _BETWEEN: Final = b" \t\r\n,"
 _LINE: Final = re.compile(rb"[^\r\n]+")
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 
 class BodyError(Exception):
-    """The body is refused; `reason` is ``too_large``, ``gzip``, ``not_json``, ``not_records`` or ``too_many``."""
+    """The body is refused.
+
+    `reason` is ``too_large``, ``gzip``, ``zstd``, ``not_json``, ``not_records`` or ``too_many``.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -51,34 +59,37 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(_Item)
 
 
-def unpack(body: bytes, limit: int) -> bytes:
-    """What a gzip stream of one or more members holds, of at most `limit` bytes.
+def unpack(body: bytes, limit: int, encoding: str = "gzip") -> bytes:
+    """What a stream of one or more members holds, of at most `limit` bytes; `encoding` is one of `ENCODINGS`.
 
     Raises:
         BodyError: it is larger, damaged, cut off, has too many members, or is followed by something else.
     """
     parts: list[bytes] = []
-    size = 0
+    size = members = 0
     while body:
-        stream = zlib.decompressobj(_GZIP)
-        try:
-            part = stream.decompress(body, limit + 1 - size)
-        except zlib.error:
-            raise BodyError("gzip") from None
-        size += len(part)
-        if size > limit:
-            raise BodyError("too_large")
-        if not stream.eof:
-            raise BodyError("gzip")
-        parts.append(part)
-        if len(parts) > MEMBERS:
-            raise BodyError("gzip")
-        body = stream.unused_data
+        decoder = ENCODINGS[encoding]()
+        members += 1
+        if members > MEMBERS:
+            raise BodyError(encoding)
+        while not decoder.eof:
+            try:
+                part, body = decoder.decode(body, limit + 1 - size)
+            except DamagedError:
+                raise BodyError(encoding) from None
+            size += len(part)
+            parts.append(part)
+            if size > limit:
+                raise BodyError("too_large")
+            if not body and not decoder.eof:
+                raise BodyError(encoding)
     return b"".join(parts)
 
 
 def lines_of(body: bytes | bytearray, *, max_line: int) -> tuple[bytes, int]:
     r"""The records in `body` (an array of objects, one object, or one object a line) as lines, each with its newline.
+
+    Objects on several lines, lines of log shippers that begin with text, UTF-16 and UTF-32 are taken too.
 
     An object that is no good JSON inside is handed on too, as the next step counts it alone; otherwise a client of the
     gateway could hide all that is sent together with its record, for instance by a NaN, which gateways accept and log.
@@ -87,13 +98,22 @@ def lines_of(body: bytes | bytearray, *, max_line: int) -> tuple[bytes, int]:
     Raises:
         BodyError: it is none of these, or holds more than `RECORDS`.
     """
+    if (encoding := encoding_of(body)) is not None:
+        body = encoding.text(bytes(body))
     if body.startswith(BOM_UTF8):
         body = body[len(BOM_UTF8) :]
-    parts = list(_array_of(body) if body.lstrip()[:1] == b"[" else _objects_of(body))
+    parts = list(_parts_of(body))
     if b"\n" in body or b"\r" in body:  # between the tokens of an object; in strings JSON allows none
         parts = [bytes(part).replace(b"\n", b" ").replace(b"\r", b" ") for part in parts]
     kept = [part for part in parts if memoryview(part).nbytes < max_line]
     return b"".join(piece for part in kept for piece in (part, b"\n")), len(parts) - len(kept)
+
+
+def _parts_of(body: bytes | bytearray) -> Iterator[bytes | msgspec.Raw]:
+    start = body.lstrip()
+    if has_prefix(bytes(start.partition(b"\n")[0])):
+        return _bounded(_framed(bytes(body)))
+    return _array_of(body) if start[:1] == b"[" else _objects_of(body)
 
 
 def _array_of(body: bytes | bytearray) -> Iterator[bytes | msgspec.Raw]:
@@ -120,19 +140,31 @@ def _objects_of(body: bytes | bytearray) -> Iterator[bytes | msgspec.Raw]:
 
 
 def _lines(body: bytes | bytearray) -> Iterator[bytes]:
-    left = RECORDS
-    for found in _LINE.finditer(body):
-        line = found[0].strip()
-        if not line:
-            continue
-        left -= 1
-        if left < 0:
-            raise BodyError("too_many")
-        if not (line.startswith(b"{") and line.endswith(b"}")):
-            raise BodyError("not_json")
-        yield line
-    if left == RECORDS:
+    lines = [line for found in islice(_LINE.finditer(body), 2 * RECORDS) if (line := found[0].strip())]
+    if not lines:
         raise BodyError("not_json")
+    if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
+        yield from _bounded(_framed(bytes(body)))
+        return
+    yield from _bounded(iter(lines))
+
+
+def _bounded(lines: Iterator[bytes]) -> Iterator[bytes]:
+    for number, line in enumerate(lines):
+        if number == RECORDS:
+            raise BodyError("too_many")
+        yield line
+
+
+def _framed(body: bytes) -> Iterator[bytes]:
+    """Objects on several lines, and lines of wrappers."""
+    for frame in frames(body):
+        text = body[frame.start : frame.end].strip()
+        whole = text.startswith(b"{") and text.endswith(b"}")
+        if frame.open or not (whole or not text.strip(BETWEEN) or has_prefix(text)):
+            raise BodyError("not_json")
+        if text.strip(BETWEEN):
+            yield text
 
 
 def _elements(body: bytes | bytearray) -> Iterator[bytes]:

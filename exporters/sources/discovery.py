@@ -10,11 +10,12 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporters.sources.packed import is_packed
 from exporters.sources.readers import kind_of
 from exporters.sources.walk import LINK, NAMES, SHOWN, Match, Walk
 
-_UNSUPPORTED = (".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z")
-_ROTATED = re.compile(r"(?:[.\-_](?:\d[\dTZ:]*|old|bak))*(\.[A-Za-z]+)??(?:\.gz)?$")
+_UNSUPPORTED = (".bz2", ".xz", ".lz4", ".zip", ".Z")
+_ROTATED = re.compile(r"(?:[.\-_](?:\d[\dTZ:]*|old|bak))*(\.[A-Za-z]+)??(?:\.gz|\.zst)?$")
 
 Where = tuple[int, int]
 """Device and inode."""
@@ -35,9 +36,9 @@ class Found:
         return self.paths[0]
 
     @property
-    def gzip(self) -> bool:
+    def packed(self) -> bool:
         """Whether its name says that it is compressed."""
-        return self.path.endswith(".gz")
+        return is_packed(self.path)
 
     @property
     def look(self) -> tuple[int, int]:

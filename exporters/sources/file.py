@@ -15,10 +15,11 @@ What happens to a file, and what is done about it:
   for appending leaves a hole of zeros at the start of the cut file; it is passed over.
 - *Deleted, or moved to where no pattern matches*: read to its end through the open descriptor, which is closed after
   `grace` seconds without growth.
-- *Compressed* (``*.gz``): decompressed up to the position, compared there, and read on if anything is left; one that
-  nobody has seen before is read whole, all its members. A damaged one is read up to the damage and counted.
-- *An unfinished last line* waits for its newline. Once the file will never grow again (rotated or gone and quiet for
-  `grace` seconds; complete, if compressed) it is handed out as it is, so that it is counted as a reject.
+- *Compressed* (``*.gz``, ``*.zst``): decompressed up to the position, compared there, and read on if anything is left;
+  one that nobody has seen before is read whole, all its members. A damaged one is read up to the damage and counted.
+- *An unfinished last record* waits for its end, be it a line or several. Once the file will never grow again (rotated
+  or gone and quiet for `grace` seconds; complete, if compressed) it is handed out as it is, so that it is counted as a
+  reject.
 - *A line longer than `max_line`* is passed over and counted.
 - *Gone with unread bytes* while nobody had it open: counted as lost after `grace` seconds, unless a copy turns up. A
   copy that turns up later is still read, so the count errs on the high side.
@@ -252,7 +253,7 @@ class FileTail:
                 self._watch.troubles.pop(file.path, None)
             if closed and file.reader is not None:
                 opened += 1
-                if opened > self._max_open and not file.gzip:  # a compressed one would begin anew
+                if opened > self._max_open and not file.packed:  # a compressed one would begin anew
                     file.close()
                     opened -= 1
             if not file.pending(now, self._grace):

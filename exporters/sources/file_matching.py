@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint
+from exporters.sources.packed import is_packed
 from exporters.sources.readers import Reader, peek
 from exporters.sources.tracked_file import ReplacedError, TrackedFile
 
@@ -59,7 +60,7 @@ class FileIndex:
         return [
             file
             for file in self._by_inode.get(found.where, [])
-            if file.path.endswith(".gz") == found.gzip and file.identity.head.matches_start(head)
+            if is_packed(file.path) == found.packed and file.identity.head.matches_start(head)
         ]
 
     def candidates(self, found: Found, head: bytes) -> list[TrackedFile]:
@@ -127,7 +128,7 @@ def compare(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, qu
         return "same"
     if known.ignored:
         return "copied"
-    if found.gzip:
+    if found.packed:
         return "same"  # as far as can be told before it is decompressed up to the position
     if found.size < known.offset:
         return "copied" if own or quiet else "wait"
@@ -143,7 +144,7 @@ def _agrees(known: TrackedFile, reader: Reader) -> bool:
 def _match_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *, quiet: bool) -> Match:
     if known.ignored:
         return "copied"
-    if known.done and not found.gzip and found.size >= known.offset:
+    if known.done and not found.packed and found.size >= known.offset:
         return "beyond" if _agrees(known, reader) else "other"
     covered = known.identity.head.length
     if covered > len(head):  # all of it is known
@@ -151,7 +152,7 @@ def _match_live(known: TrackedFile, found: Found, reader: Reader, head: bytes, *
         return "copied" if complete and known.offset >= len(head) else "wait"
     if covered < min(COVERED, len(head)) and b"\n" not in head[:covered]:
         return "other"  # to begin with the same part of a line proves nothing
-    if known.gzip or found.gzip or known.trial:
+    if known.packed or found.packed or known.trial:
         return "other" if covered < min(COVERED, len(head)) and quiet else "wait"
     try:
         live = known.open()

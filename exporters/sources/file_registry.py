@@ -209,7 +209,7 @@ class FileRegistry:
             file.quiet_since = now
         if file.reader is not None or file.look == found.look:
             return
-        if file.gzip:  # changed since it was done with: begin again, and compare
+        if file.packed:  # changed since it was done with: begin again, and compare
             file.done = False
             file.detach(now)
             if file.failed and file.ignored:
@@ -258,11 +258,11 @@ class FileRegistry:
                     self._write_off(file)
                 if now - file.gone > self._expire_after:
                     del self.files[file.key]
-            elif file.gzip and file.reader is not None and file.caught_up and quiet and not file.finished:
+            elif file.packed and file.reader is not None and file.caught_up and quiet and not file.finished:
                 self._give_up(file, now)
             elif not file.present and quiet and not file.pending(now, self._grace):
                 file.detach(now)
-            elif file.reader is not None and file.present and not file.gzip:
+            elif file.reader is not None and file.present and not file.packed:
                 opened.append(file)
         gone = sorted((file for file in self.files.values() if file.where is None), key=lambda file: file.gone)
         for file in gone[: max(0, len(gone) - self._max_gone)]:
@@ -317,7 +317,7 @@ class FileRegistry:
     def _order(self, found: Found) -> tuple[bool, bool, bool, int]:
         """Originals before copies: what was merely moved first, plain before compressed, live before rotated."""
         rotated = stem_of(found.path, self._stems) != found.path
-        return found.where not in self._moved, found.gzip, rotated, found.modified
+        return found.where not in self._moved, found.packed, rotated, found.modified
 
     def _put_in_order(self) -> None:
         """All are met: of each log the oldest file comes first, and reading may begin."""
@@ -332,7 +332,7 @@ class FileRegistry:
     def _is_moved(self, found: Found, index: FileIndex) -> bool:
         """Whether it is a known file under whatever name, and not another one that was given its inode."""
         try:
-            reader, _ = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
+            reader, _ = open_reader(found.path, packed=found.packed, follow=self._follow_symlinks)
         except OSError:
             return False
         try:
@@ -344,7 +344,7 @@ class FileRegistry:
 
     def _place(self, found: Found, index: FileIndex, now: float) -> None:
         try:
-            reader, status = open_reader(found.path, gzip=found.gzip, follow=self._follow_symlinks)
+            reader, status = open_reader(found.path, packed=found.packed, follow=self._follow_symlinks)
         except OSError as error:
             self.trouble(found.path, "open", error)
             if self._skip_existing:
@@ -367,12 +367,12 @@ class FileRegistry:
             return False
         quiet = now - self._waiting[found.where][1] >= self._grace
         self.troubles.pop(found.path, None)
-        if len(head) < COVERED and found.gzip and not (reader.ended or reader.error or quiet):
+        if len(head) < COVERED and found.packed and not (reader.ended or reader.error or quiet):
             return False  # in the making
         if not head:
             for known in index.candidates(found, head):
                 return self._resume(known, found, reader, head, now)
-            if found.gzip:
+            if found.packed:
                 self._add_unread(found, head, reader.error or ("" if reader.ended else _BREAKS_OFF), now)
             return False
         existed = found.size if self._skip_existing else self._existing.pop(found.where, None)
@@ -392,7 +392,7 @@ class FileRegistry:
                 case "wait":
                     self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
                     return False
-                case "copied" if found.gzip:
+                case "copied" if found.packed:
                     self._add_unread(found, head, "", now)
                     return False
                 case "copied":
@@ -406,17 +406,17 @@ class FileRegistry:
             self.counters.rotations["rename"] += 1
         if moved and not known.gone:
             self._count_absence(known)
-        keep = not found.gzip and self._open < self._max_open
+        keep = not found.packed and self._open < self._max_open
         known.attach(found, reader if keep else None, head, now)
         self.held.add(known.key)
-        if found.gzip and moved and not known.trial:
+        if found.packed and moved and not known.trial:
             self.counters.rotations["gzip"] += 1
         self._open += keep
         return keep
 
     def _add_existing(self, found: Found, size: int, reader: Reader, head: bytes, index: FileIndex, now: float) -> bool:
         """A file that was `size` bytes long at the very first start, and is read from there on."""
-        if found.gzip:
+        if found.packed:
             self.counters.bytes_before_start += size
             self._add_unread(found, head, "", now)
             return False
@@ -439,7 +439,7 @@ class FileRegistry:
     ) -> bool:
         """A content not known before."""
         file = self._remember(found, head, offset=offset, before=_before(reader, offset), skip=skip)
-        keep = not found.gzip and self._open < self._max_open
+        keep = not found.packed and self._open < self._max_open
         file.attach(found, reader if keep else None, head, now)
         self._open += keep
         index.add(file)

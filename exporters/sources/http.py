@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from exporters.defaults import MAX_BODY
-from exporters.sources.body_parser import BodyError, lines_of, unpack
+from exporters.sources.body_parser import ENCODINGS, BodyError, lines_of, unpack
 from exporters.sources.chunk import Chunk
 from exporters.sources.readers import buffer_of
 from exporters.sources.spool import Cursor, Spool, SpoolFullError, SpoolPosition, SpoolSlowError
@@ -48,7 +49,13 @@ LEAST_TOKEN: Final = 16
 WRONG_TOKENS: Final = 10
 """Wrong tokens a second, from everybody together, that get a polite answer."""
 
+SMALL: Final = 1024 * 1024
+"""Bytes of a body of unknown length for which there is room at first."""
+
 _CHUNK: Final = 256 * 1024
+_LINE: Final = 1_024  # bytes of a line between chunks
+_TRAILERS: Final = 32  # lines behind the last chunk
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _TROUBLED: Final = 60.0  # seconds for which a post that could not be kept takes the source down
 _RETRY_AFTER: Final = "5"  # seconds
 _CODES: Final = ("200", "400", "401", "404", "405", "408", "411", "413", "415", "429", "431", "503")
@@ -56,6 +63,8 @@ _REASONS: Final = {
     "not_json": HTTPStatus.BAD_REQUEST,
     "not_records": HTTPStatus.BAD_REQUEST,
     "gzip": HTTPStatus.BAD_REQUEST,
+    "zstd": HTTPStatus.BAD_REQUEST,
+    "chunks": HTTPStatus.BAD_REQUEST,
     "incomplete": HTTPStatus.BAD_REQUEST,
     "request": HTTPStatus.BAD_REQUEST,
     "failed": HTTPStatus.BAD_REQUEST,
@@ -304,14 +313,14 @@ class _Handler(BoundedHandler):
         try:
             self._admit()
             encoding = self.head.get("Content-Encoding", "identity").lower()
-            if encoding not in ("identity", "gzip"):
+            if encoding not in ("identity", *ENCODINGS):
                 raise _RefusedError("encoding")
-            length = self._length()
-            with source.room.hold(length + (source.max_body if encoding == "gzip" else length), self.patience):
-                self.proceed()
-                body = self._body(length)
-                if encoding == "gzip":
-                    body = unpack(body, source.max_body)
+            with ExitStack() as held:
+                packed = encoding in ENCODINGS
+                chunked = bool(self.head.all("Transfer-Encoding"))
+                body = self._chunked(held, packed=packed) if chunked else self._whole(held, packed=packed)
+                if packed:
+                    body = unpack(body, source.max_body, encoding)
                 lines, too_long = lines_of(body, max_line=source.max_line)
                 if lines and (reason := source.keep(lines)):
                     raise _RefusedError(reason)
@@ -335,9 +344,17 @@ class _Handler(BoundedHandler):
         if not self.source.knows(self.head.all("Authorization")):
             raise _RefusedError("token" if self.source.polite() else "token_rate")
 
+    def _whole(self, held: ExitStack, *, packed: bool) -> bytes:
+        """A body whose length is stated."""
+        length = self._length()
+        beside = self.source.max_body if packed else length
+        held.enter_context(self.source.room.hold(length + beside, self.patience))
+        self.proceed()
+        return self._read(length)
+
     def _length(self) -> int:
         stated = self.head.all("Content-Length")
-        if self.head.all("Transfer-Encoding") or len(stated) != 1:
+        if len(stated) != 1:
             raise _RefusedError("length")
         text = stated[0]
         if not (text.isascii() and text.isdigit()):
@@ -346,7 +363,49 @@ class _Handler(BoundedHandler):
             raise _RefusedError("too_large")
         return int(text)
 
-    def _body(self, length: int) -> bytes:
+    def _chunked(self, held: ExitStack, *, packed: bool) -> bytes:
+        """A body in chunks (RFC 9112, 7.1). Room for a small one is enough until it grows beyond that."""
+        most = self.source.max_body
+        coded = [value.lower() for value in self.head.all("Transfer-Encoding")]
+        if coded != ["chunked"] or self.head.all("Content-Length") or not self.head.newer:
+            raise _RefusedError("length")  # two readers could see two requests
+        small = min(SMALL, most)
+        first = small + (most if packed else small)
+        held.enter_context(self.source.room.hold(first, self.patience))
+        self.proceed()
+        body = bytearray()
+        grown = False
+        while length := self._chunk_size():
+            if len(body) + length > most:
+                raise _RefusedError("too_large")
+            if len(body) + length > small and not grown:
+                grown = True
+                held.enter_context(self.source.room.hold_more(2 * most, first, self.patience))
+            body += self._read(length)
+            if self._line(2) != b"":
+                raise _RefusedError("chunks")
+        for _ in range(_TRAILERS):
+            if not self._line(_LINE):
+                return bytes(body)
+        raise _RefusedError("chunks")
+
+    def _chunk_size(self) -> int:
+        digits = self._line(_LINE).partition(b";")[0].strip(b" \t")
+        if not _HEX.fullmatch(digits):
+            raise _RefusedError("chunks")
+        return int(digits, 16)
+
+    def _line(self, most: int) -> bytes:
+        """The rest of a line, of at most so many bytes, without its end."""
+        try:
+            line = self.body.readline(most)
+        except ConnectionError:
+            raise _RefusedError("incomplete") from None
+        if not line.endswith(b"\r\n"):
+            raise _RefusedError("chunks" if len(line) == most or line.endswith(b"\n") else "incomplete")
+        return line[:-2]
+
+    def _read(self, length: int) -> bytes:
         try:
             body = self.body.read(length)
         except ConnectionError:
@@ -377,14 +436,18 @@ class _Room:
         self._size = self._free = size
         self._changed = threading.Condition()
 
-    @contextmanager
-    def hold(self, size: int, patience: float) -> Iterator[None]:
+    def hold(self, size: int, patience: float) -> AbstractContextManager[None]:
         """Hold `size` bytes, of all there are at most; waits `patience` seconds for them.
 
         Raises:
             _RefusedError: there was no room in time.
         """
-        size = min(size, self._size)
+        return self.hold_more(size, 0, patience)
+
+    @contextmanager
+    def hold_more(self, size: int, held: int, patience: float) -> Iterator[None]:
+        """Hold so much more that with what is `held` already it is `size`; see `hold`."""
+        size = max(0, min(size, self._size) - min(held, self._size))
         with self._changed:
             if not self._changed.wait_for(lambda: self._free >= size, patience):
                 raise _RefusedError("busy")

@@ -1,4 +1,4 @@
-"""Bytes of one open file by their decompressed offset, plain or gzip, never waiting and never more than asked for."""
+"""Bytes of one open file by their decompressed offset, compressed or not: never waiting, never more than asked for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import errno
 import mmap
 import os
 import stat
-import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
+from exporters.sources.packed import DamagedError, Decoder, decoder_of
 from runtime.beneath import folder_of, open_in
 
 _RAW_READ = 16 * 1024  # compressed bytes read at once
 _RAW_LEAST = 4 * _RAW_READ  # compressed bytes that one call may consume, however few bytes it asks for
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-_GZIP = 31  # zlib's window bits for "gzip header expected"
 
 Buffer = bytearray | mmap.mmap
 """What is read into, again and again."""
@@ -129,20 +130,21 @@ class PlainReader:
         os.close(self._descriptor)
 
 
-class GzipReader:
-    """A gzip file of one or more members.
+class PackedReader:
+    """A gzip or zstd file of one or more members.
 
     Memory is bounded by what is asked for, whatever the file claims to hold, and so is the compressed input of one
     read: empty members cost time and yield nothing. The stream runs forwards only: a read must begin in what was not
     released yet, and a new reader begins at 0.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, decoder: Callable[[], Decoder]) -> None:
         self._descriptor = descriptor
+        self._new_decoder = decoder
         self._window = bytearray()  # decompressed, not released
         self._start = 0  # offset of the window's first byte
         self._input = b""
-        self._inflate: zlib._Decompress | None = None
+        self._decoder: Decoder | None = None
         self.at_end = False
         self.ended = False
         self.error = ""
@@ -174,24 +176,22 @@ class GzipReader:
             self._input = os.pread(self._descriptor, _RAW_READ, self.raw)
             self.raw += len(self._input)
             fed = bool(self._input)
-        if self._inflate is None:
+        if self._decoder is None:
             self._input = self._input.lstrip(b"\0")  # tapes and block devices pad with zeros
             if not self._input:
                 self.at_end = not fed
                 self.ended = self.at_end and self.raw > 0
                 return
-            self._inflate = zlib.decompressobj(_GZIP)
+            self._decoder = self._new_decoder()
         try:
-            out = self._inflate.decompress(self._input, limit)
-        except zlib.error as error:
+            out, self._input = self._decoder.decode(self._input, limit)
+        except DamagedError as error:
             self.error = str(error)
             self.at_end = True
             return
         self._window += out
-        self._input = self._inflate.unconsumed_tail
-        if self._inflate.eof:
-            self._input = self._inflate.unused_data
-            self._inflate = None
+        if self._decoder.eof:
+            self._decoder = None
         elif not fed and not out:
             self.at_end = True
 
@@ -209,10 +209,10 @@ class GzipReader:
         os.close(self._descriptor)
 
 
-def open_reader(path: str, *, gzip: bool, follow: bool = False) -> tuple[Reader, os.stat_result]:
-    """Open a regular file; returns its reader and its status. Raises as `open_regular`."""
+def open_reader(path: str, *, packed: bool, follow: bool = False) -> tuple[Reader, os.stat_result]:
+    """Open a regular file, `packed` or not; returns its reader and its status. Raises as `open_regular`."""
     descriptor, status = open_regular(path, follow=follow)
-    return GzipReader(descriptor) if gzip else PlainReader(descriptor), status
+    return PackedReader(descriptor, partial(decoder_of, path)) if packed else PlainReader(descriptor), status
 
 
 def peek(reader: Reader, offset: int, length: int) -> bytes:

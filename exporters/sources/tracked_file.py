@@ -84,7 +84,7 @@ class TrackedFile:
         self.tail = b""
         self.head = b""  # what `identity.head` was taken of, once it has been attached
         self.where: Where | None = None
-        self.gzip = False
+        self.packed = False
         self.present = False
         self.look = (0, 0)
         self.reader: Reader | None = None
@@ -142,7 +142,7 @@ class TrackedFile:
     def attach(self, found: Found, reader: Reader | None, head: bytes, now: float) -> None:
         """Read this content from `found` from now on; a compressed file has to pass the trial first."""
         self.where = found.where
-        self.gzip = found.gzip
+        self.packed = found.packed
         self.present = True
         self.gone = 0.0
         self.look = found.look
@@ -151,12 +151,12 @@ class TrackedFile:
         self.failed = ""
         self.rest = 0
         self.quiet_since = now
-        self.done = self.done and found.gzip and found.size == self.size
-        if found.gzip and self.offset and not self.done:
+        self.done = self.done and found.packed and found.size == self.size
+        if found.packed and self.offset and not self.done:
             self.trial = Trial(found, head)
             return
         self._adopt(found, head)
-        if not found.gzip:
+        if not found.packed:
             self.size = max(found.size, self.offset)
         elif not self.done:
             self.size = found.size
@@ -196,11 +196,11 @@ class TrackedFile:
         if self.reader is not None:
             return self.reader
         path = self.trial.found.path if self.trial else self.path
-        self.reader, status = open_reader(path, gzip=self.gzip, follow=self._follow)
+        self.reader, status = open_reader(path, packed=self.packed, follow=self._follow)
         try:
             if (status.st_dev, status.st_ino) != self.where:
                 raise ReplacedError
-            if not self.gzip:
+            if not self.packed:
                 self._check(self.reader)
             elif self.offset:  # a new stream begins at 0
                 found = self.trial.found if self.trial else Found(self.where, *self.look, (self.path,))
@@ -229,7 +229,7 @@ class TrackedFile:
 
     def _check(self, reader: Reader) -> None:
         """Compare the file before the position with what was read there. Raises as `refresh`."""
-        if self.gzip:
+        if self.packed:
             if reader.stat().st_size < reader.raw:
                 raise ReplacedError
         elif self.offset:
@@ -254,7 +254,7 @@ class TrackedFile:
         self.look = (size, status.st_mtime_ns)
         self.caught_up = self.finished = False
         self.quiet_since = now
-        if self.gzip:
+        if self.packed:
             self._measure()
             return
         if size < self.size:  # what was cut off was not read yet
@@ -377,7 +377,7 @@ class TrackedFile:
         """Take note of where the step ended."""
         self.caught_up = caught_up
         self.rest = rest if caught_up else 0
-        if not self.gzip:
+        if not self.packed:
             self.size = max(self.size, self.offset + self.rest)
             return
         self._measure()

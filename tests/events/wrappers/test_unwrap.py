@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -215,3 +216,11 @@ def test_the_same_four_attempts_in_each_file(case: str) -> None:
     assert batch.objects("actor") == ["u-ann"] * 4
     assert batch.ids("event_id").tolist() == read((DATA / "datadog.jsonl").read_bytes()).ids("event_id").tolist()
     assert sum("Do Anything Now" in text.text for text in batch.texts) == 4
+
+
+def test_each_wrapper_is_in_the_documentation() -> None:
+    page = (DATA.parents[2] / "docs/wrappers.md").read_text(encoding="utf-8")
+    table = page[page.index("| wrapper |") : page.index("Wrappers in wrappers")]
+    told = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
+    known = {name for name, _ in SAMPLES.values()} | {"utf16", "utf32"}
+    assert told == known

@@ -193,10 +193,10 @@ def test_a_cut_between_look_and_opening_loses_nothing(rig: Rig, monkeypatch: pyt
     path = rig.write("x.log", b"old line that nobody saw\n")
     really = open_reader
 
-    def late(found: str, *, gzip: bool, follow: bool) -> tuple[Reader, os.stat_result]:
+    def late(found: str, *, packed: bool, follow: bool) -> tuple[Reader, os.stat_result]:
         rig.cut(path)
         rig.write("x.log", begun)
-        return really(found, gzip=gzip, follow=follow)
+        return really(found, packed=packed, follow=follow)
 
     with monkeypatch.context() as patch:
         patch.setattr("exporters.sources.file_registry.open_reader", late)

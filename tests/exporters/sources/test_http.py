@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from exporters.sources import http as source_http
 from exporters.sources.http import HttpSource, position_of, read_tokens
 from exporters.sources.spool import Spool
 from runtime.errors import ConfigError
+from tests.support.engines import make_engine
+from tests.support.litellm_lines import record
 from tests.support.waiting import PATIENCE, wait_for
+from tests.support.wrapped import SAMPLES
 
 TOKEN = "t0ken-of-the-gateway"
 BEARER = f"Bearer {TOKEN}"
@@ -262,7 +266,9 @@ def test_a_gzip_bomb_and_a_broken_gzip_are_refused(source: HttpSource) -> None:
         (["Content-Length: 1_0"], 411),
         (["Content-Length: 5", "Content-Length: 6"], 411),
         (["Content-Length: 5", "Transfer-Encoding: chunked"], 411),
-        (["Transfer-Encoding: chunked"], 411),
+        (["Transfer-Encoding: gzip, chunked"], 411),
+        (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 411),
+        (["Transfer-Encoding: identity"], 411),
         ([f"Content-Length: {LIMIT + 1}"], 413),
         (["Content-Length: " + "9" * 5000], 413),
     ],
@@ -270,6 +276,97 @@ def test_a_gzip_bomb_and_a_broken_gzip_are_refused(source: HttpSource) -> None:
 def test_a_wrong_length_is_refused(source: HttpSource, lines: list[str], code: int) -> None:
     assert raw(source, head(*lines)).startswith(f"HTTP/1.1 {code} ".encode())
     assert counted(source)[1] == {"length" if code == 411 else "too_large": 1}
+
+
+CHUNKED = head("Transfer-Encoding: chunked")
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%X;x=y\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\nTrailer: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_body_in_chunks_is_taken(source: HttpSource, size: int) -> None:
+    assert raw(source, CHUNKED, chunked(b'[{"a": 1}, {"a": 2}]', size)).startswith(b"HTTP/1.1 200 ")
+    packed = head("Transfer-Encoding: chunked", "Content-Encoding: gzip")
+    assert raw(source, packed, chunked(gzip.compress(b'{"a": 3}'), size)).startswith(b"HTTP/1.1 200 ")
+    assert taken(source) == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_a_long_body_in_chunks_takes_more_room(source: HttpSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_http, "SMALL", 1_000)
+    body = json.dumps([{"a": "x" * 1000}] * 60).encode()
+    assert raw(source, CHUNKED, chunked(body, 20_000)).startswith(b"HTTP/1.1 200 ")
+    assert len(taken(source)) == 60
+    assert source.room._free == source.room._size
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"x\r\n", "chunks"),
+        (b"\r\n", "chunks"),
+        (b"-1\r\n", "chunks"),
+        (b"0x1\r\n", "chunks"),
+        (b"1" * 17 + b"\r\n", "chunks"),
+        (b"2\r\n{}\n", "chunks"),
+        (b"2\n{}\r\n", "chunks"),
+        (b"1\r\n{}\r\n", "chunks"),
+        (b"1" + b";" * 5000, "chunks"),
+        (b"0\r\n" + b"a: b\r\n" * 100, "chunks"),
+        (b"FFFFFFF\r\n", "too_large"),
+        (b"5\r\n{}", "incomplete"),
+        (b"2\r\n{}\r\n", "incomplete"),
+        (b"2\r\n{}\r\n0\r\n", "incomplete"),
+    ],
+)
+def test_wrong_chunks_are_refused(source: HttpSource, body: bytes, why: str) -> None:
+    answer = raw(source, CHUNKED, body, half=True)
+    assert answer.startswith(b"HTTP/1.1 413 " if why == "too_large" else b"HTTP/1.1 400 ")
+    assert counted(source)[1] == {why: 1}
+    assert taken(source) == []
+
+
+def test_zstd_is_taken_and_its_bombs_are_refused(source: HttpSource) -> None:
+    body = b'[{"a": 1}]'
+    assert post(source, zstd(body[:4]) + zstd(body[4:]), Content_Encoding="zstd")[0] == 200
+    assert post(source, zstd(b"[" + b" " * 50_000_000 + b"]"), Content_Encoding="zstd")[0] == 413
+    assert post(source, zstd(body)[:-1], Content_Encoding="zstd")[0] == 400
+    assert post(source, body, Content_Encoding="zstd")[0] == 400
+    assert post(source, zstd(b"x" * (64 << 20), window=26), Content_Encoding="zstd")[0] == 400
+    assert counted(source)[1] == {"too_large": 1, "zstd": 3}
+    assert taken(source) == [{"a": 1}]
+
+
+def zstd(data: bytes, window: int = 20) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters(window_log=window)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"a": 1}',
+        '{"a": 1}'.encode("utf-16"),
+        b'{\n "a": 1\n}\n',
+        b'[\n {"a": 1}\n]',
+    ],
+)
+def test_a_body_in_another_shape_is_the_same(source: HttpSource, body: bytes) -> None:
+    assert post(source, body)[0] == 200
+    assert taken(source) == [{"a": 1}]
+
+
+def test_wrapped_bodies_reach_the_engine(source: HttpSource) -> None:
+    engine, text = make_engine(), json.dumps(record(1_795_000_000.0, "a"))
+    for name, (_, wrap) in SAMPLES.items():
+        if "in parts" in name or "long lines" in name or name.startswith("no name, text"):
+            continue
+        status = post(source, wrap(text).encode())[0]
+        assert status == 200, name
+        batches = [engine.decode(chunk) for chunk in source.read(1 << 20, now=0.0)]
+        assert sum(batch.size for batch in batches) == 1, name
 
 
 def test_a_body_longer_than_stated_is_cut_and_refused(source: HttpSource) -> None:

@@ -22,9 +22,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(file_registry, "FILES_A_LOOK", FEW)
     paths: list[str] = []
 
-    def opening(path: str, *, gzip: bool, follow: bool = False) -> object:
+    def opening(path: str, *, packed: bool, follow: bool = False) -> object:
         paths.append(path)
-        return readers.open_reader(path, gzip=gzip, follow=follow)
+        return readers.open_reader(path, packed=packed, follow=follow)
 
     for module in (file_registry, tracked_file):
         monkeypatch.setattr(module, "open_reader", opening)
@@ -175,11 +175,11 @@ def test_a_link_put_in_place_of_a_folder_after_the_look_is_not_followed(
     rig.start("logs/*.log")
     really = readers.open_reader
 
-    def late(path: str, *, gzip: bool, follow: bool = False) -> object:
+    def late(path: str, *, packed: bool, follow: bool = False) -> object:
         if not (rig.folder / "moved").exists():
             (rig.folder / "logs").rename(rig.folder / "moved")
             (rig.folder / "logs").symlink_to("moved")
-        return really(path, gzip=gzip, follow=follow)
+        return really(path, packed=packed, follow=follow)
 
     monkeypatch.setattr(file_registry, "open_reader", late)
     assert rig.read() == []
