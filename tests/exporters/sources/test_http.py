@@ -341,7 +341,8 @@ def test_zstd_is_taken_and_its_bombs_are_refused(source: HttpSource) -> None:
 
 def zstd(data: bytes, window: int = 20) -> bytes:
     parameters = zstandard.ZstdCompressionParameters(window_log=window)
-    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    packed: bytes = zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    return packed
 
 
 @pytest.mark.parametrize(

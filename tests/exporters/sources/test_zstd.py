@@ -19,7 +19,8 @@ MIB = 1024 * 1024
 
 def zstd(data: bytes, window: int = 20) -> bytes:
     parameters = zstandard.ZstdCompressionParameters(window_log=window)
-    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    packed: bytes = zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    return packed
 
 
 def read(path: Path) -> bytes:
