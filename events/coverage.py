@@ -41,7 +41,8 @@ class Coverage:
 
     `mapped` are the fields that the gateway can tell at all, `words` those that a column can have (a column that is not
     there can have any). `scanned`: content was asked for. `fields` counts attempts by field, `skipped` characters
-    by channel that were too many to look at. Times are Unix seconds, infinite before the first attempt.
+    by channel that were too many to look at. `unread` counts attempts whose prompt or answer stands in no known place,
+    by side and call type. Times are Unix seconds, infinite before the first attempt.
     """
 
     gateway: str = ""
@@ -55,6 +56,7 @@ class Coverage:
     fields: Counts = field(default_factory=Counts)
     unwrapped: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    unread: Counter[tuple[str, str]] = field(default_factory=Counter)
     first: float = np.inf
     last: float = -np.inf
 
@@ -64,6 +66,7 @@ class Coverage:
         self.duplicates += duplicates
         self.others += batch.unread.get(OTHER_RECORDS, 0)
         self.fields.add(counts_of(batch))
+        self.unread.update((side, call_type) for _row, call_type, side in batch.unread_content)
         for _row, channel, count in batch.skipped:
             self.skipped[channel] += count
         if batch.size:

@@ -13,6 +13,8 @@ from events.batch import EventBatch
 
 _ALWAYS: Final = ("time", "call_id", "outcome")
 """What every attempt has."""
+_WORDLESS: Final = frozenset(("embeddings", "moderation", "rerank"))
+"""Operations that answer with numbers."""
 _ABSENT: Final = {"verdict": "none", "operation": "other"}
 """What a column says where nothing is known; others say None."""
 
@@ -21,15 +23,16 @@ _ABSENT: Final = {"verdict": "none", "operation": "other"}
 class LogField:
     """`column` is the batch's, or ``prompt`` and ``answer``; `advice` says what to log when it is missing.
 
-    `of` says which attempts have it in a good log: all, those that succeeded, or only some, so that nothing is missing
-    where it is not. `instead` is a column that says as much: whoever uses a shared key has no account.
+    `of` says which attempts have it in a good log: all, those that succeeded, those of them that gave words, or only
+    some, so that nothing is missing where it is not. `instead` is a column that says as much: whoever uses a shared key
+    has no account.
     """
 
     column: str
     title: str
     advice: str
     core: bool = True
-    of: Literal["all", "successes", "some"] = "all"
+    of: Literal["all", "successes", "answers", "some"] = "all"
     instead: str = ""
 
     @property
@@ -64,10 +67,10 @@ FIELDS: Final = (
     LogField("duration", "duration", "log how long the request took", of="successes"),
     LogField("time_to_first_chunk", "time to first chunk", "log it for streams", core=False, of="some"),
     LogField("input_tokens", "input tokens", "log the usage that the provider returns", of="successes"),
-    LogField("output_tokens", "output tokens", "log the provider's usage, for streams too", of="successes"),
+    LogField("output_tokens", "output tokens", "log the provider's usage, for streams too", of="answers"),
     LogField("cost_usd", "cost", "log the cost in US dollars", core=False, of="successes"),
     LogField("prompt", "prompt", "log the prompt; without it no content rule looks at requests"),
-    LogField("answer", "answer", "log the answer; without it no content rule looks at answers", of="successes"),
+    LogField("answer", "answer", "log the answer; without it no content rule looks at answers", of="answers"),
     LogField("tool_calls", "tool calls", "log the tools that the model called", core=False, of="some"),
     LogField("guardrails", "guardrail names", "log the name of each guardrail with its verdict", core=False, of="some"),
 )
@@ -97,13 +100,15 @@ def counts_of(batch: EventBatch, wanted: Container[str] = BY_COLUMN) -> Counts:
     if not batch.size:
         return counts
     failed = [row for row, outcome in enumerate(batch.columns.get("outcome", ())) if outcome != "success"]
+    wordless = {row for row, operation in enumerate(batch.columns.get("operation", ())) if operation in _WORDLESS}
+    excused_of = {"successes": failed, "answers": sorted(wordless.union(failed)) if wordless else failed}
     for each in FIELDS:
         column = _column(batch, each.column)
         if column is None or each.column not in wanted:
             continue
         absent = _ABSENT.get(each.column)
         missing = _missing_numbers(column) if isinstance(column, np.ndarray) else column.count(absent)
-        excused = failed if each.of == "successes" else []
+        excused = excused_of.get(each.of, [])
         counts.known[each.column] = batch.size - missing
         counts.due[each.column] = batch.size - len(excused)
         lacking = missing - (_missing_of(column, excused, absent) if missing else 0)

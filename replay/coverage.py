@@ -13,6 +13,8 @@ from runtime.text import printable, wrapped
 
 MOST_REJECTED: Final = 4
 """Kinds of rejected records that a person is shown; JSON has all of them."""
+MOST_UNREAD: Final = 6
+"""Kinds of content that is not understood, that a person is shown."""
 MOST_NAMED: Final = 3
 """Alerts that a person is shown of one reason."""
 _OF_THE_LOG: Final = ("nothing_read", "not_scanned", "field", "gateway")
@@ -95,6 +97,11 @@ def rows(covered: Covered) -> Iterator[tuple[str, str]]:
         yield "wrappers", f"removed: {removed}"
     if found.records:
         yield "content", _content(found)
+        if found.unread:
+            parts = ", ".join(
+                f"{side} of {kind} {count:,}" for (side, kind), count in found.unread.most_common(MOST_UNREAD)
+            )
+            yield "", f"words in no place that Tocsin knows, which no rule read: {printable(parts)}"
         if found.skipped:
             parts = ", ".join(f"{channel} {count:,}" for channel, count in found.skipped.most_common())
             yield "", f"characters beyond the budget of an attempt, which no rule read: {parts}"
@@ -196,6 +203,9 @@ def as_data(covered: Covered) -> dict[str, Any]:
             "scanned": found.scanned,
             **{f"without_{side}": found.without(side) for side in CONTENT},
             **{f"{side}s_due": found.due(side) for side in CONTENT},
+            "not_understood": [
+                {"side": side, "call_type": kind, "count": count} for (side, kind), count in found.unread.items()
+            ],
             "characters_skipped": dict(found.skipped),
         },
         "fields_missing": {column: round(part, 4) for column, part in found.missing().items()},

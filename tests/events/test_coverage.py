@@ -38,6 +38,13 @@ def test_an_end_user_of_a_shared_key_needs_no_account() -> None:
     assert (counts.lacking["actor"], counts.known["actor"]) == (1, 1)
 
 
+def test_what_answers_with_numbers_needs_no_words() -> None:
+    one = batch(["success", "success", "failure"], operation=["embeddings", "chat", "rerank"])
+    one.output_chars = np.array([np.nan, np.nan, np.nan])
+    counts = counts_of(one)
+    assert (counts.due["answer"], counts.lacking["answer"]) == (1, 1)
+
+
 def test_only_what_is_wanted_is_counted() -> None:
     counts = counts_of(batch(["success", "failure"], actor=["ann", None], tenant=[None, None]), {"tenant"})
     assert (set(counts.due), counts.lacking["tenant"]) == ({"tenant"}, 1)

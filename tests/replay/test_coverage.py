@@ -100,6 +100,18 @@ def test_content_that_was_not_scanned_is_said(tmp_path: Path, capsys: pytest.Cap
     assert "every prompt was there (3); every answer was there (3)" in replayed(capsys, log)[1]
 
 
+def test_words_that_are_not_understood_are_told_by_side_and_call_type() -> None:
+    found = Coverage(records=3, mapped=frozenset(("prompt", "answer")))
+    found.unread.update({("answer", "ocr"): 2, ("prompt", "a\x1b[2Jb"): 1})
+    said = "\n".join(lines(Covered(found, (), 0)))
+    assert "words in no place that Tocsin knows, which no rule read: answer of ocr 2, prompt of a\\x1b[2Jb 1" in said
+    assert as_data(Covered(found, (), 0))["content"]["not_understood"][0] == {
+        "side": "answer",
+        "call_type": "ocr",
+        "count": 2,
+    }
+
+
 def test_repeated_records_are_no_rejects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = replayed(capsys, "--no-content", log_of(tmp_path, *good(3), *good(3)))
     assert "3 read, 3 more were repeated, 0 rejected" in said

@@ -56,8 +56,11 @@ def _reasons(q: QueryBuilder) -> Iterator[tuple[str, str, str]]:
         yield "feed silent", "", f"ALERTS{{{is_(alertname=alert)}}}"
 
 
-def _unseen(q: QueryBuilder) -> str:
-    """What nobody looked at over the range, by source, with the words for it in the label ``what``: records, mostly."""
+def _unseen(q: QueryBuilder, *, records_only: bool = False) -> str:
+    """What nobody looked at over the range, by source, with the words for it in the label ``what``.
+
+    In records; what is counted in characters and accounts comes as well, unless it is to be `records_only`.
+    """
 
     def grown(metric: str, *by: str) -> str:
         labels = ", ".join(("source", *by))
@@ -66,23 +69,25 @@ def _unseen(q: QueryBuilder) -> str:
     parts: tuple[str, ...] = (
         _joined(grown("tocsin_records_rejected_total", "reason"), "rejected:", "reason"),
         _joined(grown("tocsin_records_without_field_total", "field"), "no", "field"),
-        _joined(grown("tocsin_content_chars_skipped_total", "channel"), "characters beyond the budget:", "channel"),
         _labelled(grown("tocsin_feed_records_lost_total"), "what", "lost before they were read"),
         _labelled(grown("tocsin_hook_content_lost_total"), "what", "content that the hook left out"),
     )
-    if q.has("skipped_content"):
-        series = q.signal("skipped_content", variables=())
-        parts = (*parts, _labelled(f"count({series} > 0)", "what", "accounts that sent more text than rules read"))
+    if not records_only:
+        skipped = grown("tocsin_content_chars_skipped_total", "channel")
+        parts = (*parts, _joined(skipped, "characters beyond the budget:", "channel"))
+        if q.has("skipped_content"):
+            series = q.signal("skipped_content", variables=())
+            parts = (*parts, _labelled(f"count({series} > 0)", "what", "accounts that sent more text than rules read"))
     return "\nor ".join(parts)
 
 
 def _share(q: QueryBuilder) -> str:
-    """The same as a share of all records."""
+    """What of it are records, as a share of all records."""
     read, rejected = (
         f"sum by (source) (increase({q.series(metric, variables=())}[{RANGE}]))"
         for metric in ("tocsin_records_read_total", "tocsin_records_rejected_total")
     )
-    return f"(\n{_unseen(q)}\n)\n/ on (source) group_left ()\n({read} + {rejected} > 0)"
+    return f"(\n{_unseen(q, records_only=True)}\n)\n/ on (source) group_left ()\n({read} + {rejected} > 0)"
 
 
 def _labelled(query: str, label: str, value: str) -> str:
