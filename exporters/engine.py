@@ -56,6 +56,8 @@ class Engine:
         self._detectors = tuple(detectors)
         self.tap: Tap | None = None
         """Who is handed everything that `feed` reads."""
+        self.rejected: Callable[[Chunk, Sequence[Reject]], None] = lambda _chunk, _rejects: None
+        """Is shown the records that `feed` could not read, while the chunk lives."""
 
     def coverage(self, source: str) -> Coverage:
         """An empty count of what is looked at of a source."""
@@ -246,6 +248,8 @@ class Engine:
                 late += [one._replace(row=rows + one.row) for one in answered]
                 if batch.faults:
                     faults(batch.faults)
+                if batch.rejects:
+                    self.rejected(chunk, batch.rejects)
                 batch.detach()
                 batches.append(batch)
                 size, rows = size + len(chunk.data), rows + batch.size

@@ -25,6 +25,7 @@ from exporters.memory import Memory
 from exporters.metric_table import Table
 from exporters.pace import Pace
 from exporters.quarantine import SAY_EVERY, Quarantine, fault_of
+from exporters.reject_log import RejectLog
 from exporters.signals.saved import parts
 from exporters.signals.state import SignalState
 from exporters.sinks import Acknowledged
@@ -100,6 +101,7 @@ class Exporter:
         self._paces = {name: Pace(clock) for name in sources}
         self._careful = Careful(memory)
         self._quarantine = Quarantine(folder.path.parent)
+        memory.engine.rejected = RejectLog(self._path_of).take
         self._positions: dict[str, Mapping[str, object]] = {}  # those saved last
         self._unkept = dict.fromkeys(sources, 0)  # bytes read since then
         self._lock = FairLock()
@@ -194,10 +196,13 @@ class Exporter:
     def _set_aside(self, faults: Sequence[Fault]) -> None:
         """Enter what went wrong in the present chunk into the quarantine."""
         chunk = self._chunk
-        position = self._sources[chunk.source].positions().get(chunk.file)
-        path = getattr(position, "path", "")
+        path = self._path_of(chunk.source, chunk.file)
         for fault in faults:
             self._quarantine.enter(chunk.source, chunk.file, path, chunk.start + max(0, fault.start), fault)
+
+    def _path_of(self, source: str, file: str) -> str:
+        """The path of a file by the key of its position; empty if it has none."""
+        return str(getattr(self._sources[source].positions().get(file), "path", ""))
 
     def _go_back(self, error: Exception) -> None:
         """Counting has failed half way: take up what was saved last, and count again from there with care.

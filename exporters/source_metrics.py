@@ -12,6 +12,7 @@ import numpy as np
 from events.hook import DROPS, UNREPORTED, HookFormat
 from exporters.metric_table import Table
 from exporters.quarantine import fault_of
+from exporters.reject_log import RejectLog
 from exporters.signals.state import SignalState
 from exporters.sources import Report, Source, Status
 from exporters.sources.hook_health import STATES
@@ -51,6 +52,7 @@ class Feeds:
         self._state = state
         self._before = {name: Status(name) for name in sources}
         self._kept = dict(self._before)
+        self._rejects = RejectLog(lambda _source, _file: "")
         self._failing: set[tuple[str, str]] = set()
 
     def kept(self) -> None:
@@ -101,7 +103,9 @@ class Feeds:
         ):
             for kind, count in counts.items():
                 self._grown(metric, (name, kind), count, earlier.get(kind, 0))
-        self._state.reject(name, "too_long", status.lines_too_long - before.lines_too_long, now=now)
+        if (skipped := status.lines_too_long - before.lines_too_long) > 0:
+            self._state.reject(name, "too_long", skipped, now=now)
+            self._rejects.skipped(name, skipped, status.too_long_at)
         if status.hook is not None and status.writers is not None and status.writers is not before.writers:
             self._count_reported(name, status.hook, status.writers)
         self._count_gaps(name, status, now)

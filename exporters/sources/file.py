@@ -204,6 +204,7 @@ class FileTail:
             bytes_skipped=counters.bytes_skipped,
             bytes_before_start=counters.bytes_before_start,
             lines_too_long=counters.lines_too_long,
+            too_long_at=counters.too_long_at,
             rotations=dict(counters.rotations),
             errors=dict(counters.errors),
             problems=tuple(problems)[:_SHOWN_PROBLEMS],

@@ -19,8 +19,8 @@ class Status:
     `files_waiting` are those that were found and are not looked into yet, as a look meets so many at most (None: it has
     no files). `partial_lines` are the last lines that wait for their newline, `partial_bytes` their length so far.
     `bytes_lost` were seen and vanished before they could be read; `lines_too_long` were skipped, `bytes_skipped` long
-    in all; `bytes_before_start` were there at the very first start, which began at the end. `errors` counts by kind:
-    ``open``, ``read``, ``gzip``.
+    in all, and the last one is at that byte of the file that `too_long_at` names; `bytes_before_start` were there at
+    the very first start, which began at the end. `errors` counts by kind: ``open``, ``read``, ``gzip``.
     A source that is posted to has `answers`, requests by status code, `refused`, by reason, and `spool_bytes`. One
     whose log a hook may write has the `hook` of its gateway, `writers`, what each writer says of itself (None: nobody
     has looked), and `reports_refused`, looks that gave nothing, by reason.
@@ -39,6 +39,7 @@ class Status:
     bytes_skipped: int = 0
     bytes_before_start: int = 0
     lines_too_long: int = 0
+    too_long_at: tuple[str, int] | None = None
     rotations: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ class Counters:
     """What a tail counts, over all its files."""
 
     bytes_lost: int = 0
+    too_long_at: tuple[str, int] | None = None  # the last such line
     bytes_skipped: int = 0
     bytes_before_start: int = 0
     lines_too_long: int = 0
@@ -344,6 +345,7 @@ class TrackedFile:
         if not end and size == max_line:
             self.skip = "line"
             counters.lines_too_long += 1
+            counters.too_long_at = (self.path, start)
             counters.bytes_skipped += size
             end, whole = size, False
         elif not end and size and whole and (final or reader.ended or reader.error):
