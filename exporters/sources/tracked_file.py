@@ -235,6 +235,9 @@ class TrackedFile:
                 raise ReplacedError
         elif self.offset:
             self._load_tail(reader)
+            # Rewritten in place, it may end as before. Up to a kilobyte from the start the tail covers everything.
+            if self.offset > COVERED and not self.identity.head.matches_start(peek(reader, 0, COVERED)):
+                raise ReplacedError
         elif not self.identity.head.matches_start(peek(reader, 0, COVERED)):
             raise ReplacedError
 

@@ -205,3 +205,40 @@ def test_a_cut_between_look_and_opening_loses_nothing(rig: Rig, monkeypatch: pyt
     rig.settle()
     assert b"".join(rig.lines) == begun + b"more\n"
     assert (rig.tail.status().bytes_lost, rig.tail.status().rotations["truncate"]) == (0, 0)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("grown", [False, True])
+@pytest.mark.parametrize("changed", [0, 5, 12])
+def test_a_file_that_was_rewritten_in_place_is_told_by_its_start(
+    rig: Rig, numbered: Numbered, restarted: bool, grown: bool, changed: int
+) -> None:
+    """The size may be the same, and so may the last kilobyte."""
+    before, after = numbered(0, 1_000), numbered(1_000, 1_200) if grown else []
+    rig.start("x.log")
+    path = rig.write("x.log", b"".join(before))
+    rig.read()
+    place = len(b"".join(before[:changed]))
+    assert place + len(before[changed]) < 1_024 < 2_048 < path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(before[changed].replace(b"0", b"x", 1))
+        file.seek(0, os.SEEK_END)
+        file.write(b"".join(after))
+    if restarted:
+        rig.restart("x.log")
+    again = [*before[:changed], before[changed].replace(b"0", b"x", 1), *before[changed + 1 :], *after]
+    assert rig.read() == again
+    assert rig.tail.status().rotations["truncate"] == 1
+
+
+def test_a_file_whose_middle_alone_was_rewritten_goes_on(rig: Rig, numbered: Numbered) -> None:
+    """What lies between the two kilobytes that are compared is not looked at again."""
+    rig.start("x.log")
+    path = rig.write("x.log", b"".join(numbered(0, 1_000)))
+    rig.read()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"x")
+    rig.write("x.log", b"".join(numbered(1_000, 1_010)))
+    assert rig.read() == numbered(1_000, 1_010)
