@@ -25,7 +25,7 @@ from events.gateways.litellm.guardrails import (
     unknown_status,
     verdict_of,
 )
-from events.gateways.litellm.numbers import instants_of, number_columns
+from events.gateways.litellm.numbers import instant_in, instants_of, number_columns
 from events.gateways.litellm.own_fields import record_of
 from events.gateways.litellm.plain import MAPPING, NAMES, plain
 from events.gateways.litellm.record import (
@@ -83,7 +83,8 @@ _FROM_ERRORS: Final = _OF_FAILURES | {"actor", "session", "end_user", "guardrail
 _BLOCKED: Final = frozenset(("guardrail_block", "provider_policy"))
 _NO_PROVIDER: Final = frozenset((None, "", "litellm_proxy"))
 _REPAIRS: Final[Repairs] = {
-    **dict.fromkeys(("startTime", "endTime", "completionStartTime"), timestamps.parse),
+    **dict.fromkeys(("startTime", "endTime"), instant_in),
+    "completionStartTime": timestamps.parse,
     **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens", "response_cost"), number_in),
 }
 _QUIET: Final = frozenset((None, "", "not_run", "success"))

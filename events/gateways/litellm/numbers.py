@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -12,6 +13,7 @@ import numpy as np
 
 from events import bounds
 from events.batch import Floats, Reject
+from events.gateways import timestamps
 from events.gateways.columnar import LIMITS
 from events.gateways.decode import Decoded, Fields
 from events.gateways.litellm.plain import FIELD, plain
@@ -20,6 +22,8 @@ from events.gateways.litellm.tokens import cached_in, fill_in, reasoning_in
 
 _LOWEST_LIMIT: Final = min(LIMITS.values())
 
+_NO_TIME: Final = -sys.float_info.max
+"""Stands for what should be a time and cannot be read."""
 _TOTAL: Final = "total_tokens"
 _OF_TOTAL: Final = ("input_tokens", "output_tokens", _TOTAL)
 _FIELDS: Final = {
@@ -42,22 +46,39 @@ def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
     if times.min(initial=1.0) > 0 and times.max(initial=1.0) < bounds.LAST:  # not so if one is NaN
         return times
     wrong = (times <= 0) | (times >= bounds.LAST)
+    texts = times == _NO_TIME
     times[wrong] = np.nan
     useless = np.isnan(times).all(axis=0)
     if useless.any():
         records, lines = decoded.records, range(times.shape[1]) if decoded.lines is None else decoded.lines
         for row in np.flatnonzero(useless).tolist():
-            absent = records[row].start_time is None and records[row].end_time is None
-            reason = "missing_field" if absent else "invalid_value"
-            decoded.rejects.append(Reject(lines[row], reason, "startTime and endTime"))
+            stated = {records[row].start_time, records[row].end_time} - {None}
+            reason = "invalid_value" if stated else "missing_field"
+            decoded.rejects.append(Reject(lines[row], reason, f"startTime and endTime{_why(stated)}"))
         kept = np.flatnonzero(~useless).tolist()
         decoded.records, decoded.lines = [records[row] for row in kept], [lines[row] for row in kept]
         times, wrong = times[:, kept], wrong[:, kept]
-    for name, places in zip(("startTime", "endTime"), wrong, strict=True):
+        texts = texts[:, kept]
+    for name, places, unread in zip(("startTime", "endTime"), wrong, texts, strict=True):
         if places.any():
             decoded.dropped[name] += int(places.sum())
-            decoded.out_of_range[name] += int(places.sum())
+            if impossible := int(places.sum() - unread.sum()):
+                decoded.out_of_range[name] += impossible
     return times
+
+
+def instant_in(value: object) -> float:
+    """The instant that stands in a text, Unix seconds; a value that is no time if there is none."""
+    found = timestamps.parse(value)
+    return _NO_TIME if found is None else found
+
+
+def _why(stated: set[float | None]) -> str:
+    if not stated:
+        return ""
+    if stated == {_NO_TIME}:
+        return ": no times that can be read; expected Unix seconds or ISO 8601"
+    return ": no times that can be; expected Unix seconds" if max(filter(None, stated), default=0) > bounds.LAST else ""
 
 
 def number_columns(

@@ -14,7 +14,7 @@ from events.batch import NUMBER_COLUMNS, Reject
 from events.gateways.names import LONGEST
 from events.gateways.openai_content import BUDGET
 from spec.vocabulary import REJECTIONS
-from tests.events.gateways.samples import as_lines, decode, record, rows
+from tests.events.gateways.samples import DATA, as_lines, decode, record, rows
 
 GOOD = as_lines(record(id="before")), as_lines(record(id="after"))
 SECRET = "correct horse battery staple"
@@ -450,3 +450,26 @@ def test_every_cut_of_a_line_leaves_its_neighbours() -> None:
         batch = decode(GOOD[0][:end] + b"\n" + GOOD[1])
         assert rows(batch) == after
         assert [reject.line for reject in batch.rejects] == [0]
+
+
+def test_times_are_read_in_every_form_and_refused_in_others() -> None:
+    batch = decode((DATA / "cases" / "17-times.jsonl").read_bytes())
+    assert batch.numbers("time").round(6).tolist() == [
+        *(1_755_754_585.552455, 1_755_754_585.552, 1_755_754_585.552455, 1_755_754_585.552455),
+        *(1_755_754_585.552, 1_755_754_584.5),
+    ]
+    assert [(reject.line, reject.reason, reject.detail.partition(": ")[2]) for reject in batch.rejects] == [
+        (4, "invalid_value", "no times that can be; expected Unix seconds"),
+        (6, "invalid_value", "no times that can be read; expected Unix seconds or ISO 8601"),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["Thu Aug 21 05:36:24 2025", "yesterday", "", [1], {"t": 1}])
+def test_one_time_that_cannot_be_read_is_left_out_as_a_wrong_type(wrong: object) -> None:
+    batch = decode([record(endTime=wrong)])
+    assert (batch.size, batch.dropped_fields, dict(batch.out_of_range)) == (1, {"endTime": 1}, {})
+
+
+def test_without_any_time_a_record_misses_them() -> None:
+    (reject,) = decode([record(startTime=None, endTime=None)]).rejects
+    assert (reject.reason, reject.detail) == ("missing_field", "startTime and endTime")
