@@ -116,12 +116,10 @@ def report(root: Path, files: Mapping[str, str], changed: Sequence[str], left: S
     lines = [f"wrote {path}" if path in files else f"removed {path}" for path in changed]
     lines += map(str, left)
     if not left:
-        lines.append(f"{len(files)} files in {root} are as the spec says")
+        lines.append(f"{len(files)} files in {root} are up to date")
         return "\n".join(lines)
     if any(file.kind != "orphaned" for file in left):
-        lines.append(
-            "These are not what the spec says. Run `tocsin generate` as you did, without --check, and commit them."
-        )
+        lines.append("These files are stale. Run `tocsin generate` as before, without --check, and commit them.")
     if orphans := [file.path for file in left if file.kind == "orphaned"]:
         mine = any(marked(path, _read(root / path)) for path in orphans)
         lines.append(

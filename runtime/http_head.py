@@ -58,7 +58,7 @@ def read_head(file: BinaryIO, most: int) -> Head | None:
         return None
     line = _LINE.fullmatch(first)
     if line is None:
-        raise NoRequestError("the first line is none of HTTP/1.0 or 1.1")
+        raise NoRequestError("the first line is not that of HTTP/1.0 or 1.1")
     headers: list[tuple[str, str]] = []
     for text in lines:
         if len(headers) == MOST_HEADERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ BETTER: Final = {
     r"wherein|thereof|whereby|hitherto": "plain words",
     r"utili[sz]es?": "use",
     r"in order to": "to",
+    r"anew": "again",
+    r"(?<!there )is none": "is not a ...",
 }
 """Words that we do not use, as regular expressions, and what to write instead."""
 
@@ -58,6 +61,26 @@ def findings(text: str) -> Iterator[Finding]:
         for banned, better in _BANNED.items():
             if match := banned.search(sentence):
                 yield Finding(sentence, f"{match[0]!r}: write {better}")
+
+
+def literals(code: str) -> Iterator[str]:
+    """The texts of at least four words in Python code, without docstrings; ``x`` stands for what is filled in."""
+    tree = ast.parse(code)
+    skipped: set[ast.expr] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            skipped.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            skipped.update(node.values)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            text = node.value
+        else:
+            continue
+        if len(text.split()) > 3:
+            yield text
 
 
 def _words(sentence: str) -> int:

@@ -15,7 +15,7 @@ import yaml
 
 import tocsin
 from spec import Spec, load_spec
-from tests.prose import BETTER, LONGEST, findings, sentences
+from tests.prose import BETTER, LONGEST, findings, literals, sentences
 
 _ROOT = Path(__file__).parent.parent
 _PAGES = sorted(
@@ -23,6 +23,7 @@ _PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "runbooks/*.md", "exporters/hooks/**/*.md")
     for path in _ROOT.glob(pattern)
 )
+_ROOMS = ("runtime", "spec", "events", "alerts", "exporters", "generators", "replay", "exercises")
 _RULES = sorted(_ROOT.glob("alert_rules/*.rules.yaml"))
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 _DASHBOARDS = sorted(_ROOT.glob("dashboards/*.json"))
@@ -69,6 +70,14 @@ def test_the_help_of_each_command_is_plain_english() -> None:
     assert [wrong for text in texts for wrong in _wrong(text)] == []
 
 
+def test_what_a_program_says_is_plain_english() -> None:
+    """Errors, log lines, notes: every text in the code that has words and is no documentation of it."""
+    files = [path for room in _ROOMS for path in sorted((_ROOT / room).rglob("*.py"))]
+    texts = [(path, text) for path in [_ROOT / "tocsin.py", *files] for text in literals(path.read_text("utf-8"))]
+    assert len(texts) > 1_000
+    assert [f"{path.relative_to(_ROOT)}: {wrong}" for path, text in texts for wrong in _wrong(text)] == []
+
+
 def _help(*command: str) -> str:
     """The help of tocsin, or of one of its commands; each option is a paragraph."""
     out = io.StringIO()
@@ -106,6 +115,13 @@ def test_a_long_sentence_is_found() -> None:
 def test_a_word_that_we_do_not_use_is_found(word: str) -> None:
     assert _wrong(word) != []
     assert len(BETTER) > 5
+
+
+def test_texts_of_code_are_found_and_its_documentation_is_not() -> None:
+    code = (
+        'def f(x):\n    """A word is told here."""\n    raise ValueError(f"{x} was told of {x!r} here" + "one two")\n'
+    )
+    assert list(literals(code)) == ["x was told of x here"]
 
 
 def test_code_and_links_are_no_sentences() -> None:

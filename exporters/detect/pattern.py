@@ -241,7 +241,7 @@ class _Translator:
     def _letter(self, letter: str) -> str:
         if letter.isascii():
             if letter == "\x00":
-                raise PatternError("NUL stands between texts and cannot be looked for")
+                raise PatternError("found NUL, which separates texts; no pattern can match it")
             return letter if letter.isalnum() else _code(ord(letter))
         self._beyond_ascii = True
         forms = {

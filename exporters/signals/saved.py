@@ -156,10 +156,10 @@ def _check_state(state: _State) -> None:
     for name, table in state.families.tables.items():
         values = _array(table.values, "f", 2, f"table {name}")
         _require(len(values) == len(table.labels), f"table {name} has another number of labels than of rows")
-        _require(_counts(values), f"table {name} has a number that is none, or is below 0")
+        _require(_counts(values), f"table {name} has a value below 0 or not a number")
     for name, counter in state.health.items():
         _require(len(counter.values) == len(counter.keys), f"{name} has another number of values than of series")
-        _require(all(map(np.isfinite, counter.values)), f"{name} has a number that is none")
+        _require(all(map(np.isfinite, counter.values)), f"{name} has a value that is not a number")
     _check_signals(state.signals)
     for ids in (state.seen, state.requests.settled):
         for part in (ids.young, ids.old):
@@ -167,7 +167,7 @@ def _check_state(state: _State) -> None:
     if state.conversations is not None:
         _check_conversations(state.conversations)
     times = [state.requests.newest, *state.newest.values()]
-    _require(not any(map(np.isnan, times)), "a time is none")
+    _require(not any(map(np.isnan, times)), "a time is not a number")
 
 
 def _check_conversations(conversations: _Conversations) -> None:
@@ -190,11 +190,11 @@ def _check_conversations(conversations: _Conversations) -> None:
     _require(not (sizes < 0).any() and int(sizes.sum()) == len(texts), f"{where} have another number of texts")
     _require(len(np.unique(accounts)) == len(accounts), f"{where} have an account twice")
     times = (touched, columns[0], columns[2])
-    _require(not any(np.isnan(column).any() for column in times), f"{where} have a time that is none")
+    _require(not any(np.isnan(column).any() for column in times), f"{where} have a time that is no number")
 
 
 def _check_view(view: _View, sizes: Mapping[str, int]) -> None:
-    _require(not any(map(np.isnan, view.scrapes)), "a time is none")
+    _require(not any(map(np.isnan, view.scrapes)), "a time is not a number")
     for name, series in view.series.items():
         _check_series(series, name)
     for by, rows in view.published.items():
@@ -208,7 +208,7 @@ def _check_series(series: _Series, name: str) -> None:
     shown = _array(series.shown, "f", 2, name)
     sizes = {len(_array(series.first_shown, "f", 1, name)), len(_array(series.shows, "i", 1, name)), len(shown)}
     _require(len(sizes) == 1 and max(sizes) <= len(series.keys), f"{name} has another number of values than of series")
-    _require(_counts(shown) and not np.isnan(series.first_shown).any(), f"{name} has a number that is none, or below 0")
+    _require(_counts(shown) and not np.isnan(series.first_shown).any(), f"{name} has a value below 0 or not a number")
     _require(not (series.shows < 0).any(), f"{name} was shown less than never")
 
 
@@ -217,7 +217,7 @@ def _check_peaks(peaks: _Peaks, size: int, where: str) -> None:
     _rows(peaking, size, where)
     for part in (peaks.value, peaks.part, peaks.served):
         _require(len(_array(part, "f", 1, where)) == len(peaking), f"{where} has parts of different lengths")
-        _require(not np.isnan(part).any(), f"{where} has a number that is none")
+        _require(not np.isnan(part).any(), f"{where} has a value that is not a number")
 
 
 def _check_signals(signals: _Signals) -> None:
@@ -226,10 +226,12 @@ def _check_signals(signals: _Signals) -> None:
         sizes[by] = size = len(groups.names)
         touched = _array(groups.touched, "f", 1, by)
         _require(len(groups.extra) == len(touched) == size, f"groups of {by} have parts of different lengths")
-        _require(not np.isnan(touched).any(), f"groups of {by} have a time that is none")
+        _require(not np.isnan(touched).any(), f"groups of {by} have a time that is no number")
         _rows(groups.free, size, f"groups of {by}")
         _rows([row for row, _ in groups.violated], size, f"groups of {by}")
-        _require(not any(np.isnan(time) for _, time in groups.violated), f"groups of {by} have a time that is none")
+        _require(
+            not any(np.isnan(time) for _, time in groups.violated), f"groups of {by} have a time that is no number"
+        )
         free = set(groups.free)
         _require(len(free) == len(groups.free), f"groups of {by} have a free row twice")
         names = [name for name in groups.names if name is not None]
@@ -255,7 +257,7 @@ def _check_flow(flow: _Flow, size: int) -> None:
         _require(stamp.shape == (2, total.shape[1]), f"{where} has parts of different lengths")
         _require(stamp.dtype == np.int32, f"{where} has numbers of another size")
         _rows(stamp[0], size, where)
-    _require(np.isfinite(total).all(), f"{where} has a number that is none")
+    _require(np.isfinite(total).all(), f"{where} has a value that is not a number")
 
 
 def _check_tracker(tracker: _Tracker, size: int, where: str) -> None:
@@ -269,7 +271,7 @@ def _check_tracker(tracker: _Tracker, size: int, where: str) -> None:
     _require(len(sole[0]) == len(sole[1]) == len(sole[2]), f"{where} has parts of different lengths")
     times = [time for _, _, time in tracker.crossed] + sole[2]
     times += [time for touched, at, _ in lists for time in (touched, *at)]
-    _require(not any(map(np.isnan, times)), f"{where} has a time that is none")
+    _require(not any(map(np.isnan, times)), f"{where} has a time that is no number")
 
 
 def _array(value: object, kind: str, dimensions: int, where: str) -> np.ndarray[Any, np.dtype[Any]]:

@@ -85,7 +85,7 @@ def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, activity:
     enough = _grows(clock, activity, labels, last, _BARELY)
     unseen = enough or _other(rule, clock, last)
     if rule.labels:
-        yield case("is silent when it is missing, as nobody knows of which group", unseen, (fires, none))
+        yield case("is silent when it is missing: nobody knows the group", unseen, (fires, none))
     else:
         yield case("fires when it is missing", unseen, (fires, [Member(labels, missing)]))
     beside: list[Feed] = []

@@ -10,7 +10,7 @@ from spec.model import Condition, Entry, Op
 
 
 class Absence(Entry, Condition, frozen=True, tag="absence", tag_field="technique"):
-    """A heartbeat is missing or stands still: it is below `below`, or it is a Unix time older than `older_than`.
+    """A heartbeat is missing or bad: it is below `below`, or it is a Unix time older than `older_than`.
 
     With `while_counter`, only while that counter, which somebody else keeps, grew by `min_increase` or more within
     `older_than`: so that silence alone never alerts. A heartbeat with groups needs a counter by the same field, and one
