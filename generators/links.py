@@ -10,9 +10,6 @@ from spec.model import Category
 DASHBOARD_UID: Final = "tocsin-overview"
 """The id of the overview dashboard: what follows `settings.dashboard_base_url` in its address."""
 
-DASHBOARD_FILTERS: Final = ("gateway", "tenant", "model", "actor")
-"""Labels that the overview dashboard has a variable for."""
-
 CATEGORIES: Final[tuple[str, ...]] = get_args(Category)
 """Categories of signals; each has a dashboard."""
 

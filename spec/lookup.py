@@ -22,6 +22,16 @@ def identities(fields: Mapping[str, Field]) -> tuple[str, ...]:
     return tuple(name for name, field in fields.items() if field.unbounded)
 
 
+def filters(fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """The fields that dashboards are filtered by, in the order of the choices."""
+    return tuple(sorted((name for name, field in fields.items() if field.filter), key=lambda name: fields[name].filter))
+
+
+def callers(fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """The identities that attacks are counted for."""
+    return tuple(name for name, field in fields.items() if field.caller)
+
+
 def own_stream(signal: Signal) -> bool:
     """Whether the exporter counts the signal itself, in a window over events."""
     return signal.stream not in ("health", "external")

@@ -48,6 +48,8 @@ class Field(Entry, frozen=True):
     cap: int = 0
     top: int = 0
     values: tuple[str, ...] = ()
+    filter: int = 0
+    """Its place among the choices at the top of every dashboard, from 1 on; 0: none."""
     unbounded: bool = False
     """`true`: an identity, which says who sent a request; there can be any number of them."""
     companion: str = ""
@@ -56,6 +58,8 @@ class Field(Entry, frozen=True):
     """How rules combine the values of several exporters: each counts a part, or one of them counts it whole."""
     pseudonym: bool = False
     """`true`: metrics show a pseudonym of an identity, and `tocsin who` finds its name."""
+    caller: bool = False
+    """`true`: an identity that attacks are counted for on dashboards. An attempt has at most one of these."""
     client_chosen: bool = False
     """`true`: clients choose an identity, so it can be forged; nobody is ever acted on because of it."""
 

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from generators.files import HEADER
 from generators.grafana import form, panels
 from generators.grafana.form import Link, Query, Variable
 from generators.grafana.panels import Panel, Row
-from generators.grafana.query_builder import VARIABLES, NotInSpecError, QueryBuilder, firing
+from generators.grafana.query_builder import NotInSpecError, QueryBuilder, firing
 from generators.links import board_path, category_uid, runbook_url
 from spec import Spec, names
+from spec.lookup import filters
 
 Maker = Callable[[QueryBuilder], Panel]
 """Makes a panel; raises `NotInSpecError` when the spec does not have what it shows."""
-
-_VARIABLES: Final = (
-    Variable("gateway", "Gateway", "label_values(llm_attempts_total, gateway)"),
-    Variable("tenant", "Tenant", 'label_values(llm_attempts_total{gateway=~"$gateway"}, tenant)'),
-    Variable("model", "Model", 'label_values(llm_attempts_total{gateway=~"$gateway"}, model)'),
-    # Each signal names its own worst accounts, so no single metric has them all.
-    Variable("actor", "Account", 'label_values({__name__=~"llm_.+",actor!=""}, actor)'),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +51,25 @@ def render(spec: Spec, board: Board, boards: Iterable[Board]) -> str:
         title=f"Tocsin: {board.name}",
         description=f"{board.about} {HEADER}",
         rows=rows(spec, board),
-        variables=_VARIABLES,
+        variables=_variables(spec),
         links=[form.page_link(Link("Runbooks", spec.settings.runbook_base_url)), *to_others],
         annotation=Query(firing('tocsin_severity=~"critical|high"'), "{{alertname}}"),
         tags=("llm", "security", "tocsin"),
     )
+
+
+def _variables(spec: Spec) -> tuple[Variable, ...]:
+    """A choice for each field that has a `filter`; the first that is bounded narrows the other bounded ones down."""
+    chosen = filters(spec.fields)
+    outer = next((name for name in chosen if not spec.fields[name].unbounded), "")
+    found = []
+    for name in chosen:
+        if spec.fields[name].unbounded:  # each signal names its own worst ones, so no single metric has them all
+            series = f'{{__name__=~"llm_.+",{name}!=""}}'
+        else:
+            series = "llm_attempts_total" + (f'{{{outer}=~"${outer}"}}' if name != outer else "")
+        found.append(Variable(name, names.title(name, spec.fields), f"label_values({series}, {name})"))
+    return tuple(found)
 
 
 def rows(spec: Spec, board: Board) -> tuple[Row, ...]:
@@ -84,13 +90,13 @@ def _panels(q: QueryBuilder, board: Board, makers: Iterable[Maker]) -> Iterator[
             continue
         # What is about one category already is where the link would lead.
         more = [] if board.category else _more(q, panel)
-        yield panel.annotated(_remark(q.spec, panel), [*more, *_runbooks(q, panel)])
+        yield panel.annotated(_remark(q, panel), [*more, *_runbooks(q, panel)])
 
 
-def _remark(spec: Spec, panel: Panel) -> str:
+def _remark(q: QueryBuilder, panel: Panel) -> str:
     """What the choices at the top of the dashboard do to the panel."""
     text = " ".join(panel.expressions)
-    used = [names.title(name, spec.fields).lower() for name in VARIABLES if f'{name}=~"${name}"' in text]
+    used = [names.title(name, q.spec.fields).lower() for name in q.filters if f'{name}=~"${name}"' in text]
     return f"(Filtered by {', '.join(used)}.)" if used else "(Never filtered.)"
 
 

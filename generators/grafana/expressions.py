@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from generators.grafana.query_builder import VARIABLES, QueryBuilder
+from generators.grafana.query_builder import QueryBuilder
 
 Expression = Callable[[QueryBuilder], str]
 """Makes PromQL; raises `NotInSpecError` when the spec lacks a metric or signal in it."""
@@ -29,7 +29,7 @@ def rate(
     by: Iterable[str] = (),
     times: int = 1,
     ago: str = "",
-    variables: Iterable[str] = VARIABLES,
+    variables: Iterable[str] | None = None,
 ) -> Expression:
     """Per second; `times` 60 makes it per minute; `ago` (``1d``) is how much earlier."""
     return lambda q: q.rate(counter, *matchers, by=by, times=times, ago=ago, variables=variables)
@@ -55,9 +55,11 @@ def signal(name: str, *, answered: bool = False) -> Expression:
     return lambda q: q.signal(name, answered=answered)
 
 
-def attacks(*, answered: bool = False, category: str = "", variables: Iterable[str] = VARIABLES) -> Expression:
-    """The hits of every attack signal (of a category) by account, with the signal in the label ``kind``."""
-    return lambda q: q.attacks(answered=answered, category=category, variables=variables)
+def attacks(
+    *, named: bool = False, answered: bool = False, category: str = "", variables: Iterable[str] | None = None
+) -> Expression:
+    """The hits of every attack signal (of a category) by caller; see `QueryBuilder.attacks`."""
+    return lambda q: q.attacks(named=named, answered=answered, category=category, variables=variables)
 
 
 def share(part: Expression, whole: Expression) -> Expression:

@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from alerts.series import signal_series
-from generators.links import DASHBOARD_FILTERS
+from generators.errors import GeneratorError
 from generators.prometheus.promql import number
-from spec import MetricInfo, Spec, catalogue, names
-from spec.lookup import signals_of
+from spec import MetricInfo, Spec, catalogue, load_spec, names
+from spec.errors import nearest
+from spec.lookup import callers, filters, signals_of
 from spec.model import Signal
-
-VARIABLES: Final = DASHBOARD_FILTERS
-"""Labels that the dashboard filters by. Metrics without one of them are shown whole."""
 
 RATE: Final = "$__rate_interval"
 RANGE: Final = "$__range"
 
 
 class NotInSpecError(Exception):
-    """A panel shows something that the spec does not have, for instance because an overlay disabled it."""
+    """A panel shows something that an overlay has taken out of the spec."""
+
+
+class UnknownNameError(GeneratorError):
+    """A panel names something that not even the shipped spec has: it is misspelt."""
 
 
 class QueryBuilder:
-    """Queries for one spec. Every method raises `NotInSpecError` for a metric or signal that the spec lacks."""
+    """Queries for one spec. Metrics without one of the dashboards' `filters` are shown whole.
+
+    Every method raises `NotInSpecError` for a metric, a label of it or a signal that an overlay has removed, and
+    `UnknownNameError` for one that was never there.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.filters = filters(spec.fields)
         self._metrics: dict[str, MetricInfo] = {
             metric.name: metric for metric in (*catalogue(spec), *catalogue(spec, expand_histograms=True))
         }
         conditions = [alert.when for alert in spec.alerts.values()]
         self._aging = {when.signals[0][1] for when in conditions if when.ages}
 
-    def series(self, metric: str, *matchers: str, variables: Iterable[str] = VARIABLES) -> str:
+    def series(self, metric: str, *matchers: str, variables: Iterable[str] | None = None) -> str:
         """The series of a metric that the `variables` leave."""
         if metric not in self._metrics:
-            raise NotInSpecError(metric)
-        filters = [f'{name}=~"${name}"' for name in variables if name in self._metrics[metric].labels]
-        inner = ",".join((*matchers, *filters))
+            raise self.absent(metric)
+        variables = self.filters if variables is None else variables
+        chosen = [f'{name}=~"${name}"' for name in variables if name in self._metrics[metric].labels]
+        inner = ",".join((*matchers, *chosen))
         return f"{metric}{{{inner}}}" if inner else metric
 
     def rate(
@@ -50,26 +59,28 @@ class QueryBuilder:
         by: Iterable[str] = (),
         times: int = 1,
         ago: str = "",
-        variables: Iterable[str] = VARIABLES,
+        variables: Iterable[str] | None = None,
     ) -> str:
         """Per second; `times` 60 makes it per minute; `ago` (``1d``) is how much earlier."""
         factor, offset = f"{times} * " if times != 1 else "", f" offset {ago}" if ago else ""
-        return f"{factor}sum{_by(by)} (rate({self.series(counter, *matchers, variables=variables)}[{RATE}]{offset}))"
+        series = self.series(counter, *matchers, variables=variables)
+        return f"{factor}sum{self._grouped(counter, by)} (rate({series}[{RATE}]{offset}))"
 
     def increase(self, counter: str, *matchers: str, by: Iterable[str] = ()) -> str:
         """Over the whole range of the dashboard: for single values and tables."""
-        return f"sum{_by(by)} (increase({self.series(counter, *matchers)}[{RANGE}]))"
+        return f"sum{self._grouped(counter, by)} (increase({self.series(counter, *matchers)}[{RANGE}]))"
 
     def quantile(self, share: float, histogram: str, by: Iterable[str] = ()) -> str:
         """The value that a `share` of the observations stays below."""
         rates = f"rate({self.series(histogram + '_bucket')}[{RATE}])"
-        return f"histogram_quantile({share:g}, sum{_by(('le', *by))} ({rates}))"
+        kept = self._grouped(f"{histogram}_bucket", ("le", *by))
+        return f"histogram_quantile({share:g}, sum{kept} ({rates}))"
 
     def gauge(self, aggregate: str, metric: str, *, by: Iterable[str] = ()) -> str:
         """A gauge merged over exporters."""
-        return f"{aggregate}{_by(by)} ({self.series(metric)})"
+        return f"{aggregate}{self._grouped(metric, by)} ({self.series(metric)})"
 
-    def signal(self, name: str, *, answered: bool = False, variables: Iterable[str] = VARIABLES) -> str:
+    def signal(self, name: str, *, answered: bool = False, variables: Iterable[str] | None = None) -> str:
         """A signal merged over exporters as alerts merge it; `answered`: the part that the model answered.
 
         Of a counter that is read it is the rate; of a heartbeat that alerts judge by its age, the age in seconds.
@@ -87,28 +98,71 @@ class QueryBuilder:
     def definition(self, name: str) -> Signal:
         """A signal's entry."""
         if name not in self.spec.signals:
-            raise NotInSpecError(name)
+            raise self.absent(name)
         return self.spec.signals[name]
 
-    def has(self, *signals: str) -> bool:
-        """Whether the spec has all of them."""
-        return all(name in self.spec.signals for name in signals)
+    def has(self, signal: str) -> bool:
+        """Whether the spec has a signal; an overlay may have removed it."""
+        if signal in self.spec.signals:
+            return True
+        self.absent(signal)
+        return False
 
-    def attacks(self, *, answered: bool = False, category: str = "", variables: Iterable[str] = VARIABLES) -> str:
-        """The hits of every attack signal (of a category) by account, with the signal in the label ``kind``."""
-        found = [
-            name
+    def absent(self, name: str) -> NotInSpecError:
+        """What to raise for a metric, signal or exporter that the spec lacks.
+
+        Raises:
+            UnknownNameError: the shipped spec lacks it too.
+        """
+        known = _shipped()
+        if name not in known:
+            text = f"a panel names {name!r}, expected a metric, signal or exporter of the shipped spec"
+            raise UnknownNameError(f"{text}{nearest(name, known)}")
+        return NotInSpecError(name)
+
+    def _grouped(self, metric: str, by: Iterable[str]) -> str:
+        """A clause that keeps some labels of a metric."""
+        by = tuple(by)
+        known = self._metrics[metric].labels if metric in self._metrics else by
+        for label in by:
+            if label not in (*known, *names.RESERVED_LABELS):
+                if label not in _shipped().get(metric, ()):
+                    text = f"a panel keeps the label {label!r} of {metric}, expected one of {', '.join(known)}"
+                    raise UnknownNameError(f"{text}{nearest(label, known)}")
+                raise NotInSpecError(label)
+        return _by(by)
+
+    def attacks(
+        self,
+        *,
+        by: str = "",
+        named: bool = False,
+        answered: bool = False,
+        category: str = "",
+        variables: Iterable[str] | None = None,
+    ) -> str:
+        """The hits of every attack signal (of a category), with the signal in the label ``kind``.
+
+        Those `by` one identity, else by all that are a `caller`; `named`: whose they are is in the label ``caller``.
+        """
+        wanted = (by,) if by else callers(self.spec.fields)
+        found = {
+            name: signal.by
             for name, signal in self.spec.signals.items()
-            if signal.answered and signal.by == "actor" and category in ("", signal.category)
-        ]
+            if signal.answered and signal.by in wanted and category in ("", signal.category)
+        }
         if not found:
-            raise NotInSpecError("a signal by actor with `answered`")
-        signals = ((name, self.signal(name, answered=answered, variables=variables)) for name in found)
-        parts = [f'label_replace({series}, "kind", "{kind(name)}", "", "")' for name, series in signals]
+            raise NotInSpecError(f"a signal by {' or '.join(wanted)} with `answered`")
+        parts = []
+        for name, identity in found.items():
+            series = self.signal(name, answered=answered, variables=variables)
+            series = f'label_replace({series}, "kind", "{kind(name)}", "", "")'
+            parts.append(f'label_join({series}, "caller", "", "{identity}")' if named else series)
         return "\n  or ".join(parts)
 
     def limit(self, signal: str) -> float | None:
         """The lowest value from which an alert on the signal (a share: with it as numerator) is true."""
+        self.has(signal)
         values = [
             alert.when.comparison[1]
             for alert in self.spec.alerts.values()
@@ -138,6 +192,7 @@ class QueryBuilder:
 
     def floor(self, signal: str) -> str:
         """The least denominator of a ratio alert on the signal, as text; "" when there is none."""
+        self.has(signal)
         for alert in self.spec.alerts.values():
             if alert.when.least_whole and signals_of(alert)[0][1] == signal:
                 return number(alert.when.least_whole)
@@ -163,7 +218,16 @@ def shows(text: str, metric: str) -> bool:
 
 def kind(signal: str) -> str:
     """A signal of hits in words: ``jailbreak_hits`` as ``jailbreak``."""
-    return signal.removesuffix("_hits").replace("_", " ")
+    return re.sub(r"_hits(_by_\w+)?$", "", signal).replace("_", " ")
+
+
+@cache
+def _shipped() -> Mapping[str, tuple[str, ...]]:
+    """Metrics with their labels, signals and exporters that there are without overlays."""
+    spec = load_spec()
+    metrics = (*catalogue(spec), *catalogue(spec, expand_histograms=True))
+    others = (*spec.signals, *(metric.exporter for metric in spec.external.values()))
+    return dict.fromkeys(others, ()) | {metric.name: metric.labels for metric in metrics}
 
 
 def _by(labels: Iterable[str]) -> str:

@@ -9,9 +9,10 @@ from typing import Final
 from alerts import AlertRule
 from alerts.backends import CannotExpressError
 from alerts.text import NOT_YET, UNKNOWN, Answered, Firing, Fixed, Known, Label, Part, Parts, Value, filled
-from generators.links import DASHBOARD_FILTERS, dashboard_url, runbook_url
+from generators.links import dashboard_url, runbook_url
 from generators.prometheus.promql import duration, value
 from spec import Spec
+from spec.lookup import filters
 
 _FORMS: Final = {"number": "humanize", "share": "humanizePercentage", "duration": "humanizeDuration"}
 
@@ -84,6 +85,7 @@ def _asked(query: str, rule: AlertRule, found: str, otherwise: str) -> str:
 def _dashboard_url(spec: Spec, rule: AlertRule) -> Iterator[Part]:
     """The dashboard, filtered to what the alert is about as far as the dashboard can."""
     yield Fixed(dashboard_url(spec))
-    for place, label in enumerate(label for label in rule.labels if label in DASHBOARD_FILTERS):
+    chosen = filters(spec.fields)
+    for place, label in enumerate(label for label in rule.labels if label in chosen):
         yield Fixed(f"{'&' if place else '?'}var-{label}=")
         yield Label(label, quoted=True)

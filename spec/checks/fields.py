@@ -22,8 +22,13 @@ class IdentitiesMakeSense:
 
     def check(self, spec: Spec) -> Iterator[Issue]:
         """Keys of a field that contradict each other, or that nothing stands behind."""
+        places: dict[int, str] = {}
         for name, field in spec.fields.items():
             path: Path = ("fields", name)
+            if field.filter < 0:
+                yield Issue(f"found {field.filter}, expected a place from 1 on, or 0 for none", (*path, "filter"))
+            elif field.filter and (other := places.setdefault(field.filter, name)) != name:
+                yield Issue(f"found {field.filter}, which is the place of {other}, expected another", (*path, "filter"))
             if field.unbounded:
                 yield from _identity(name, field, path)
             else:
@@ -53,7 +58,7 @@ def _bounded(name: str, field: Field, path: Path) -> Iterator[Issue]:
         yield Issue("found false, expected true: it says who sent a request", (*path, "unbounded"))
     if field.top:
         yield Issue("found `top`, expected `unbounded: true` beside it, or `cap`", (*path, "top"))
-    for key in ("companion", "pseudonym", "client_chosen"):
+    for key in ("companion", "pseudonym", "caller", "client_chosen"):
         if getattr(field, key):
             yield Issue(f"found `{key}`, expected it only beside `unbounded: true`", (*path, key))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from exporters import schema
 from generators import files
 from generators.errors import GeneratorError
 from generators.files import Stale, header, write
-from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID
+from generators.links import DASHBOARD_UID
 from runtime.beneath import LinkError, write_named
 from spec import Spec, load_spec
 
@@ -80,7 +81,9 @@ def test_links_lead_to_the_dashboard(made: dict[str, str]) -> None:
     """Its id and its variables are those that the addresses in pages name."""
     boards = [json.loads(text) for path, text in made.items() if path.startswith("dashboards/")]
     found = {board["uid"]: {v["name"] for v in board["templating"]["list"]} for board in boards}
-    assert set(DASHBOARD_FILTERS) <= found[DASHBOARD_UID]
+    named = {word for text in made.values() for word in re.findall(r"[?&]var-(\w+)=", text)}
+    assert named
+    assert named <= found[DASHBOARD_UID]
 
 
 def test_a_path_that_two_generators_want_is_refused(shipped: Spec, monkeypatch: pytest.MonkeyPatch) -> None:

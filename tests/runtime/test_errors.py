@@ -29,7 +29,7 @@ _NOT_FOR_USERS = {
     "HeadTooLargeError": "becomes the answer to one request",
     "LinkError": "names a file that is refused, as any OSError",
     "NoRequestError": "becomes the answer to one request",
-    "NotInSpecError": "leaves a panel out",
+    "NotInSpecError": "leaves a panel out that an overlay removed",
     "PatternError": "becomes a problem of the rule file, with its place",
     "ReplacedError": "is a step of following a file",
     "SpoolFullError": "becomes the answer to one request",

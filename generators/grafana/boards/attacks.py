@@ -26,21 +26,21 @@ def stopped(category: str = "") -> Expression:
 
 
 def attackers(title: str, about: str, *, category: str = "", widths: tuple[int, int, int, int]) -> Table:
-    """Accounts with hits by kind; `widths` are those of tenant, kind, hits, answered."""
-    hits, through = attacks(category=category), attacks(answered=True, category=category)
+    """Accounts and end users with hits by kind; `widths` are those of tenant, kind, hits, answered."""
+    hits, through = (attacks(named=True, answered=part, category=category) for part in (False, True))
     tenant, kind, hit, answered = widths
     return Table(
         title,
         about,
         [
             promql("(\n  %s\n) > 0", hits),
-            # Where an account has no answered hits published, a 0 keeps the column, and Grafana its name.
+            # Where somebody has no answered hits published, a 0 keeps the column, and Grafana its name.
             promql(
-                "((\n  %s\n)\nor 0 * (\n  %s\n))\nand on (actor, tenant, kind)\n((\n  %s\n) > 0)", through, hits, hits
+                "((\n  %s\n)\nor 0 * (\n  %s\n))\nand on (caller, tenant, kind)\n((\n  %s\n) > 0)", through, hits, hits
             ),
         ],
         [
-            Column("actor", "Account"),
+            Column("caller", "Account or end user"),
             Column("tenant", "Tenant", width=tenant),
             Column("kind", "Kind", width=kind),
             Column(0, "Hits", width=hit),

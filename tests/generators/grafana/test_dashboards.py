@@ -19,7 +19,7 @@ from generators import GENERATORS, grafana
 from generators.grafana.boards.coverage_panels import WATCHING, WHY_NOT
 from generators.grafana.dashboard import Board as Made
 from generators.grafana.query_builder import shows
-from generators.links import DASHBOARD_FILTERS, DASHBOARD_UID, category_uid, runbook_url
+from generators.links import DASHBOARD_UID, category_uid, runbook_url
 from generators.prometheus import rule_file
 from spec import Spec, catalogue, load_spec
 from spec.model import Category
@@ -96,7 +96,14 @@ def test_each_leads_to_all_others_with_time_and_choices(boards: Boards) -> None:
 
 def test_all_have_the_same_choices(boards: Boards) -> None:
     for board in boards.values():
-        assert [variable["name"] for variable in board["templating"]["list"]] == ["datasource", *DASHBOARD_FILTERS]
+        assert [variable["name"] for variable in board["templating"]["list"]] == [
+            "datasource",
+            "gateway",
+            "tenant",
+            "model",
+            "actor",
+            "end_user",
+        ]
 
 
 def test_descriptions_say_what_the_choices_do(boards: Boards) -> None:

@@ -135,9 +135,9 @@ def accounts(q: QueryBuilder) -> Panel:
 
 def _account_columns(q: QueryBuilder) -> Iterator[tuple[Query, panels.Column]]:
     made: list[tuple[str, str, str, Steps]] = []
-    hits, through = (f"sum by (actor, tenant) (\n  {q.attacks(answered=answered)}\n)" for answered in (False, True))
-    made.append((hits, "Attack hits", "", ((None, TEXT),)))
-    made.append((through, "Answered", "", ((None, TEXT), (1, HARM))))
+    hits, through = (q.attacks(by="actor", answered=answered) for answered in (False, True))
+    made.append((f"sum by (actor, tenant) (\n  {hits}\n)", "Attack hits", "", ((None, TEXT),)))
+    made.append((f"sum by (actor, tenant) (\n  {through}\n)", "Answered", "", ((None, TEXT), (1, HARM))))
     for name, words in _ACCOUNT_COLUMNS:
         if not q.has(name):
             continue

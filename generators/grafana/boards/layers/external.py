@@ -10,7 +10,7 @@ from generators.grafana.colours import FILLING, LINE, UNKNOWN
 from generators.grafana.expressions import Expression
 from generators.grafana.form import Steps
 from generators.grafana.panel_data import Graph, Stat
-from generators.grafana.query_builder import NotInSpecError, QueryBuilder
+from generators.grafana.query_builder import QueryBuilder
 
 NODE: Final = "node_exporter"
 GPU: Final = "dcgm-exporter"
@@ -58,7 +58,7 @@ def _targets(exporter: str) -> Expression:
         for name, metric in q.spec.external.items():
             if metric.exporter == exporter and not name.endswith("_total"):
                 return f"count(count by (job, instance) ({name})) or vector(0)"
-        raise NotInSpecError(exporter)
+        raise q.absent(exporter)
 
     return made
 
