@@ -157,7 +157,8 @@ class SignalState:
         dims = set(self.families.dims) - set(_OWN_DIMS)
         measures = (self.families.measures | self.signals.measures) & (set(MEASURES) - {"requests", ATTEMPTS})
         return frozenset(
-            {"time", "outcome", "duration", *_SENDERS}
+            {"time", "outcome"}
+            | ({"duration", *_SENDERS} if "detections" in self._side_tables else set())
             | ({"event_id"} if self.seen.horizon else set())
             | ({"call_id", "settled"} if self._counts_requests else set())
             | dims
