@@ -14,7 +14,12 @@ from spec.lookup import own_stream, signals_of
 from spec.model import Signal
 from spec.names import HEALTH_PREFIX, HOOK_PREFIX
 
-_FROM_TEXTS: Final = {"input_chars": "prompt", "output_chars": "answer", "without_content": "prompt"}
+_FROM_TEXTS: Final = {
+    "input_chars": "prompt",
+    "output_chars": "answer",
+    "unread_sides": "prompt",
+    "without_content": "prompt",
+}
 _DETECTORS: Final = {"sensitive_output": "answer", "canary_token": "answer", "tool_misuse": "tool_calls"}
 """What a detector reads; all others read prompts."""
 _CONTENT: Final = frozenset(("prompt", "answer", "tool_calls"))

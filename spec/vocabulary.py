@@ -128,6 +128,7 @@ MEASURES: Final = (
     "input_chars",
     "output_chars",
     "skipped_chars",
+    "unread_sides",
     "without_content",
 )
 """What of an attempt is a number: what families and signals add up, and `at_least` compares."""

@@ -7,7 +7,7 @@ parameter, so that replay drives the same code.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
@@ -59,7 +59,7 @@ SKEW: Final = 60.0
 _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
 _SENDERS = ("actor", "end_user", "key", "source_range")
 """Who sent something before: the first of these that is known. What is sent again is news of another one."""
-_BATCH_MEASURES = ("input_chars", "output_chars", "skipped_chars", "without_content")
+_BATCH_MEASURES = ("input_chars", "output_chars", "skipped_chars", "unread_sides", "without_content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,8 @@ class SignalState:
                     self.health.add("tocsin_fields_dropped_total", (batch.source, field, reason), part)
         for what, count in batch.unread.items():
             self.health.add("tocsin_values_unread_total", (batch.source, what), count)
+        for (call_type, side), count in Counter(entry[1:] for entry in batch.unread_content).items():
+            self.health.add("tocsin_content_unread_total", (batch.source, call_type, side), count)
         for _row, channel, count in batch.skipped:
             self.health.add("tocsin_content_chars_skipped_total", (batch.source, channel), count)
         if batch.notes is not None:
@@ -357,7 +359,8 @@ class SignalState:
             "without_content": (~has_content).astype(np.float64),
             "input_chars": absent if batch.input_chars is None else batch.input_chars,
             "output_chars": absent if batch.output_chars is None else batch.output_chars,
-            "skipped_chars": _by_row(batch.skipped, size),
+            "skipped_chars": _by_row(((row, count) for row, _channel, count in batch.skipped), size),
+            "unread_sides": _by_row(((row, 1) for row, _call_type, _side in batch.unread_content), size),
         }
         for name in (self.families.measures | self.signals.measures) - measures.keys():
             measures[name] = batch.numbers(name)
@@ -482,8 +485,9 @@ class SignalState:
         return resets
 
 
-def _by_row(skipped: Sequence[tuple[int, str, int]], size: int) -> Floats:
-    chars = np.zeros(size)
-    for row, _channel, count in skipped:
-        chars[row] += count
-    return chars
+def _by_row(counts: Iterable[tuple[int, int]], size: int) -> Floats:
+    """The sum of what was counted of each attempt."""
+    sums = np.zeros(size)
+    for row, count in counts:
+        sums[row] += count
+    return sums

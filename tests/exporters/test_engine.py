@@ -271,6 +271,16 @@ def test_records_without_content_are_counted() -> None:
     assert settled(engine, NOW)["llm_records_without_content_total"]["litellm",] == 1
 
 
+def test_words_in_no_known_place_are_counted_by_call_type_and_side() -> None:
+    engine = make_engine(content=True)
+    strange = record(NOW, "b")
+    strange |= {"call_type": "acompletion", "response": {"unheard_of": "words in no known place"}}
+    feed(engine, "gw", [line(record(NOW, "a")) + line(strange)], now=NOW)
+    values = settled(engine, NOW)
+    assert values["tocsin_content_unread_total"] == {("gw", "completion", "answer"): 1}
+    assert values["llm_unread_content"] == {("chat",): 1}
+
+
 def test_what_is_too_long_to_read_is_counted_by_account_and_channel() -> None:
     engine = make_engine(content=True)
     padded = record(NOW, "a", prompt="x" * (BUDGET + 5))

@@ -69,6 +69,9 @@ def _unseen(q: QueryBuilder, *, records_only: bool = False) -> str:
     parts: tuple[str, ...] = (
         _joined(grown("tocsin_records_rejected_total", "reason"), "rejected:", "reason"),
         _joined(grown("tocsin_records_without_field_total", "field"), "no", "field"),
+        _joined(
+            grown("tocsin_content_unread_total", "side", "call_type"), "words not understood:", "side", "call_type"
+        ),
         _labelled(grown("tocsin_feed_records_lost_total"), "what", "lost before they were read"),
         _labelled(grown("tocsin_hook_content_lost_total"), "what", "content that the hook left out"),
     )
@@ -95,9 +98,10 @@ def _labelled(query: str, label: str, value: str) -> str:
     return f'label_replace({query}, "{label}", "{value}", "", "")'
 
 
-def _joined(query: str, before: str, label: str) -> str:
-    """`query` with the label ``what``: a word, and the value of another label."""
-    return f'label_join({_labelled(query, "word", before)}, "what", " ", "word", "{label}")'
+def _joined(query: str, before: str, *labels: str) -> str:
+    """`query` with the label ``what``: a word, and the values of other labels."""
+    joined = ", ".join(f'"{label}"' for label in labels)
+    return f'label_join({_labelled(query, "word", before)}, "what", " ", "word", {joined})'
 
 
 WATCHING: Final = Stat(

@@ -176,6 +176,8 @@ GROUPS: Final[Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]]] = {
     "llm_guardrail_failures": {(): (0, 0)},
     "llm_violating_actors": {(): (2, 5)},
     "llm_rejected_records": {(): (3, 0)},
+    "llm_unread_content": {("chat",): (1, 0), ("responses",): (0, 60)},
+    "llm_attempts_by_operation": {("chat",): (3_400, 0), ("responses",): (420, 0)},
     "llm_violating_groups": {
         ("LLMCanaryLeaked",): (0, 1),
         ("LLMJailbreakRepeated",): (0, 1),

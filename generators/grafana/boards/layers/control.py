@@ -55,6 +55,16 @@ UNSEEN: Final = Graph(
     most=1,
     colours={"no guardrail": UNKNOWN, "no content in the log": WATCH},
 )
+NOT_UNDERSTOOD: Final = Graph(
+    "Words not understood in {window[unread_content]}",
+    "Share of attempts, by operation, whose prompt or answer holds words in no place that Tocsin knows. No rule has "
+    "looked at them. Which calls, and which side: `tocsin_content_unread_total`.",
+    {"{{operation}}": promql("%s / (%s > 0)", signal("unread_content"), signal("attempts_by_operation"))},
+    unit="percentunit",
+    least=0,
+    most=1,
+    limit="unread_content",
+)
 FAILURES: Final = Graph(
     "Guardrail failures in {window[guardrail_failures]}",
     "Attempts during which a guardrail failed. Depending on its setting, they went through unchecked. Dashed line: the "
@@ -77,4 +87,4 @@ VIOLATING: Final = Ranking(
     no_value="Nothing is over a threshold.",
 )
 
-PANELS: Final = (VERDICT_RATES, GUARDRAILS, UNSEEN, FAILURES, VIOLATING)
+PANELS: Final = (VERDICT_RATES, GUARDRAILS, UNSEEN, NOT_UNDERSTOOD, FAILURES, VIOLATING)
