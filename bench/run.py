@@ -34,6 +34,7 @@ from exporters.metric_table import Table
 from exporters.signals.cells import CellTable
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup
+from exporters.signals.series_keys import SeriesKeys
 from exporters.sources import Chunk
 from exporters.view.scrape_hold import ScrapeHold
 from runtime.process import settle
@@ -114,7 +115,7 @@ def scrape(_folder: Path, rounds: int) -> Iterator[Figure]:
             labels=("model", "tenant", "outcome"),
             measure="attempts",
         )
-        rollups.append(Rollup(name, family, cells, {}))
+        rollups.append(Rollup(name, family, SeriesKeys(family, cells.dims, {}), cells))
     exposition, holds = Exposition(), [ScrapeHold() for _ in rollups]
 
     def ours() -> bytes:

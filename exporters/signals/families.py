@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from exporters.metric_table import Table
 from exporters.signals.cells import CellTable, Histogram, Ints
 from exporters.signals.labels import OTHER, LabelSet
 from exporters.signals.rollup import Rollup
+from exporters.signals.series_keys import SeriesBudget, SeriesKeys
 from spec.model import Family, Spec
 from spec.vocabulary import MEASURES, SIDE_TABLES, STREAM_DIMENSIONS
 
@@ -27,7 +28,6 @@ class Families:
     """
 
     def __init__(self, spec: Spec, gateways: Sequence[str], dims: Collection[str] = ()) -> None:
-        self._budget = spec.settings.max_series
         fields = spec.fields
         self.label_sets = {
             name: LabelSet(field.cap, field.values, vouched=name not in CLIENTS_CHOICE)
@@ -39,14 +39,21 @@ class Families:
         closed["gateway"] = tuple(gateways)
         used = {*dims}.union(*(_dims_of(family) for family in spec.families.values()))
         self.dims = tuple(dim for dim in STREAM_DIMENSIONS[EVENTS] if dim in used)
+        dims_of_tables = {EVENTS: self.dims, **SIDE_TABLES}
+        keys = {
+            name: SeriesKeys(family, dims_of_tables[table_of(family)], closed) for name, family in spec.families.items()
+        }
+        self._budget = SeriesBudget(spec.settings.max_series, keys.values())
         self.tables = {EVENTS: self._table(self.dims, spec.families.values())}
-        for name, dims in SIDE_TABLES.items():
-            self.tables[name] = CellTable(dims, (name,), label_sets=self.label_sets, admit_series=self._admits(dims))
+        for name, own in SIDE_TABLES.items():
+            self.tables[name] = CellTable(
+                own, (name,), label_sets=self.label_sets, admit_series=self._budget.admits(own)
+            )
         self.rollups = [
-            Rollup(name, family, self.tables[table_of(family)], closed) for name, family in spec.families.items()
+            Rollup(name, family, keys[name], self.tables[table_of(family)]) for name, family in spec.families.items()
         ]
 
-    def _table(self, dims: tuple[str, ...], families: Any) -> CellTable:
+    def _table(self, dims: tuple[str, ...], families: Iterable[Family]) -> CellTable:
         sums: dict[str, None] = {"attempts": None}
         histograms: dict[Histogram, None] = {}
         for family in families:
@@ -55,29 +62,13 @@ class Families:
             elif table_of(family) == EVENTS:
                 split = (column for columns in family.split.values() for column in columns.values())
                 sums.update(dict.fromkeys([family.measure] if family.measure else split))
-        return CellTable(
-            dims, tuple(sums), tuple(histograms), label_sets=self.label_sets, admit_series=self._admits(dims)
-        )
-
-    def _admits(self, dims: tuple[str, ...]) -> Any:
-        """Whether the series budget has room for a new combination of labels in the table with these dimensions."""
-
-        def admit(labels: tuple[str, ...]) -> bool:
-            concerned = [rollup for rollup in self.rollups if rollup.table.dims == dims]
-            fresh = [(rollup, values) for rollup in concerned if (values := rollup.unknown(labels)) is not None]
-            wanted = sum(rollup.new_series(values) * rollup.width for rollup, values in fresh)
-            if wanted and self.series + wanted > self._budget:
-                return False
-            for rollup, values in fresh:
-                rollup.bear(values)
-            return True
-
-        return admit
+        admits = self._budget.admits(dims)
+        return CellTable(dims, tuple(sums), tuple(histograms), label_sets=self.label_sets, admit_series=admits)
 
     @property
     def series(self) -> int:
         """Series of all families, buckets counted one by one."""
-        return sum(len(rollup.keys) * (rollup.width + (rollup.histogram is not None)) for rollup in self.rollups)
+        return self._budget.series
 
     @property
     def measures(self) -> frozenset[str]:

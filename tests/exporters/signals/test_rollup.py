@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from exporters.signals.cells import CellTable, Histogram
 from exporters.signals.labels import LabelSet
 from exporters.signals.rollup import Rollup
+from exporters.signals.series_keys import SeriesKeys
 from spec.model import Family
 
 OUTCOMES = ("success", "failure")
@@ -34,19 +36,23 @@ def add(cells: CellTable, *rows: tuple[str, str, str], duration: float = 0.5) ->
     cells.add(cells.resolve(rows, [True] * size), weights)
 
 
+def rolled_up(name: str, entry: Family, cells: CellTable, closed: Mapping[str, Sequence[str]]) -> Rollup:
+    return Rollup(name, entry, SeriesKeys(entry, cells.dims, closed), cells)
+
+
 def values(rollup: Rollup) -> dict[tuple[str, ...], list[float]]:
     found = rollup.values().tolist()
     return dict(zip(rollup.keys, found, strict=True))
 
 
 def test_a_closed_family_has_its_series_at_zero_before_anything_happens() -> None:
-    rollup = Rollup("x_total", family(labels=("outcome",)), table(), {"outcome": OUTCOMES})
+    rollup = rolled_up("x_total", family(labels=("outcome",)), table(), {"outcome": OUTCOMES})
     assert values(rollup) == {("success",): [0], ("failure",): [0]}
 
 
 def test_a_series_comes_with_its_siblings_in_the_closed_labels() -> None:
     cells = table()
-    rollup = Rollup("x_total", family(), cells, {"outcome": OUTCOMES})
+    rollup = rolled_up("x_total", family(), cells, {"outcome": OUTCOMES})
     add(cells, ("a", "t", "success"))
     assert values(rollup) == {("a", "success"): [1], ("a", "failure"): [0]}
 
@@ -54,7 +60,7 @@ def test_a_series_comes_with_its_siblings_in_the_closed_labels() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("tu"), st.sampled_from(OUTCOMES)), max_size=40))
 def test_series_add_up_what_differs_in_other_labels_only(rows: list[tuple[str, str, str]]) -> None:
     cells = table()
-    rollup = Rollup("x_total", family(), cells, {})
+    rollup = rolled_up("x_total", family(), cells, {})
     for row in rows:
         add(cells, row)
     expected = {
@@ -65,7 +71,7 @@ def test_series_add_up_what_differs_in_other_labels_only(rows: list[tuple[str, s
 
 def test_a_family_is_about_what_its_filter_says() -> None:
     cells = table()
-    rollup = Rollup("x_total", family(labels=("model",), where={"outcome": ("failure",)}), cells, {})
+    rollup = rolled_up("x_total", family(labels=("model",), where={"outcome": ("failure",)}), cells, {})
     add(cells, ("a", "t", "success"), ("b", "t", "failure"))
     assert values(rollup) == {("b",): [1]}
 
@@ -73,7 +79,7 @@ def test_a_family_is_about_what_its_filter_says() -> None:
 def test_a_split_shows_columns_as_a_label() -> None:
     cells = table()
     split = {"direction": {"in": "input", "out": "output"}}
-    rollup = Rollup("x_total", family(labels=("model", "direction"), measure="", split=split), cells, {})
+    rollup = rolled_up("x_total", family(labels=("model", "direction"), measure="", split=split), cells, {})
     add(cells, ("a", "t", "success"), ("a", "u", "failure"))
     assert values(rollup) == {("a", "in"): [4], ("a", "out"): [6]}
 
@@ -81,7 +87,7 @@ def test_a_split_shows_columns_as_a_label() -> None:
 def test_a_histogram_has_its_buckets_and_its_sum() -> None:
     cells = table()
     shape = family(type="histogram", labels=("model",), measure="duration", buckets=(1.0, 5.0))
-    rollup = Rollup("x_seconds", shape, cells, {})
+    rollup = rolled_up("x_seconds", shape, cells, {})
     add(cells, ("a", "t", "success"), duration=0.5)
     add(cells, ("a", "u", "success"), ("a", "u", "success"), duration=9.0)
     assert values(rollup) == {("a",): [1, 0, 2, 18.5]}
@@ -90,7 +96,7 @@ def test_a_histogram_has_its_buckets_and_its_sum() -> None:
 def test_series_that_are_there_keep_their_places() -> None:
     """Whoever remembers what was shown of a series remembers it by its place."""
     cells = table()
-    rollup = Rollup("x_total", family(), cells, {"outcome": OUTCOMES})
+    rollup = rolled_up("x_total", family(), cells, {"outcome": OUTCOMES})
     add(cells, ("a", "t", "failure"))
     rollup.values()
     before = list(rollup.keys)

@@ -374,6 +374,7 @@ def test_every_choice_has_values_and_selects(live: tuple[Prometheus, Boards, boo
     server, boards, _ = live
     board = boards[DASHBOARD_UID]
     chosen = {"gateway": "litellm", "tenant": "(support|research)", "model": "gpt-4o-mini", "actor": "u-9e07"}
+    chosen["end_user"] = "a-41c07d9be210"
     for variable in board["templating"]["list"]:
         if variable["type"] == "query":
             asked = re.fullmatch(r"label_values\((.+), (\w+)\)", expanded(variable["query"]["query"]))
@@ -385,7 +386,8 @@ def test_every_choice_has_values_and_selects(live: tuple[Prometheus, Boards, boo
     for title, query in (asked for each in boards.values() for asked in targets_of(each)):
         server.query(_sent(query, chosen))  # raises when Prometheus refuses it
         if title == "Accounts with attack hits":
-            assert {sample.labels["actor"] for sample in server.query(_sent(query, chosen))} == {"u-9e07"}
+            callers = {sample.labels["caller"] for sample in server.query(_sent(query, chosen))}
+            assert callers == {chosen["actor"], chosen["end_user"]}
 
 
 @pytest.mark.stack
