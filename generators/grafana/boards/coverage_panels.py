@@ -106,8 +106,8 @@ def _joined(query: str, before: str, *labels: str) -> str:
 
 WATCHING: Final = Stat(
     "Tocsin is watching",
-    "Yes, only if every exporter answers, every source can be read, nothing lags and no feed is silent. If NO, a quiet "
-    "dashboard proves nothing; the overview says why.",
+    "Yes, only if every exporter answers, every source can be read and is understood, nothing lags and no feed is "
+    "silent. If NO, a quiet dashboard proves nothing; the overview says why.",
     {"watching": promql("(count(\n%s\n) or vector(0)) == bool 0", _obstacles)},
     width=3,
     steps=((None, HARM), (1, WELL)),
