@@ -250,7 +250,7 @@ class LiteLLM:
                 not error.llm_provider
                 and (
                     error.error_message in REFUSALS
-                    or (not known and lost_refusal(fields["call_type"][row], code, error.error_message))
+                    or (not known and lost_refusal(fields["call_type"][row], name, code, error.error_message))
                 ),
                 _stage(fields, row, ended),
                 error.llm_provider in _NO_PROVIDER,

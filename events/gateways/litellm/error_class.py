@@ -158,6 +158,7 @@ _POLICY_SAID: Final = re.compile(
 _MAY_SAY: Final = ("polic", "safety", "filter", "blocked", "risk", "invalid content", "inspection")
 BROKEN: Final = "broken"
 _STOPPED: Final = ("pre_call", "later")
+_AT_THE_DOOR: Final = frozenset(("", "AssertionError", "Exception", "HTTPException", "ProxyException", "ValueError"))
 _UNCLEAR: Final = frozenset(
     ("APIError", "BadRequestError", "InvalidRequestError", "PermissionDeniedError", "Exception")
 )
@@ -177,13 +178,15 @@ REFUSALS: Final = frozenset(("No connected db.", "No api key passed in."))
 """Messages of a proxy without a database about an unknown or missing key; it answers 400 and 500 (LiteLLM 1.108.7)."""
 
 
-def lost_refusal(call_type: str | None, code: str, message: str | None) -> bool:
-    """Whether a failure of a caller whom nobody knows is the refusal of a key, of which code and message are lost.
+def lost_refusal(call_type: str | None, name: str, code: str, message: str | None) -> bool:
+    """Whether a failure of a caller whom nobody knows is the refusal of a key, of which the code is lost.
 
-    So does LiteLLM before 1.89 without a database. There the call type is the path of the request, as nothing else of
-    it had been read.
+    LiteLLM before 1.89 without a database logs it so, mostly without its message too. There the call type is the path
+    of the request, as nothing else of it had been read.
     """
-    return bool(call_type and call_type.startswith("/") and not code and not message)
+    if code or name not in _AT_THE_DOOR or not (call_type and call_type.startswith("/")):
+        return False
+    return "budget" not in (message or "")[:_READ].lower()
 
 
 class Failure(NamedTuple):

@@ -275,11 +275,21 @@ def lost(name: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/embeddings", "/v1/messages"])
-@pytest.mark.parametrize("name", ["ProxyException", "Exception", ""])
-def test_a_refused_key_whose_message_is_lost_is_no_account(path: str, name: str) -> None:
-    row = row_of(lost(name, call_type=path))
+@pytest.mark.parametrize("name", ["ProxyException", "Exception", "AssertionError", ""])
+@pytest.mark.parametrize("message", ["", None, "Authentication Error, LiteLLM Virtual Key expected."])
+def test_a_refused_key_whose_code_is_lost_is_no_account(path: str, name: str, message: str | None) -> None:
+    made = lost(name, call_type=path)
+    made["error_information"]["error_message"] = message
+    row = row_of(made)
     assert (row["error_class"], row["actor"], row["settled"]) == ("auth", None, True)
     assert row["key"] is not None
+
+
+def test_a_code_that_is_lost_with_a_budget_is_no_refused_key() -> None:
+    assert row_of(lost("BudgetExceededError"))["error_class"] == "quota"
+    made = lost("ProxyException")
+    made["error_information"]["error_message"] = "ExceededBudget: over budget"
+    assert row_of(made)["error_class"] != "auth"
 
 
 @pytest.mark.parametrize(
