@@ -26,25 +26,16 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class LoopbackServer:
-    """As a context manager it listens from entry to exit, on `port`, or on a free one if that is 0.
+class ThreadedServer:
+    """An HTTP server in a thread of its own; as a context manager it listens from entry to exit."""
 
-    A subclass answers what it can: everything else is answered with 501.
-    """
-
-    MAX_BODY_BYTES: ClassVar[int] = 16 * 1024 * 1024
-
-    def __init__(self, port: int = 0) -> None:
-        """Take the port.
+    def __init__(self, handler: type[http.server.BaseHTTPRequestHandler], port: int = 0) -> None:
+        """Take the port, or a free one if that is 0.
 
         Raises:
             OSError, OverflowError: it cannot be used.
         """
-
-        class Handler(_Handler):
-            served = self
-
-        self._server = _HttpServer((LOOPBACK, port), Handler)
+        self._server = _HttpServer((LOOPBACK, port), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": _POLL_SECONDS}, daemon=True
         )
@@ -53,14 +44,6 @@ class LoopbackServer:
     def url(self) -> str:
         """Its base URL, without a slash at the end."""
         return f"http://{LOOPBACK}:{self._server.server_port}"
-
-    def get(self, address: str, host: str) -> Answer:
-        """Answer a GET or HEAD request for a path with its query, by a client that knows this server as `host`."""
-        return Answer(HTTPStatus.NOT_IMPLEMENTED)
-
-    def post(self, address: str, body: bytes) -> Answer:
-        """Answer a POST request."""
-        return Answer(HTTPStatus.NOT_IMPLEMENTED)
 
     def close(self) -> None:
         """Stop listening."""
@@ -77,6 +60,35 @@ class LoopbackServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LoopbackServer(ThreadedServer):
+    """Listens on `port`, or on a free one if that is 0.
+
+    A subclass answers what it can: everything else is answered with 501.
+    """
+
+    MAX_BODY_BYTES: ClassVar[int] = 16 * 1024 * 1024
+
+    def __init__(self, port: int = 0) -> None:
+        """Take the port.
+
+        Raises:
+            OSError, OverflowError: it cannot be used.
+        """
+
+        class Handler(_Handler):
+            served = self
+
+        super().__init__(Handler, port)
+
+    def get(self, address: str, host: str) -> Answer:
+        """Answer a GET or HEAD request for a path with its query, by a client that knows this server as `host`."""
+        return Answer(HTTPStatus.NOT_IMPLEMENTED)
+
+    def post(self, address: str, body: bytes) -> Answer:
+        """Answer a POST request."""
+        return Answer(HTTPStatus.NOT_IMPLEMENTED)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -113,7 +125,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _HttpServer(http.server.ThreadingHTTPServer):
-    request_queue_size = 128  # Alertmanager opens many connections at once in a storm
+    daemon_threads = True
+    request_queue_size = 256  # Alertmanager opens many connections at once in a storm
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a peer that hung up or was killed in the middle, as exercises do on purpose."""

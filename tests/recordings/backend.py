@@ -12,9 +12,8 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
+from exercises.loopback import ThreadedServer
 from tests.recordings.plan import Call, Json, Reply, question, tokens
 
 _STREAM_WORDS = 12
@@ -26,7 +25,7 @@ _DIMENSIONS = 8
 _DATED = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18", "gpt-4o": "gpt-4o-2024-08-06", "o1": "o1-2024-12-17"}
 
 
-class Backend:
+class Backend(ThreadedServer):
     """Serves on a free port of the loopback while it is open; `expect` says what will be asked."""
 
     def __init__(self) -> None:
@@ -40,19 +39,8 @@ class Backend:
             def reply_to(self, asked: str) -> Reply:
                 return backend.reply_to(asked)
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="backend", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.address = self.url
 
     def expect(self, calls: Iterable[Call]) -> None:
         """Answer these calls, once for each reply of theirs, in this order."""
@@ -69,14 +57,6 @@ class Backend:
             self.unexpected += 1
         text = "I have noted this. The personal details were hidden from me, so I answer in general terms."
         return Reply(text=text, input_tokens=tokens(asked), output_tokens=tokens(text))
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a gateway that hangs up has its reasons."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler, ABC):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import re
-import threading
 import time
 from collections import Counter
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
+
+from exercises.loopback import ThreadedServer
 
 Json = dict[str, Any]
 
@@ -43,7 +43,7 @@ def error_of(case: str) -> tuple[int, str, str] | None:
     return next((error for name, error in _ERRORS.items() if case.startswith(name)), None)
 
 
-class Provider:
+class Provider(ThreadedServer):
     """Serves on a free port of the loopback while it is open."""
 
     def __init__(self) -> None:
@@ -54,27 +54,8 @@ class Provider:
         class Handler(_Handler):
             asked = provider.asked
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="provider", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a gateway that hangs up has its reasons."""
+        super().__init__(Handler)
+        self.address = f"{self.url}/v1"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -7,17 +7,15 @@ canary, one that guesses keys, and a provider that fails.
 
 from __future__ import annotations
 
-import functools
 import http.server
 import itertools
 import math
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from exercises.loopback import ThreadedServer
 from spec import MetricInfo, Spec, catalogue
 
 Labels = tuple[tuple[str, str], ...]
@@ -318,37 +316,22 @@ class Company:
         return since + swing * period / (2 * math.pi) * rest
 
 
-class Exporter:
+class Exporter(ThreadedServer):
     """Serves a company on loopback: Tocsin's page at /metrics, the other exporters' at /others."""
 
     def __init__(self, company: Company) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, company))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        class Handler(_Handler):
+            served = company
 
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.address = self.url.removeprefix("http://")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    def __init__(self, company: Company, *arguments: object) -> None:
-        self._company = company
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    served: Company
 
     def do_GET(self) -> None:
-        pages = {"/metrics": self._company.tocsin, "/others": self._company.exporters}
+        pages = {"/metrics": self.served.tocsin, "/others": self.served.exporters}
         page = pages.get(self.path)
         body = page(time.time()).encode() if page else b""
         self.send_response(200 if page else 404)
