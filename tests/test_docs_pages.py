@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
@@ -158,3 +159,18 @@ def test_alerts_that_are_named_exist() -> None:
     for page in PAGES:
         for name in re.findall(r"\b(?:LLM|Tocsin)(?:[A-Z][a-z]+)+\b", page.read_text(encoding="utf-8")):
             assert name in known, f"{title(page)}: {name}"
+
+
+def test_the_drawing_of_the_rooms_is_that_of_the_tree() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawing = page.partition("## The rooms")[2].split("```")[1]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [room for layer in layers for room in layer.split(" | ")]
+    assert re.findall(rf"(?<=[ ])({'|'.join(rooms)})/ ", drawing) == rooms, "the order of import-linter's layers"
+    for room in rooms:
+        for folder in (ROOT / room).iterdir():
+            if any(folder.rglob("*.py")) or any(folder.glob("*.json")):
+                assert f" {folder.name}/ " in drawing, f"{room}/{folder.name} is not in the drawing"
