@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from events.batch import Fault
-from events.wrappers.whole import pieces
 from exporters.engine import MOST_APART, CountingError
 from exporters.memory import Memory
 from exporters.quarantine import fault_of
@@ -47,7 +46,7 @@ class Careful:
         Raises:
             CountingError: the state cannot be copied even before.
         """
-        lines = pieces(bytes(chunk.data))
+        lines = chunk.pieces()
         try:
             copy = encode(self._memory.save())
         except Exception as error:

@@ -66,10 +66,15 @@ class Engine:
 
     def decode(self, chunk: Chunk) -> EventBatch:
         """The attempts in a chunk, with their provenance. A line that raises becomes a reject and a fault."""
+        data: Raw = chunk.lead + bytes(chunk.data) if chunk.lead else chunk.data
+        if chunk.continued:
+            data = b""
         try:
-            batch = self._decode(chunk.source, chunk.data)
+            batch = self._decode(chunk.source, data)
         except Exception as error:
-            batch = self._without_culprits(chunk.source, bytes(chunk.data), error)
+            batch = self._without_culprits(chunk.source, bytes(data), error)
+        if chunk.lead:
+            _move_back(batch, chunk.lead)
         batch.provenance = _provenance(batch, chunk)
         return batch
 
@@ -269,6 +274,15 @@ def _apart(data: bytes) -> list[bytes]:
         return [line + b"\n" for line in data.removesuffix(b"\n").split(b"\n")]
 
 
+def _move_back(batch: EventBatch, lead: bytes) -> None:
+    """Count lines and bytes from behind `lead`."""
+    lines = lead.count(b"\n")
+    batch.rejects = [Reject(max(0, each.line - lines), each.reason, each.detail) for each in batch.rejects]
+    batch.faults = [
+        each._replace(line=max(0, each.line - lines), start=max(0, each.start - len(lead))) for each in batch.faults
+    ]
+
+
 def _blank(lines: bytes) -> bytes:
     """Spaces in their place."""
     return b"\n".join(b" " * len(line) for line in lines.split(b"\n"))
@@ -284,10 +298,12 @@ def _provenance(batch: EventBatch, chunk: Chunk) -> Provenance | None:
     if not isinstance(batch.raw, RawLines):
         return None
     starts, lengths = batch.raw.spans()
+    ends = starts + lengths - len(chunk.lead)
+    starts = np.maximum(0, starts - len(chunk.lead))  # of a record that begins in the file before: what is here of it
     return Provenance(
         (chunk.file,),
         np.zeros(batch.size, np.int32),
         starts + chunk.start,
-        lengths,
+        ends - starts,
         np.full(batch.size, chunk.sequence, np.int64),
     )

@@ -119,6 +119,24 @@ def unfinished(data: bytes) -> int | None:
     return min(starts, default=None)
 
 
+def continues(held: bytes, data: bytes) -> bool | None:
+    """Whether `data`, which is whole lines, goes on with a record that `held` begins; None: it does not tell yet."""
+    for frame in frames(held + data):
+        if frame.start < len(held) < frame.end:
+            return True
+    work = _Unwrapping(other=True)
+    for piece, frame in _pieces(held):
+        work.take(piece, frame)
+    if not work.pending:
+        return False
+    begun = {key: len(parts) for key, (_, parts) in work.pending.items()}
+    for piece, frame in _pieces(data):
+        work.take(piece, frame)
+        if any(key not in work.pending or len(work.pending[key][1]) != many for key, many in begun.items()):
+            return True
+    return None
+
+
 def looks_wrapped(line: bytes) -> bool:
     """Whether a line is a wrapper that is known by its name."""
     if encoding_of(line) is not None:

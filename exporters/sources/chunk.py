@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from events.wrappers.whole import pieces
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -17,6 +19,9 @@ class Chunk:
     there is a gap where a line was too long. `file` is the key of the file's position. `sequence` counts the chunks of
     one reader from 0.
 
+    `lead` are lines that came before, at the end of the file that this one took the place of: they begin the first
+    record of `data`. They were handed out there in a chunk that is `continued`, which holds no whole record.
+
     `data` is a window into a buffer that is used again: it is valid until the next chunk is asked for.
     """
 
@@ -26,6 +31,8 @@ class Chunk:
     end: int
     data: memoryview
     sequence: int
+    lead: bytes = b""
+    continued: bool = False
 
     @classmethod
     def of(cls, source: str, data: bytes, *, file: str = "", start: int = 0, sequence: int = 0) -> Self:
@@ -35,4 +42,16 @@ class Chunk:
     def part(self, first: int, last: int) -> Self:
         """The part from byte `first` to before byte `last` of the data, which are where lines begin."""
         end = self.end if last >= len(self.data) else self.start + last
-        return replace(self, start=self.start + first, end=end, data=self.data[first:last])
+        lead = b"" if first else self.lead
+        return replace(self, start=self.start + first, end=end, data=self.data[first:last], lead=lead)
+
+    def pieces(self) -> list[bytes]:
+        """The data, cut between its lines wherever that cuts no record."""
+        if not self.lead:
+            return pieces(bytes(self.data))
+        found = pieces(self.lead + bytes(self.data))
+        skipped = 0
+        while skipped + len(found[0]) <= len(self.lead):
+            skipped += len(found.pop(0))
+        found[0] = found[0][len(self.lead) - skipped :]
+        return found

@@ -233,17 +233,24 @@ class FileTail:
             self._served = log
             file = queue[0]
             closed = file.reader is None
+            waits = False
             try:
+                older = self._unfinished_before(file)
+                goes_on = older is not None and file.continues(older)
+                waits = older is not None and goes_on is None and not older.is_final(now, self._grace)
+                if older is not None and goes_on:
+                    start, end, lines = file.take_over(older)
+                    yield self._continued(older, start, end, lines)
                 if file.trial:
                     budget -= self._try(file, share, now)
-                else:
+                elif not waits:
                     final = file.is_final(now, self._grace)
                     step = file.step(self._buffer, share, self._max_line, self._watch.counters, final=final)
                     budget -= step.cost
                     if step.length:
                         data = memoryview(self._buffer)[: step.length].toreadonly()
                         self._sequence += 1
-                        yield Chunk(self.source, file.key, step.start, step.end, data, self._sequence - 1)
+                        yield Chunk(self.source, file.key, step.start, step.end, data, self._sequence - 1, step.lead)
             except OSError as error:
                 self._watch.trouble(file.path, "read" if file.reader else "open", error)
                 file.close()
@@ -257,10 +264,27 @@ class FileTail:
                 if opened > self._max_open and not file.packed:  # a compressed one would begin anew
                     file.close()
                     opened -= 1
-            if not file.pending(now, self._grace):
+            if waits or not file.pending(now, self._grace):
                 queue.popleft()
             if queue:
                 ready.append((log, queue))
+
+    def _unfinished_before(self, file: TrackedFile) -> TrackedFile | None:
+        """The older file of the log that ends with an unfinished record, as long as nothing of `file` was read."""
+        if file.offset or file.lead or file.packed or file.skip or file.trial:
+            return None
+        found = None
+        for other in self._watch.files.values():
+            if other is file:
+                break
+            if other.held and other.stem == file.stem and other.caught_up and other.where is not None:
+                found = other
+        return found
+
+    def _continued(self, file: TrackedFile, start: int, end: int, lines: bytes) -> Chunk:
+        """Lines at the end of a file whose record goes on in the next one."""
+        self._sequence += 1
+        return Chunk(self.source, file.key, start, end, memoryview(lines), self._sequence - 1, continued=True)
 
     def _queues(self, now: float) -> deque[tuple[str, deque[TrackedFile]]]:
         """The files that have something, by log, the older ones of a log first.

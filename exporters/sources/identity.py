@@ -63,7 +63,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     or `ignored` the size of the file itself. `generation` tells the contents apart that one inode has had. `stem` is
     the path that the file had while it was written to. `done`: a compressed file read to its end; `ignored`: a
     compressed file that was there before the first start, or whose content was read under another name. `gone` is when
-    the file was missed first (Unix seconds), 0 while it is there.
+    the file was missed first (Unix seconds), 0 while it is there. `lead` are lines at the end of the file before this
+    one that begin its first record.
     """
 
     identity: Identity
@@ -77,6 +78,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     done: bool = False
     ignored: bool = False
     gone: float = 0.0
+    lead: bytes = b""
 
 
 def load_positions(plain: object) -> dict[str, Position]:

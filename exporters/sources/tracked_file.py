@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from events.wrappers import continues
 from events.wrappers.whole import RecordEnds, objects_end
 from exporters.sources.discovery import Found, Where
 from exporters.sources.identity import COVERED, Fingerprint, Identity, Position, Skip
 from exporters.sources.readers import Buffer, Reader, open_reader, peek
 
+_PEEKED: Final = 64 * 1024  # bytes at the beginning of a file
 _NEWLINE: Final = ord("\n")
 
 Verdict = Literal["open", "same", "other", "short"]
@@ -40,13 +42,14 @@ class Step:
     """What one step brought.
 
     `length` bytes of whole lines at the front of the buffer, from `start` to `end` of the stream. `cost` is the work
-    done in bytes, at least 1.
+    done in bytes, at least 1. `lead` are lines of the file before that begin the first record.
     """
 
     length: int
     start: int
     end: int
     cost: int
+    lead: bytes = b""
 
 
 @dataclass(slots=True)
@@ -95,6 +98,8 @@ class TrackedFile:
         self.finished = False  # compressed, and its stream ended or broke
         self.failed = ""
         self.rest = 0  # bytes of an unfinished last record
+        self.held = b""  # those bytes, if they are whole lines
+        self.lead = position.lead
         self._ends = RecordEnds()
         self.quiet_since = 0.0
 
@@ -137,6 +142,7 @@ class TrackedFile:
             done=self.done,
             ignored=self.ignored,
             gone=self.gone,
+            lead=self.lead,
         )
 
     # ------------------------------------------------------------------------------------------------ attachment
@@ -332,14 +338,14 @@ class TrackedFile:
             self._advance(buffer, length, reader)
             self._conclude(reader, whole and length == size, 0, counters)
             return Step(0, start, start, max(size, reader.raw - raw, 1))
-        end = self._ends.whole(buffer, size)
+        end = self._whole(buffer, size)
         while not end and not whole and size == asked < max_line:
             if end := objects_end(buffer, size):
                 break
             asked = min(2 * asked, max_line)
             size += reader.read_at(view[size:asked], start + size)
             whole = reader.at_end
-            end = self._ends.whole(buffer, size)
+            end = self._whole(buffer, size)
         self._check(reader)  # it may have been cut and have grown again since it was looked at
         if not end and size == max_line:  # a record without an end
             end = objects_end(buffer, size) or self._ends.lines(buffer, size)
@@ -353,12 +359,40 @@ class TrackedFile:
             end, whole = size, False
         elif not end and size and whole and (final or reader.ended or reader.error):
             length = end = size
+        self.held = bytes(buffer[end:size]) if whole and end < size and buffer[size - 1] == _NEWLINE else b""
         if length and buffer[length - 1] != _NEWLINE:
             buffer[length] = _NEWLINE
             length += 1
+        lead = self.lead if length else b""
+        if length:
+            self.lead = b""
         self._advance(buffer, end, reader)
         self._conclude(reader, whole, size - end, counters)
-        return Step(length, start, self.offset, max(size, reader.raw - raw, 1))
+        return Step(length, start, self.offset, max(size, reader.raw - raw, 1), lead)
+
+    def _whole(self, buffer: Buffer, size: int) -> int:
+        """How many of the first `size` bytes are whole records."""
+        if not self.lead:
+            return self._ends.whole(buffer, size)
+        data = self.lead + bytes(buffer[:size])
+        return max(0, RecordEnds().whole(data, len(data)) - len(self.lead))
+
+    def continues(self, older: TrackedFile) -> bool | None:
+        """Whether this file, of which nothing was read yet, goes on with the record that an older one ends with.
+
+        None: what is there does not tell yet. Raises as `open`.
+        """
+        data = peek(self.open(), 0, _PEEKED)
+        return continues(older.held, data[: data.rfind(b"\n") + 1]) if b"\n" in data else None
+
+    def take_over(self, older: TrackedFile) -> tuple[int, int, bytes]:
+        """Begin with the record that an older file ends with. Where its lines are there, and the lines."""
+        self.lead, older.held = older.held, b""
+        start = older.offset
+        older.tail = _tail(older.tail, bytearray(self.lead), len(self.lead))
+        older.offset += len(self.lead)
+        older.rest = 0
+        return start, older.offset, self.lead
 
     def _skip(self, buffer: Buffer, size: int, counters: Counters) -> int:
         """How many of the bytes read are to be passed over."""

@@ -144,3 +144,53 @@ def test_wide_characters_are_read(tmp_path: Path, codec: str, sample: str, kille
     assert len(reader.calls) == len(set(reader.calls)) == len(records)
     assert {reason for reason, _ in reader.rejects} <= {"not_json"}
     assert reader.raw == data
+
+
+SPLIT: Final = [name for name in SPANNING if not name.startswith("array")]
+
+
+@pytest.mark.parametrize("sample", SPLIT)
+@pytest.mark.parametrize("killed", ["never", "before", "after", "between"])
+def test_a_record_that_goes_on_in_the_next_file_is_read_once(tmp_path: Path, sample: str, killed: str) -> None:
+    records = texts(3)
+    lines = "".join(SAMPLES[sample][1](text) for text in records).encode().splitlines(keepends=True)
+    for cut in range(1, len(lines), max(1, len(lines) // 12)):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        reader, path = Reader(folder), folder / "x.log"
+        path.write_bytes(b"".join(lines[:cut]))
+        reader.read()
+        if killed == "before":
+            reader.kill()
+        path.rename(folder / "x.log.1")
+        reader.read()
+        if killed == "between":
+            reader.kill()
+        path.write_bytes(b"".join(lines[cut : cut + 1]))
+        reader.read()
+        if killed == "after":
+            reader.kill()
+        with path.open("ab") as file:
+            file.write(b"".join(lines[cut + 1 :]))
+        reader.read()
+        reader.now += 2 * GRACE
+        reader.read()
+        assert reader.calls == expected(records), cut
+        assert {reason for reason, _ in reader.rejects} <= {"not_json"}, cut
+        assert reader.raw == b"".join(lines), cut
+
+
+@pytest.mark.parametrize("sample", ["cri in parts", "several lines"])
+def test_a_record_whose_end_never_comes_is_counted_and_delays_nothing_for_ever(tmp_path: Path, sample: str) -> None:
+    first, *others = texts(3)
+    lines = SAMPLES[sample][1](first).encode().splitlines(keepends=True)
+    reader, path = Reader(tmp_path), tmp_path / "x.log"
+    path.write_bytes(b"".join(lines[:1]))
+    reader.read()
+    path.rename(tmp_path / "x.log.1")
+    path.write_bytes("".join(text + "\n" for text in others).encode())
+    reader.read()
+    reader.now += 2 * GRACE
+    reader.read()
+    assert reader.calls == expected(others)
+    assert [reason for reason, _ in reader.rejects] == ["incomplete"]
