@@ -144,15 +144,15 @@ class Conversations:
         fresh: set[tuple[str, str]] = set()
         late: dict[tuple[str, str], float] = {}
         counts = Counter(key for key in _sent(sent.texts) if key in wanted)
-        asked = _asked(sent.texts)
-        again = bool(wanted.intersection(asked)) and self._asked_again(known, sent)
+        asked, last = _asked(sent.texts)
+        again = not wanted.isdisjoint(asked) and self._asked_again(known, sent)
         for key, count in counts.items():
             digest = _digest(self._text, key)
             before = known.pop(digest, None)
             if (
                 before is None
                 or abs(sent.time - before.seen) > self.retention
-                or (key in asked and (again or (key == asked[-1] and count > before.often)))
+                or (key in asked and (again or (key == last and count > before.often)))
             ):
                 fresh.add(key)
                 known[digest] = _Known(sent.time, count, sent.time, sent.answered)
@@ -253,15 +253,17 @@ def _key(text: Text) -> tuple[str, str]:
     return f"{text.channel}, part {text.part}", text.text[:_END] if text.part == 1 else text.text[-_END:]
 
 
-def _asked(texts: Sequence[Text]) -> list[tuple[str, str]]:
-    """What the user says in the newest turn: after the last answer and the last tool result."""
-    asked: list[tuple[str, str]] = []
+def _asked(texts: Sequence[Text]) -> tuple[set[tuple[str, str]], tuple[str, str] | None]:
+    """What the user says in the newest turn, after the last answer and the last tool result; and its last text."""
+    asked: set[tuple[str, str]] = set()
+    last = None
     for text in reversed(texts):
         if text.channel in _BREAKS:
             break
         if text.channel == "user":
-            asked.append(_key(text))
-    return asked[::-1]
+            asked.add(key := _key(text))
+            last = last or key
+    return asked, last
 
 
 def _digest(base: Any, words: Iterable[str]) -> int:
