@@ -6,6 +6,7 @@ import random
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from exporters.detect import Scanner, load_rules
 from tests.stack.exporter_process import ExporterProcess
@@ -30,8 +31,8 @@ def conversations(chance: random.Random, now: float) -> list[bytes]:
         if chance.random() < 0.8:
             chat.append({"role": "user", "content": text})
         make = blocked if chance.random() < 0.2 else record
-        failed = {"failed": ("APIError", "503_X")} if make is record and chance.random() < 0.2 else {}
-        options = {"user": name, "key": f"key-of-{name}", "messages": list(chat), **failed}
+        failed: dict[str, Any] = {"failed": ("APIError", "503_X")} if make is record and chance.random() < 0.2 else {}
+        options: dict[str, Any] = {"user": name, "key": f"key-of-{name}", "messages": list(chat), **failed}
         lines.append(line(make(now - 200 + number, f"call-{number}", **options)))
         if chance.random() < 0.5:
             chat.append({"role": "assistant", "content": f"Answer {number}"})
