@@ -189,7 +189,7 @@ def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
         yield from _shifts(pages, width, color)
         yield from _pages("Who would have been paged, and when", certain, pages, width, color)
     if waiting:
-        title = "Pages nobody at first; these go to chat or tickets, and page only if nobody acknowledges"
+        title = "Chat or tickets first; these page only if nobody acknowledges"
         yield from _pages(title, waiting, pages, width, color)
     rows = list(_rows(pages))
     if rows:
@@ -213,8 +213,8 @@ def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
             width,
         )
         yield from wrapped(
-            "fired: how often it began to fire. pages: those that it is part of; alerts of one incident are one page. "
-            "later: pages if nobody acknowledges. greatest: the worst value seen.",
+            "fired: how often it started firing. pages: those that it was part of; alerts of one incident share one. "
+            "later: more pages if nobody acknowledges. greatest: the worst value seen.",
             width,
         )
     yield from _proposal(pages, width, color)
@@ -229,12 +229,12 @@ def answer(pages: Pages) -> str:
         return coverage.silence(pages.outcome.covered, f"Nobody would have been paged{when}")
     with_pages = {shift for _, shift in pages.duties}
     quiet = pages.all_shifts - len(with_pages)
-    some = f"{quiet:,}" if quiet else "none"
-    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {some} of them quiet. "
-    budget = f"The budget is {pages.budget} {_plural('page', pages.budget)} a shift for whoever is on call"
+    some = f"{quiet:,} without a page" if quiet else "each with a page"
+    text = f"{pages.count:,} {_plural('page', pages.count)} in {shifts}, {some}. "
+    budget = f"The budget is {pages.budget} {_plural('page', pages.budget)} a shift"
     if not pages.over:
-        return f"{text}{budget}; every shift keeps to it."
-    return f"{text}{budget}; {pages.over:,} {_plural('shift', pages.over)} went over it."
+        return f"{text}{budget}; no shift exceeds it."
+    return f"{text}{budget}; {pages.over:,} {'shift exceeds' if pages.over == 1 else 'shifts exceed'} it."
 
 
 def _shifts(pages: Pages, width: int, color: bool) -> Iterator[str]:
@@ -292,9 +292,9 @@ def later_words(later: Sequence[Page]) -> str:
         tiers.setdefault(page.tier, []).append(page)
     parts = []
     for pages in tiers.values():
-        unless = {"acknowledged": "if nobody acknowledges", "contained": "if it is not contained"}
-        otherwise = unless.get(pages[0].unless, "if it still fires")
-        parts.append(f"{otherwise}, after {lasted(pages[0].after)} {', '.join(page.channel for page in pages)}")
+        unless = {"acknowledged": "unacknowledged", "contained": "not contained"}
+        otherwise = unless.get(pages[0].unless, "still firing")
+        parts.append(f"{otherwise} after {lasted(pages[0].after)}: {', '.join(page.channel for page in pages)}")
     return "; ".join(parts)
 
 

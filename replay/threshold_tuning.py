@@ -267,13 +267,13 @@ def _group(instance: AlertInstance) -> tuple[tuple[str, str], ...]:
 
 def words(change: Change) -> str:
     """What a change means, in a sentence or two."""
-    hits = f"{change.hidden:,} of {_counted(change.hits, 'hit')} (a hit is a group on a day)"
-    never = f"and for {change.groups:,} of {_counted(change.all_groups, 'group')} it would never page"
+    hits = f"{change.hidden:,} of {_counted(change.hits, 'hit')} would no longer page (a hit is one group on one day)"
+    never = f"{change.groups:,} of {_counted(change.all_groups, 'group')} would never page"
     if change.value is None:
-        what = f"to chat instead of paging (maturity: incubating). It would no longer page for {hits}, {never}"
+        what = f"to chat instead of paging (maturity: incubating). {hits}; {never}"
     else:
         before, value = readable(change.before), readable(change.value)
-        what = f"alert at {value} instead of {before}. It would no longer page for {hits}, {never}"
+        what = f"alert at {value} instead of {before}. {hits}; {never}"
     if change.answered:
         what += f"; the model answered in {change.answered:,} of these hits"
     return f"{what}."

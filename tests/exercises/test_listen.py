@@ -21,7 +21,7 @@ ALERT = {
     "status": "firing",
     "labels": {"alertname": "LLMSpendBurst", "tocsin_severity": "high", "owner": "security", "confidence": "high"},
     "annotations": {
-        "summary": "a-1 (web) spends unusually much",
+        "summary": "a-1 (web) spends far more than usual",
         "description": "What an account spent: 60 USD in 1h. Answered by the model: none.",
         "runbook_url": "https://wiki.example.org/LLMSpendBurst.md",
         "dashboard_url": "https://grafana.example.org/d/tocsin-overview",

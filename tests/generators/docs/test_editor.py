@@ -68,7 +68,7 @@ def test_tables_and_alerts_are_offered_with_what_they_are(opened: Editor) -> Non
     assert [name for name, (_, said) in tables.items() if not said] == []
     alerts = opened.offered(OVERLAY + "alerts:\n  |")
     assert set(SPEC.alerts) <= set(alerts)
-    assert "spends unusually much" in alerts["LLMSpendBurst"][1]
+    assert "spends far more than usual" in alerts["LLMSpendBurst"][1]
 
 
 def test_choosing_a_known_entry_changes_nothing_but_what_is_to_be_tuned(opened: Editor) -> None:
@@ -101,7 +101,10 @@ def test_names_of_signals_are_offered_with_what_they_measure(opened: Editor) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (OVERLAY + "alerts:\n  LLMSpend|Burst:\n    severity: low\n", "spends unusually much. Shipped: high, security"),
+        (
+            OVERLAY + "alerts:\n  LLMSpend|Burst:\n    severity: low\n",
+            "spends far more than usual. Shipped: high, security",
+        ),
         (OVERLAY + "alerts:\n  LLMSpendBurst:\n    seve|rity: low\n", "How bad: it picks the escalation"),
         (OVERLAY + "alerts:\n  LLMSpendBurst:\n    when:\n      val|ue: 3\n", "it alerts"),
         (OVERLAY + "signals:\n  spend_by|_actor:\n    enabled: true\n", "What an account spent."),

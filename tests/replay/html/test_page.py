@@ -124,7 +124,7 @@ def test_the_lines_behind_an_alert_are_its_own_accounts_and_say_which_rule_saw_w
     assert "jailbreak_persona" in page
     assert "says bob" not in page
     assert "Pages pager-security." in page
-    assert "if nobody acknowledges, after 15 minutes" in page.lower()
+    assert "unacknowledged after 15 minutes" in page.lower()
 
 
 def test_refused_keys_have_lines_too_and_without_content_there_are_no_texts(tmp_path: Path) -> None:
