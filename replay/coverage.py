@@ -57,7 +57,7 @@ def silence(covered: Covered, nothing: str) -> str:
         return f"No record was found, so this proves nothing: {quiet}."
     if not found.records + found.duplicates:
         return (
-            f"None of {_records(found.lines)} could be read, so this proves nothing: {nothing[0].lower()}{nothing[1:]}."
+            f"None of {records(found.lines)} could be read, so this proves nothing: {nothing[0].lower()}{nothing[1:]}."
         )
     could = f"{covered.able} of {covered.alerts} alerts could have fired"
     if found.scanned:
@@ -68,7 +68,7 @@ def silence(covered: Covered, nothing: str) -> str:
         ]
         could += f", and there was {' and '.join(gone)}" if gone else ""
     if found.read < LITTLE:
-        read = f"{found.records + found.duplicates:,} of {_records(found.lines)} could be read"
+        read = f"{found.records + found.duplicates:,} of {records(found.lines)} could be read"
         return f"{nothing}, which proves little: only {read}; {could}."
     return f"{nothing}; {could}."
 
@@ -171,7 +171,8 @@ def _percent(share: float) -> str:
     return f"{min(99.0, share * 100) if share < 1 else 100:.0f} %"
 
 
-def _records(count: int) -> str:
+def records(count: int) -> str:
+    """So many records, in words."""
     return "1 record" if count == 1 else f"{count:,} records"
 
 

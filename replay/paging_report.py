@@ -177,7 +177,7 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
 def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
     outcome = pages.outcome
     yield from wrapped(
-        f"{outcome.events:,} attempts, {outcome.rejected:,} records rejected; {at(pages.start, pages)} to "
+        f"{outcome.events:,} attempts, {coverage.records(outcome.rejected)} rejected; {at(pages.start, pages)} to "
         f"{at(pages.end, pages)}, {lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
         width,
     )

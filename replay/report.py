@@ -53,7 +53,7 @@ def as_text(outcome: Outcome, spec: Spec, *, width: int = 0, color: bool = False
 
 
 def _text(outcome: Outcome, spec: Spec, width: int, color: bool) -> Iterator[str]:
-    counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {outcome.rejected:,} records rejected"
+    counts = f"{outcome.events:,} attempts, {outcome.blocked:,} blocked, {coverage.records(outcome.rejected)} rejected"
     span = "" if outcome.start is None or outcome.end is None else f"; {_at(outcome.start)} to {_at(outcome.end)}"
     yield from wrapped(counts + span, width)
     if outcome.faults:
