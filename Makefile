@@ -83,7 +83,8 @@ long: setup ## property tests with many more examples, techniques too, ten times
 	@TOCSIN_FUZZ=10 $(PYTEST) -m "not stack" --hypothesis-profile=long
 	@TOCSIN_CONFORMANCE=12 $(BIN)/python -m pytest tests/alerts/test_conformance.py tests/stack/test_techniques_in_prometheus.py
 	@$(BIN)/python -m tests.support.litellm_versions --all
-	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py tests/stack/test_litellm_versions.py
+	@TOCSIN_SOAK=1 $(BIN)/python -m pytest -s tests/stack/test_hook_in_litellm.py tests/stack/test_litellm_versions.py \
+	  tests/stack/test_litellm_page.py
 
 .PHONY: litellm
 litellm: setup ## install LiteLLM for the tests, in the versions that `make test` runs (some 500 MB in your cache)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from alerts import AlertInstance
@@ -177,8 +177,8 @@ def _text(pages: Pages, width: int, color: bool) -> Iterator[str]:
 def _found(pages: Pages, width: int, color: bool) -> Iterator[str]:
     outcome = pages.outcome
     yield from wrapped(
-        f"{outcome.events:,} attempts, {coverage.records(outcome.rejected)} rejected; {at(pages.start, pages)} to "
-        f"{at(pages.end, pages)}, {lasted(pages.end - pages.start)}. Times are in {pages.shifts.zone}.",
+        f"{outcome.events:,} attempts, {coverage.records(outcome.rejected)} rejected; {at(pages.start)} to "
+        f"{at(pages.end)}, {lasted(pages.end - pages.start)}. {clocks(pages)}",
         width,
     )
     yield ""
@@ -242,7 +242,7 @@ def _shifts(pages: Pages, width: int, color: bool) -> Iterator[str]:
     rows = [("shift", "who", "pages", "")]
     for (channel, shift), entries in _by_time(pages.duties):
         over = f"over the budget of {pages.budget}" if len(entries) > pages.budget else ""
-        rows.append((_shift(shift, pages), channel, f"{len(entries):,}", over))
+        rows.append((_shift(shift), channel, f"{len(entries):,}", over))
     more = len(rows) - 1 - MOST_SHOWN
     if more > 0:  # the busiest ones, in their order
         busiest = sorted(rows[1:], key=lambda row: -int(row[2].replace(",", "")))[:MOST_SHOWN]
@@ -266,7 +266,7 @@ def _entry(incident: Incident, pages: Pages, width: int, color: bool) -> Iterato
     when = certain[0].at if certain else incident.begin
     who = f"pages {', '.join(page.channel for page in certain)}" if certain else "pages nobody yet"
     word = f"\x1b[{COLORS[incident.severity]}m{incident.severity}\x1b[0m" if color else incident.severity
-    head = f"{at(when, pages)}  {incident.severity}  {who}"
+    head = f"{at(when)}  {incident.severity}  {who}"
     yield head.replace(f"  {incident.severity}  ", f"  {word}  ", 1)
     for instance in incident.instances[:3]:
         yield from wrapped(f"{instance.rule.name}: {filled(instance.rule.alert.summary, instance)}", width, _INDENT)
@@ -388,17 +388,23 @@ def _columns(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
         yield from wrapped(", ".join(cells), width, _INDENT)
 
 
-def _moment(seconds: float, pages: Pages) -> datetime:
-    return datetime.fromtimestamp(seconds, pages.shifts.zone)
+def clocks(pages: Pages) -> str:
+    """Which clock the times are of, and which one the shifts follow."""
+    zone = str(pages.shifts.zone)
+    return "Times are in UTC." if zone == "UTC" else f"Times are in UTC; shifts follow the clocks of {zone}."
 
 
-def at(seconds: float, pages: Pages) -> str:
-    """``Tue 2026-11-17 09:10:15``, on the clocks of the shifts."""
-    return f"{_moment(seconds, pages):%a %Y-%m-%d %H:%M:%S}"
+def at(seconds: float) -> str:
+    """``Tue 2026-11-17 09:10:15``, in UTC."""
+    return f"{_moment(seconds):%a %Y-%m-%d %H:%M:%S}"
 
 
-def _shift(shift: Shift, pages: Pages) -> str:
-    begin, end = _moment(shift.begin, pages), _moment(shift.end, pages)
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _shift(shift: Shift) -> str:
+    begin, end = _moment(shift.begin), _moment(shift.end)
     same = shift.end - shift.begin <= 90_000
     return f"{begin:%a %Y-%m-%d %H:%M} to {end:%H:%M}" if same else f"{begin:%a %Y-%m-%d} to {end:%a %Y-%m-%d}"
 

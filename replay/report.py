@@ -142,6 +142,13 @@ def filled(pattern: str, instance: AlertInstance) -> str:
     return re.sub(r"\{([^{}]*)\}", lambda match: printable(instance.labels.get(match[1], "")), pattern)
 
 
+def dollars(value: float) -> str:
+    """An amount of money as a person writes it: ``$0.000054``, ``$1.2500``, ``$310.00``."""
+    if 0 < value < 0.01:
+        return f"${value:.6f}"
+    return f"${value:.4f}" if value < 10 else f"${value:.2f}" if value < 1e5 else f"${value:.1e}"
+
+
 def _at(seconds: float) -> str:
     """Whole seconds: ``2026-11-23T08:27:05Z``."""
     return f"{rfc3339(seconds)[:19]}Z"

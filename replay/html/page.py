@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,8 @@ from replay import coverage
 from replay.html.chart import HEIGHT, WIDTH, Area, area, bar
 from replay.html.evidence import Evidence, Line
 from replay.html.history import History
-from replay.paging_report import Pages, answer, at, facts, lasted, later_words
-from replay.report import filled
+from replay.paging_report import Pages, answer, at, clocks, facts, lasted, later_words
+from replay.report import dollars, filled
 from replay.threshold_tuning import honest, words
 from runtime.text import printable
 from spec import names
@@ -32,6 +32,8 @@ CATEGORIES: Final = ("volumetric", "temporal", "content", "error", "performance"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MARKS: Final = 4
 """Times that are written under an axis."""
+_LONG, _SHORT = 2 * 86_400.0, 600.0
+"""Seconds: of a longer span days are written, of a shorter one seconds too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +112,12 @@ def page(
         logs=[printable(log.name) for log in logs],
         outcome=outcome,
         pages=pages,
-        span=None
-        if outcome.start is None
-        else (at(pages.start, pages), at(pages.end, pages), lasted(span[1] - span[0])),
-        zone=str(pages.shifts.zone),
+        span=None if outcome.start is None else (at(pages.start), at(pages.end), lasted(span[1] - span[0])),
+        clocks=clocks(pages),
         answer=answer(pages),
         coverage=list(coverage.rows(outcome.covered)),
         tracks=_tracks(pages, span),
-        marks=_marks(pages, span),
+        marks=marks(span),
         categories=_categories(pages, history, span),
         shown=[
             _shown(place, instance, lines, pages)
@@ -125,7 +125,7 @@ def page(
         ],
         more=len(outcome.instances) - len(instances),
         duties=[
-            (printable(channel), at(shift.begin, pages)[:-3], len(entries), len(entries) > pages.budget)
+            (printable(channel), at(shift.begin)[:-3], len(entries), len(entries) > pages.budget)
             for (channel, shift), entries in sorted(pages.duties.items(), key=lambda item: (item[0][1], item[0][0]))
         ],
         proposal=[(change.alert, words(change)) for change in pages.proposal.changes],
@@ -150,7 +150,7 @@ def _tracks(pages: Pages, span: tuple[float, float]) -> list[_Track]:
                 _Bar(
                     *bar(one.fired_at, span[1] if one.resolved_at is None else one.resolved_at, span),
                     one.rule.alert.severity,
-                    f"{at(one.fired_at, pages)} {filled(one.rule.alert.summary, one)}",
+                    f"{at(one.fired_at)} {filled(one.rule.alert.summary, one)}",
                 )
                 for one in members
             ),
@@ -167,15 +167,26 @@ def _name(instance: AlertInstance) -> str:
     return instance.rule.name
 
 
-def _marks(pages: Pages, span: tuple[float, float]) -> list[str]:
-    long = span[1] - span[0] > timedelta(days=2).total_seconds()
-    times = [span[0] + (span[1] - span[0]) * place / (_MARKS - 1) for place in range(_MARKS)]
-    moments = [datetime.fromtimestamp(time, pages.shifts.zone) for time in times]
-    return [f"{moment:%a %d %b}" if long else f"{moment:%H:%M}" for moment in moments]
+def marks(span: tuple[float, float]) -> list[str]:
+    """Times under an axis, each another one; only its ends where there is not that much time between them."""
+    length = span[1] - span[0]
+    form = "%a %d %b" if length > _LONG else "%H:%M" if length > _SHORT else "%H:%M:%S"
+    times = [span[0] + length * place / (_MARKS - 1) for place in range(_MARKS)]
+    written = [f"{datetime.fromtimestamp(time, UTC):{form}}" for time in times]
+    return written if len(set(written)) == len(written) else [written[0], written[-1]]
 
 
-def _categories(pages: Pages, history: History, span: tuple[float, float]) -> list[tuple[str, list[_Chart], list[str]]]:
-    """For each category its charts, and the signals that saw nothing."""
+@dataclass(frozen=True, slots=True)
+class _Category:
+    """What was measured of a category. `near` are the charts of signals that came near the limit of an alert."""
+
+    name: str
+    near: tuple[_Chart, ...]
+    calm: tuple[_Chart, ...]
+    silent: tuple[str, ...]
+
+
+def _categories(pages: Pages, history: History, span: tuple[float, float]) -> list[_Category]:
     out = []
     for category in CATEGORIES:
         charts, silent = [], []
@@ -187,7 +198,9 @@ def _categories(pages: Pages, history: History, span: tuple[float, float]) -> li
                 charts.append(_chart(name, signal, course, pages, history.width, span))
             else:
                 silent.append(name)
-        out.append((category, charts, silent))
+        near = tuple(chart for chart in charts if chart.area.threshold is not None)
+        calm = tuple(chart for chart in charts if chart.area.threshold is None)
+        out.append(_Category(category, near, calm, tuple(silent)))
     return out
 
 
@@ -201,15 +214,18 @@ def _chart(
             limits[alert] = entry.when.comparison
     threshold = min((value for op, value in limits.values() if op in (">=", ">")), default=None)
     each = names.title(signal.by, pages.spec.fields).lower() if signal.by else ""
-    unit = {"usd": " USD", "tokens": " tokens"}.get(signal.unit, "")
     window = lasted(float(signal.window))
     return _Chart(
         signal.help.partition(":")[0].removesuffix("."),
         f"{names.signal_metric(name, signal)}, within {window}" + (f", the highest {each}" if each else ""),
         area(course, width, span, threshold),
-        readable(max(course.values())) + unit,
+        _amount(max(course.values()), signal.unit),
         ", ".join(f"{alert} at {op} {readable(value)}" for alert, (op, value) in limits.items()),
     )
+
+
+def _amount(value: float, unit: str) -> str:
+    return dollars(value) if unit == "usd" else f"{readable(value)} tokens" if unit == "tokens" else readable(value)
 
 
 def _shown(place: int, instance: AlertInstance, found: Evidence, pages: Pages) -> _Shown:
@@ -219,8 +235,8 @@ def _shown(place: int, instance: AlertInstance, found: Evidence, pages: Pages) -
         f"alert-{place}",
         _name(instance),
         rule.alert.severity,
-        at(instance.fired_at, pages),
-        "still firing at the end" if instance.resolved_at is None else f"until {at(instance.resolved_at, pages)}",
+        at(instance.fired_at),
+        "still firing at the end" if instance.resolved_at is None else f"until {at(instance.resolved_at)}",
         filled(rule.alert.summary, instance),
         facts(instance),
         _paged(instance, incident, pages),
@@ -235,7 +251,7 @@ def _paged(instance: AlertInstance, incident: Incident | None, pages: Pages) -> 
     certain = [page for page in incident.pages if page.at <= pages.end] if incident is not None else []
     if certain:
         who = ", ".join(page.channel for page in certain)
-        when = "" if math.isclose(certain[0].at, instance.fired_at) else f" at {at(certain[0].at, pages)}"
+        when = "" if math.isclose(certain[0].at, instance.fired_at) else f" at {at(certain[0].at)}"
         return f"Pages {who}{when}"
     if incident is None and instance.rule.pages:
         return f"Pages nobody: {names.STORM} speaks for it"
@@ -262,7 +278,7 @@ _CHANNELS: Final = {
 
 def _line(line: Line, pages: Pages) -> _ShownLine:
     return _ShownLine(
-        at(line.time, pages),
+        at(line.time),
         tuple(
             (_SHOWN_FACTS.get(name) or names.title(name, pages.spec.fields).lower(), value)
             for name, value in line.facts.items()

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from alerts import AlertInstance
-from replay.report import filled
+from replay.report import dollars, filled
 from replay.tail.watch import Attempt
 from runtime.text import cut, printable, width_of
 from spec import Spec, names
 
 _GAP: Final = "  "
 _UNKNOWN: Final = "-"
+_KEY: Final = "key:"
+_KEY_SHOWN: Final = 17  # characters of a key that has no alias
 _COLORS: Final[Mapping[str, str]] = {
     "critical": "1;37;41",
     "high": "1;31",
@@ -154,15 +156,23 @@ def _cells(attempt: Attempt) -> dict[str, str]:
         "time": f"{_utc(attempt.time):%H:%M:%S}",
         "outcome": outcome_of(attempt),
         "tenant": words["tenant"] or _UNKNOWN,
-        "account": attempt.name or _UNKNOWN,
+        "account": _account(attempt),
         "model": words["model"] or _UNKNOWN,
         "operation": words["operation"] or _UNKNOWN,
         "in": _count(numbers.get("input_tokens")),
         "out": _count(numbers.get("output_tokens")),
-        "cost": _cost(numbers.get("cost_usd")),
+        "cost": _UNKNOWN if (cost := numbers.get("cost_usd")) is None else dollars(cost),
         "took": _seconds(numbers.get("duration")),
         "guardrail": _UNKNOWN if verdict in (None, "none") else str(verdict),
     }
+
+
+def _account(attempt: Attempt) -> str:
+    """What an account is called. Only a key: by its alias, as no table has room for a hash."""
+    name = attempt.name or _UNKNOWN
+    if not (name.startswith(_KEY) and name == attempt.words["actor"]):
+        return name
+    return str(attempt.describe().get("llm.key.alias") or cut(name, _KEY_SHOWN))
 
 
 def kind_of(attempt: Attempt) -> frozenset[str]:
@@ -198,14 +208,6 @@ def _count(value: float | None) -> str:
     if value is None:
         return _UNKNOWN
     return f"{value:.0f}" if value < 1e6 else f"{value / 1e6:.1f}M" if value < 1e9 else f"{value:.1e}"
-
-
-def _cost(value: float | None) -> str:
-    if value is None:
-        return _UNKNOWN
-    if 0 < value < 0.01:
-        return f"${value:.6f}"
-    return f"${value:.4f}" if value < 10 else f"${value:.2f}" if value < 1e5 else f"${value:.1e}"
 
 
 def _seconds(value: float | None) -> str:

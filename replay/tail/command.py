@@ -114,13 +114,10 @@ def _follow(watch: Watch, printer: Printer, chosen: Filter, name_of: Callable[[s
     """Until an exception ends it."""
     while True:
         now, any_new = time.time(), False
-        for attempt in watch.attempts(now):
-            any_new = True
-            if chosen.attempt(attempt):
-                _print(printer(attempt))
-        for instance in watch.alerts(time.time()):
-            if chosen.alert(instance, name_of):
-                _print(printer(instance))
+        for item in watch.news(now):
+            any_new = any_new or isinstance(item, Attempt)
+            if chosen.attempt(item) if isinstance(item, Attempt) else chosen.alert(item, name_of):
+                _print(printer(item))
         sys.stdout.flush()
         for remark in watch.remarks():
             print(f"tocsin tail: {printable(remark)}", file=sys.stderr)

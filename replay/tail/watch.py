@@ -36,6 +36,9 @@ NUMBERS: Final = ("time", "duration", "input_tokens", "output_tokens", "cost_usd
 WORDS: Final = ("outcome", "error_class", "tenant", "actor", "model", "operation", "verdict")
 BUDGET: Final = 1024 * 1024
 """Bytes that are read between two looks at the clock."""
+MOMENTS: Final = 2_000
+"""Evaluations, about, for what was there before the start: alerts of the past have the time of the log, but it is not
+evaluated more often than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +116,69 @@ class Watch:
         self._read = read_by(rules)
         self._healthy = healthy(self._engine, tuple(self._sources))
         self._interval = float(spec.settings.scrape_interval)
-        self._step = math.floor(now / self._interval)
+        self._step = math.floor(now / self._interval) if since is None else -1
+        self._pace = 0.0  # seconds between evaluations of the past; 0: nothing was read yet
+        self._live = since is None
         self._rejects: dict[str, Counter[str]] = {name: Counter() for name in self._sources}
         self._said: dict[str, str] = {}
         self._faults: list[Fault] = []
         self._posts = [name for name, source in config.sources.items() if source.type == "http" and since is not None]
 
-    def attempts(self, now: float) -> Iterator[Attempt]:
-        """The attempts that are new, a megabyte or so of them; counted when they are given out."""
+    def news(self, now: float) -> Iterator[Attempt | AlertInstance]:
+        """The attempts that are new, a megabyte or so of them, and the alerts that begin or end.
+
+        Attempts are counted when they are given out. What was there before the start is evaluated at its own time.
+        """
+        any_read = False
         for name, source in self._sources.items():
             for chunk in source.read(BUDGET, now=now):
+                any_read = True
                 batch = self._engine.decode(chunk)
                 self._note_rejects(name, source, chunk, batch)
                 if self._since is not None and self._since > -math.inf:
                     batch = batch.rows(np.flatnonzero(batch.numbers("time") >= self._since).tolist())
-                try:
-                    fresh, detections = self._engine.see(batch, now=now)
-                except CountingError as error:
-                    self._faults.append(fault_of("count", error.__cause__ or error))
-                    continue
-                self._faults += fresh.faults
-                self._coverage[name].take(fresh, duplicates=batch.size - fresh.size)
-                yield from self._rows(fresh, detections)
+                if self._live or not batch.size:
+                    yield from self._seen(name, batch, now)
+                else:
+                    yield from self._past(name, batch, now)
+        if not self._live and not any_read:
+            self._live = True
+            yield from self._pass(now, now)
+        if self._live:
+            yield from self._alerts(now)
+
+    def _seen(self, name: str, batch: EventBatch, now: float) -> Iterator[Attempt]:
+        """Count a batch at this time."""
+        try:
+            fresh, detections = self._engine.see(batch, now=now)
+        except CountingError as error:
+            self._faults.append(fault_of("count", error.__cause__ or error))
+            return
+        self._faults += fresh.faults
+        self._coverage[name].take(fresh, duplicates=batch.size - fresh.size)
+        yield from self._rows(fresh, detections)
+
+    def _past(self, name: str, batch: EventBatch, now: float) -> Iterator[Attempt | AlertInstance]:
+        """Count a batch that was there before the start, as if each part had come when its attempts ended."""
+        times = batch.numbers("time")
+        if not self._pace:
+            start = float(np.median(times))  # one absurd time is not to decide
+            self._pace = self._interval * max(1, math.ceil((now - start) / MOMENTS / self._interval))
+            self._step = math.floor(min(start, now) / self._interval) - 1
+        seen_at = np.ceil(np.maximum.accumulate(times) / self._pace) * self._pace
+        seen_at = np.minimum(np.maximum(seen_at, self._step * self._interval), now)
+        for rows in np.split(np.arange(batch.size), np.flatnonzero(np.diff(seen_at)) + 1):
+            at = float(seen_at[rows[0]])
+            yield from self._pass(at - self._pace, now)
+            yield from self._seen(name, batch.rows(rows.tolist()), at)
+            yield from self._alerts(at)
+
+    def _pass(self, until: float, now: float) -> Iterator[AlertInstance]:
+        """Evaluate the time in which nothing came."""
+        if self._pace:
+            at = (math.floor(self._step * self._interval / self._pace) + 1) * self._pace
+            for number in range(min(2 * MOMENTS, math.floor((min(until, now) - at) / self._pace) + 1)):
+                yield from self._alerts(at + number * self._pace)
 
     def _note_rejects(self, name: str, source: Source, chunk: Chunk, batch: EventBatch) -> None:
         if not batch.rejects:
@@ -168,8 +212,8 @@ class Watch:
                 lambda row=row: batch.record(row),  # type: ignore[misc]
             )
 
-    def alerts(self, now: float) -> list[AlertInstance]:
-        """The alerts that began or ended since the last call, as a scrape and an evaluation see it now.
+    def _alerts(self, now: float) -> list[AlertInstance]:
+        """The alerts that began or ended since the last call, as a scrape and an evaluation see it at `now`.
 
         Both happen at multiples of the scrape interval.
         """

@@ -11,6 +11,7 @@ import pytest
 
 from tests.stack.exporter_process import ExporterProcess
 from tests.support.litellm_lines import line, record
+from tests.support.small_disk import small_disk
 from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,26 @@ def test_a_full_disk_is_survived_said_and_over_once_there_is_room(exporter: Expo
     exporter.kill()
     exporter.start()
     wait_for(lambda: exporter.total("llm_attempts_total") == 2, "something was lost")
+
+
+def test_a_state_on_a_disk_that_is_full_is_saved_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", 4 << 20) as disk:
+        overlay = {"settings": {"scrape_interval": "100ms"}}
+        with ExporterProcess(tmp_path, overlay=overlay, scan_content=False) as exporter:
+            exporter.start()
+            exporter.append(line(record(time.time(), "a")))
+            wait_for(lambda: exporter.total("llm_attempts_total") == 1, "nothing is counted")
+            disk.fill()
+            exporter.append(line(record(time.time(), "b")))
+            wait_for(lambda: exporter.total("tocsin_snapshot_failures_total") > 0, "the failure is not counted")
+            wait_for(lambda: exporter.total("llm_attempts_total") == 2, "reading has stopped")
+            assert "No space left on device" in (tmp_path / "exporter.log").read_text()
+            disk.make_room()
+            failures = exporter.total("tocsin_snapshot_failures_total")
+            assert exporter.total("tocsin_snapshot_failures_total") == failures
+            exporter.kill()
+            exporter.start()
+            wait_for(lambda: exporter.total("llm_attempts_total") == 2, "something was lost")
 
 
 def test_a_second_exporter_says_why_it_does_not_start(exporter: ExporterProcess, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_who_when_why_and_what_then() -> None:
     said = text(instance("LLMJailbreakRepeated"))
     assert "1 page in 92 shifts of 8 hours, 91 without a page." in said
     assert "The budget is 2 pages a shift; no shift exceeds it." in said
-    assert "Tue 2026-11-17 12:00:00  high  pages pager-security" in said
+    assert "Tue 2026-11-17 11:00:00  high  pages pager-security" in said
     assert "LLMJailbreakRepeated: alice (lab) keeps trying to jailbreak a model" in said
     assert "worst value 60, alert at >= 3; 4 answered by the model" in said
     assert "unacknowledged after 15 minutes: pager-security, pager-platform" in said
@@ -68,7 +68,7 @@ def test_a_shift_over_the_budget_is_named_and_a_way_out_is_shown() -> None:
     said = text(*(instance("LLMSpendBurst", value=60.0 + place, actor=f"u{place}") for place in range(5)))
     assert "5 pages in 92 shifts of 8 hours, 91 without a page." in said
     assert "1 shift exceeds it." in said
-    assert "Tue 2026-11-17 08:00 to 16:00  pager-security  5      over the budget of 2" in said
+    assert "Tue 2026-11-17 07:00 to 15:00  pager-security  5      over the budget of 2" in said
     assert "LLMSpendBurst: alert at 63 instead of 50. 3 of 5 hits would no longer page" in said
     assert "A log cannot tell an attack from a false alarm." in said
 

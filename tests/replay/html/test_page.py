@@ -13,6 +13,7 @@ import pytest
 
 import tocsin
 from exporters.detect import load_rules
+from replay.html.page import marks
 from replay.html.redact import Redactor
 from tests.support.litellm_lines import line, record, refused
 from tests.support.waiting import PATIENCE
@@ -87,6 +88,7 @@ ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "article", "figure"),
     *("figcaption", "h1", "h2", "h3", "p", "br", "dl", "dt", "dd", "div", "span", "strong", "i", "bdi", "a", "ul"),
     *("ol", "li", "time", "table", "thead", "tbody", "tr", "th", "td", "svg", "rect", "line", "path"),
+    *("details", "summary"),
 }
 
 
@@ -219,3 +221,29 @@ def test_a_browser_finds_no_script_to_run_and_nothing_wider_than_a_telephone(hos
     found = re.search(rb"<pre id=\"r\">(\[.*?\])</pre>", done.stdout)
     assert found is not None
     assert json.loads(found[1]) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1.0, ["11:00:00", "11:00:01"]),
+        (6.0, ["11:00:00", "11:00:02", "11:00:04", "11:00:06"]),
+        (3_600.0, ["11:00", "11:20", "11:40", "12:00"]),
+        (3 * 86_400.0, ["Tue 17 Nov", "Wed 18 Nov", "Thu 19 Nov", "Fri 20 Nov"]),
+    ],
+)
+def test_the_times_under_an_axis_differ(length: float, expected: list[str]) -> None:
+    assert marks((NOON, NOON + length)) == expected
+
+
+def test_a_small_log_shows_the_charts_that_matter_and_folds_the_others(tmp_path: Path) -> None:
+    records = attacks("", 0)
+    for entry in records:
+        entry["response_cost"] = 0.000018
+    page = made(tmp_path, records)
+    shown = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+    assert 0 < shown.count("<figure>") <= 3
+    assert shown.count("<figure>") < page.count("<figure>")
+    assert "Jailbreak" in shown[shown.index("What was measured") :]
+    assert re.search(r"up to \$0\.0000\d\d<", page)
+    assert "e-05" not in page

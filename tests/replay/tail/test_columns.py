@@ -55,6 +55,22 @@ def test_a_line_says_all_that_is_known() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "alias", "shown"),
+    [
+        ("key:" + "0123456789abcdef" * 4, "batch-job", "batch-job"),
+        ("key:" + "0123456789abcdef" * 4, None, "key:0123456789ab…"),
+        ("a-1", "batch-job", "a-1"),  # a pseudonym stays one
+    ],
+)
+def test_a_key_is_called_by_its_alias(name: str, alias: str | None, shown: str) -> None:
+    item = attempt(name=name, actor="key:" + "0123456789abcdef" * 4)
+    item = Attempt(item.numbers, item.words, item.name, (), lambda: {"llm.key.alias": alias})
+    _, titles, line = text(item)
+    assert line.split()[3] == shown
+    assert titles.index("model") == line.index("gpt-4o")
+
+
 def test_what_is_unknown_is_a_dash_and_never_a_number() -> None:
     item = Attempt({"time": START}, dict.fromkeys(attempt().words, None) | {"outcome": "failure"}, None, (), dict)
     assert text(item)[-1].split() == ["23:00:00", "failed", *"-" * 9]

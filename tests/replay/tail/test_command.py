@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -19,10 +21,11 @@ import pytest
 import yaml
 
 import tocsin
-from alerts import AlertInstance, compile_alerts
+from alerts import AlertInstance, Evaluator, compile_alerts
+from alerts.tables import Table
 from replay.log_options import LogOptions
 from replay.tail.command import Filter, config_of_logs
-from replay.tail.watch import Watch
+from replay.tail.watch import MOMENTS, Attempt, Watch
 from spec import load_spec
 from tests.support.litellm_lines import blocked, line, record
 from tests.support.waiting import PATIENCE, wait_for
@@ -150,9 +153,64 @@ def watch_of(log: Path) -> Watch:
     return Watch(config, SPEC, since=now - 600, name_of=lambda actor: f"a-{actor}", now=now)
 
 
+def attempts_of(watch: Watch) -> list[Attempt]:
+    return [item for item in watch.news(time.time()) if isinstance(item, Attempt)]
+
+
+def past(log: Path, now: float, since: float = math.inf) -> list[Attempt | AlertInstance]:
+    """What is shown of a log that was there before the start."""
+    config = config_of_logs([log], LogOptions())
+    watch = Watch(config, SPEC, since=now - since, name_of=str, now=now)
+    try:
+        return [item for _ in range(3) for item in watch.news(now)]
+    finally:
+        watch.close()
+
+
+def jailbreaks(at: float, user: str = "mallory") -> bytes:
+    return b"".join(line(record(at + n, f"{user}-{n}", user=user, prompt=f"{JAILBREAK} {n}")) for n in range(4))
+
+
+@pytest.mark.parametrize("since", [math.inf, 86_400.0])
+def test_an_alert_of_the_past_has_the_time_of_the_log(tmp_path: Path, since: float) -> None:
+    now = 1_795_000_000.0
+    attack = now - 5 * 3600
+    log = tmp_path / "x.jsonl"
+    log.write_bytes(jailbreaks(attack) + line(record(attack + 30, "later")) + line(record(now - 60, "last")))
+    shown = past(log, now, since)
+    began, ended = (item for item in shown if isinstance(item, AlertInstance) and "Jailbreak" in item.rule.name)
+    assert began is ended
+    assert attack + 2 <= began.fired_at <= attack + 45
+    assert began.resolved_at is not None
+    assert attack + 8_100 <= began.resolved_at <= attack + 8_200  # a window of ten minutes, and 2h5m
+    names = [item.rule.name if isinstance(item, AlertInstance) else item.words["actor"] for item in shown]
+    assert names.index(began.rule.name) > names.index("mallory")
+    assert names[-1] == "alice"
+
+
+def test_a_long_past_is_evaluated_so_often_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_795_000_000.0
+    step, evaluated = Evaluator.step, list[float]()
+
+    def noted(self: Evaluator, t: float, tables: Iterable[Table]) -> list[AlertInstance]:
+        evaluated.append(t)
+        return step(self, t, tables)
+
+    monkeypatch.setattr(Evaluator, "step", noted)
+    log = tmp_path / "x.jsonl"
+    times = [8e8, *(now - 300 * 86_400 + n * 86_400 for n in range(300)), now + 9e6, now - 50]
+    log.write_bytes(b"".join(line(record(at, str(n))) for n, at in enumerate(times)) + jailbreaks(now - 40))
+    shown = past(log, now)
+    assert sum(isinstance(item, Attempt) for item in shown) == len(times) + 4
+    assert any(isinstance(item, AlertInstance) and "Jailbreak" in item.rule.name for item in shown)
+    assert 300 <= len(evaluated) <= 2 * MOMENTS
+    assert evaluated == sorted(evaluated)
+    assert evaluated[-1] <= now
+
+
 def test_filters_choose_what_is_shown(log: Path) -> None:
     watch = watch_of(log)
-    attempts = list(watch.attempts(time.time()))
+    attempts = attempts_of(watch)
     watch.close()
     for chosen, users in (
         (Filter(), ["alice", "bob", "carol", "dora"]),
@@ -184,7 +242,8 @@ def test_alerts_fire_as_they_would_and_end(tmp_path: Path, log: Path) -> None:
         tail.lines(6)
         with log.open("ab") as file:
             file.writelines(
-                line(record(time.time() - 1, f"attack-{n}", user="mallory", prompt=JAILBREAK)) for n in range(12)
+                line(record(time.time() - 1, f"attack-{n}", user="mallory", prompt=f"{JAILBREAK} {n}"))
+                for n in range(12)
             )
         seen = tail.until("ALERT")
         alert = seen[-1]
@@ -210,12 +269,12 @@ def test_what_cannot_be_read_is_said_once(tmp_path: Path, log: Path) -> None:
     with log.open("ab") as file:
         file.write(b"{torn\n" + line(record(time.time(), "6")))
     watch = watch_of(log)
-    assert len(list(watch.attempts(time.time()))) == 5
+    assert len(attempts_of(watch)) == 5
     assert list(watch.remarks()) == ["log: records that cannot be read: 1 not_json"]
     assert list(watch.remarks()) == []
     watch.close()
     watch = watch_of(tmp_path / "nowhere.jsonl")
-    assert list(watch.attempts(time.time())) == []
+    assert attempts_of(watch) == []
     (remark,) = watch.remarks()
     assert "nowhere.jsonl" in remark
     watch.close()
