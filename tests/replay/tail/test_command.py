@@ -267,7 +267,7 @@ def test_json_is_the_flat_record(tmp_path: Path, log: Path) -> None:
 
 def test_what_cannot_be_read_is_said_once(tmp_path: Path, log: Path) -> None:
     with log.open("ab") as file:
-        file.write(b"{torn\n" + line(record(time.time(), "6")))
+        file.write(b"torn}\n" + line(record(time.time(), "6")))
     watch = watch_of(log)
     assert len(attempts_of(watch)) == 5
     assert list(watch.remarks()) == ["log: records that cannot be read: 1 not_json"]

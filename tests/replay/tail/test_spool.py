@@ -331,5 +331,6 @@ def test_an_alert_fires_on_posts(tmp_path: Path) -> None:
     with exporter:
         exporter.start()
         with Tail(tmp_path, "--config", exporter.config, "--since", "10m") as follower:
-            post(url, *(line(record(time.time() - 1, f"a-{n}", user="mallory", prompt=attack)) for n in range(12)))
+            prompts = (f"{attack} {n}" for n in range(12))
+            post(url, *(line(record(time.time() - 1, text, user="mallory", prompt=text)) for text in prompts))
             assert "actor=mallory" in follower.until("ALERT")[-1]
