@@ -121,6 +121,7 @@ def _rule(
         expressions=tuple(translated("patterns", entry.patterns)),
         exceptions=tuple(translated("unless", entry.unless)),
         verify=entry.verify,
+        announces=entry.announces,
         ignore_case=ignore_case,
         help=entry.help,
         languages=entry.languages,

@@ -33,8 +33,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     It detects when one of `patterns` (see `exporters.detect.pattern`) matches in a text of one of `channels`. A match
     does not count when one of `unless` matches in the same text and ends at most `NEAR` bytes before or after its end,
-    or when `verify` says that the number is not what it looks like. `languages` are BCP 47 tags of the wordings it
-    knows; none when it has no words.
+    or when `verify` says that the number is not what it looks like. A rule that `announces` matches words before a
+    leak: an answer that repeats these is no echo of the user's (see `exporters.detect.echo`). `languages` are BCP 47
+    tags of the wordings it knows; none when it has no words.
     """
 
     detector: DetectorName
@@ -44,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     patterns: Patterns
     unless: tuple[str, ...] = ()
     verify: Verify | None = None
+    announces: bool = False
     case: Literal["ignore", "exact"] = "ignore"
     languages: tuple[str, ...] = ()
     examples: Examples = NO_EXAMPLES
@@ -71,6 +73,7 @@ class Rule:
     expressions: tuple[str, ...] = field(repr=False)
     exceptions: tuple[str, ...] = field(default=(), repr=False)
     verify: Verify | None = None
+    announces: bool = False
     ignore_case: bool = True
     help: str = ""
     languages: tuple[str, ...] = ()

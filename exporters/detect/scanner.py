@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from events.batch import Detection, EventBatch, Text
 from exporters.detect.checksums import CHECKS, LONGEST
+from exporters.detect.echo import LEAKS, Echoes
 from exporters.detect.hyperscan_cache import Expression, compiled
 from exporters.detect.model import NEAR, Rule
 from exporters.detect.normalize import joined
@@ -46,6 +47,7 @@ class Scanner:
         Raises ValueError when two rules have the same id.
         """
         self._rules = tuple(rules)
+        self._echoes = Echoes()
         self._compiling: Callable[[int], None] | None = compiling
         kept = PrivateCache(cache, what="compiled content rules") if cache else None
         if len({rule.id for rule in rules}) < len(rules):
@@ -110,11 +112,25 @@ class Scanner:
             for number, place in self._engines[channel].found([text.text for text in channel_texts]):
                 text = channel_texts[place]
                 found.setdefault((text.row, number), []).append(text)
+        self._leave_out_echoes(found, texts)
         return [
             Detection(row, rule.detector, rule.id, rule.confidence, tuple(found[row, number]))
             for row, number in sorted(found)
             for rule in [self._rules[number]]
         ]
+
+    def _leave_out_echoes(self, found: dict[tuple[int, int], list[Text]], texts: Sequence[Text]) -> None:
+        """Take leaks out of what was `found` that only repeat what the user said in the same attempt."""
+        leaks = [key for key in found if self._rules[key[1]].detector in LEAKS]
+        rows = {row for row, _number in leaks}
+        words: dict[int, list[str]] = {}
+        for text in texts if rows else ():
+            if text.channel == "user" and text.row in rows:
+                words.setdefault(text.row, []).append(text.text)
+        for row, number in leaks:
+            answers = [text.text for text in found[row, number]]
+            if row in words and self._echoes.is_echo(self._rules[number], answers, words[row]):
+                del found[row, number]
 
 
 class _Engine:

@@ -62,7 +62,8 @@ def test_no_counterexample_is_flagged_by_another_rule(rules: tuple[Rule, ...], s
 
 def test_both_engines_see_the_same_in_all_examples(rules: tuple[Rule, ...], scanner: Scanner) -> None:
     samples = [text for rule in rules for text in (*rule.examples.match, *rule.examples.no_match)]
-    texts = [Text(row, channel, text) for channel in get_args(Channel) for row, text in enumerate(samples)]
+    pairs = ((channel, text) for channel in get_args(Channel) for text in samples)
+    texts = [Text(row, channel, text) for row, (channel, text) in enumerate(pairs)]  # each alone, so none is an echo
     assert {(hit.row, hit.rule) for hit in scanner.scan(texts)} == oracle.scan(rules, texts)
 
 
