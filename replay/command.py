@@ -82,7 +82,8 @@ def _check_twice_readable(logs: Sequence[Path]) -> None:
 
 
 def _history(spec: Spec) -> History:
-    from replay.html.history import History  # with what renders a page, which most runs do without
+    import replay.html.page  # noqa: F401 - most runs do without what renders it; where that is missing, say so now
+    from replay.html.history import History
 
     return History(spec)
 

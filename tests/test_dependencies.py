@@ -46,7 +46,11 @@ def test_the_rooms_of_the_exporter_import_no_extra() -> None:
 
 @pytest.mark.parametrize(
     ("command", "missing", "extra"),
-    [(("generate", "--check"), "jinja2", "generate"), (("demo", "--once"), "requests", "demo")],
+    [
+        (("generate", "--check"), "jinja2", "generate"),
+        (("replay", "--report", "page.html", "CHANGELOG.md"), "jinja2", "generate"),
+        (("demo", "--once"), "requests", "demo"),
+    ],
 )
 def test_a_command_says_which_extra_it_lacks(command: tuple[str, ...], missing: str, extra: str) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; import tocsin; sys.exit(tocsin.main({list(command)!r}))"

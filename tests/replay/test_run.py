@@ -448,6 +448,16 @@ def test_progress_is_shown_to_a_person_and_wiped_out(watched: bool) -> None:
     assert shown == ("\r\x1b[Kreplaying: 42% of the logs, about 1 s left \r\x1b[K" if watched else "")
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_person_is_told_that_rules_are_compiled_and_the_line_is_wiped_out(watched: bool) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: watched  # type: ignore[method-assign]
+    progress = Progress(stream)
+    progress.compiling(42)
+    progress.clear()
+    assert stream.getvalue() == ("\r\x1b[Kcompiling 42 content rules, once \r\x1b[K" if watched else "")
+
+
 def test_progress_runs_to_the_end_of_the_logs(tmp_path: Path) -> None:
     logs = [write(tmp_path, quiet(START, 2000, 5), "a.jsonl"), write(tmp_path, quiet(START, 900, 5), "b.jsonl.gz")]
     parts: list[float] = []
