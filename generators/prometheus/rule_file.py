@@ -9,7 +9,7 @@ stands before the alert that it replaces, so that Alertmanager receives it first
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from alerts import AlertRule, compile_alerts
@@ -34,21 +34,26 @@ WATCHDOG: Final = "TocsinWatchdog"
 
 def generate(spec: Spec) -> dict[str, str]:
     """The rule file."""
+    return {PATH: header() + yaml_text({"groups": groups_of(spec, alert_rules(spec))})}
+
+
+def groups_of(spec: Spec, alerts: Sequence[AlertRule]) -> list[dict[str, Any]]:
+    """The groups of a rule file with these alerts; whatever evaluates rules of Prometheus can read them."""
     groups: list[dict[str, Any]] = []
     recorded: dict[str, str] = {}
-    if baselines := list(_baselines(spec)):
+    if baselines := list(_baselines(alerts)):
         groups.append(_group("baselines", spec.settings.baseline_step, baselines))
-    for owner, members in _by_owner(alert_rules(spec)):
+    for owner, members in _by_owner(alerts):
         records = list(_records(members, recorded))
         rules = [*records, *(_alert(spec, rule) for rule in members)]
         groups.append(_group(owner, spec.settings.evaluation_interval, rules))
     groups.append(_group("watchdog", spec.settings.evaluation_interval, [_watchdog(spec)]))
-    return {PATH: header() + yaml_text({"groups": groups})}
+    return groups
 
 
-def alert_rules(spec: Spec) -> list[AlertRule]:
-    """The alerts that Prometheus evaluates, each storm before its alert."""
-    rules = [rule for rule in compile_alerts(spec) if BACKEND not in spec.alerts[rule.family].skip]
+def alert_rules(spec: Spec, backend: str = BACKEND) -> list[AlertRule]:
+    """The alerts that a backend evaluates, each storm before its alert."""
+    rules = [rule for rule in compile_alerts(spec) if backend not in spec.alerts[rule.family].skip]
     families = itertools.groupby(rules, key=lambda rule: rule.family)
     return [rule for _, members in families for rule in sorted(members, key=lambda rule: rule.name != names.STORM)]
 
@@ -70,8 +75,8 @@ def _group(name: str, interval: float, rules: list[dict[str, Any]]) -> dict[str,
     return {"name": f"tocsin-{name}", "interval": duration(interval), "rules": rules}
 
 
-def _baselines(spec: Spec) -> Iterator[dict[str, str]]:
-    for rule in alert_rules(spec):
+def _baselines(alerts: Iterable[AlertRule]) -> Iterator[dict[str, str]]:
+    for rule in alerts:
         for name, expression in slow_recordings(rule).items():
             yield {"record": name, "expr": laid_out(expression)}
 
