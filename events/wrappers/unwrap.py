@@ -116,7 +116,13 @@ def unfinished(data: bytes) -> int | None:
     starts = [begun.start for begun, _ in work.pending.values()]
     if piece is not None and frame is not None and frame.open:
         starts.append(piece.start)
-    return min(starts, default=None)
+    if not starts:
+        return None
+    open_at, found = min(starts), work.found
+    for start, length in zip(reversed(found.starts), reversed(found.lengths), strict=True):
+        if start < open_at < start + length:  # its last part came behind the open one
+            open_at = start
+    return open_at
 
 
 def continues(held: bytes, data: bytes) -> bool | None:
@@ -318,6 +324,7 @@ class _Unwrapping:
             self.found.none.append(piece.line)
             return
         lead = len(piece.text) - len(piece.text.lstrip(_BLANK))
+        empty = True
         for element, leaf in leaves:
             place = piece
             if element is not None and piece.direct:
@@ -325,12 +332,15 @@ class _Unwrapping:
                 if 0 <= start < len(piece.text):
                     place = replace(piece, start=piece.start + start, length=len(memoryview(element)))
             for inside in _texts(leaf, wrapper):
+                empty = False
                 if wrapper.parts is None:
                     self.open(place.inner(inside, wrapper.name), depth + 1)
                     continue
                 key = (depth, wrapper.name, *(bytes(_field(look, field)) for field in wrapper.parts.stream))
                 goes_on = _goes_on(look, wrapper.parts, inside)
                 self._part(place, wrapper.name, inside, key, depth, goes_on=goes_on)
+        if empty:
+            self.found.none.append(piece.line)
 
 
 def _on_one_line(text: bytes) -> bytes:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporters.sources.file import FileTail, load_positions
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import record
-from tests.support.wrapped import SAMPLES
+from tests.support.wrapped import SAMPLES, TIME
 
 NOW: Final = 1_795_000_000.0
 ENGINE: Final = make_engine()
@@ -194,3 +194,23 @@ def test_a_record_whose_end_never_comes_is_counted_and_delays_nothing_for_ever(t
     reader.read()
     assert reader.calls == expected(others)
     assert [reason for reason, _ in reader.rejects] == ["incomplete"]
+
+
+def test_a_part_that_is_still_open_cuts_no_record_around_it(tmp_path: Path) -> None:
+    first, second = texts(2)
+    half = len(first) // 2
+    lines = [
+        f"{TIME} stdout P {first[:half]}\n",
+        f"{TIME} stderr P begun \n",
+        f"{TIME} stdout F {first[half:]}\n",
+        f"{TIME} stdout F {second}\n",
+        f"{TIME} stderr F and ended\n",
+    ]
+    reader, path = Reader(tmp_path), tmp_path / "x.log"
+    path.write_text("".join(lines[:4]))
+    reader.read()
+    reader.kill()
+    path.write_text("".join(lines))
+    reader.read()
+    assert reader.calls == expected([first, second])
+    assert [reason for reason, _ in reader.rejects] == ["not_json"]

@@ -5,12 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from tests.fuzz.engine import Target
-from tests.fuzz.targets import adapter, bodies, config, envelope, heads, health, hook, overlays, refusals, rules, state
+from tests.fuzz.targets import (
+    adapter,
+    bodies,
+    config,
+    envelope,
+    heads,
+    health,
+    hook,
+    overlays,
+    refusals,
+    rules,
+    state,
+    wrappers,
+)
 
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
     for target in (
         adapter.TARGET,
+        wrappers.TARGET,
         envelope.TARGET,
         bodies.TARGET,
         heads.TARGET,
