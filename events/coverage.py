@@ -42,7 +42,8 @@ class Coverage:
     `mapped` are the fields that the gateway can tell at all, `words` those that a column can have (a column that is not
     there can have any). `scanned`: content was asked for. `fields` counts attempts by field, `skipped` characters
     by channel that were too many to look at. `unread` counts attempts whose prompt or answer stands in no known place,
-    by side and call type. Times are Unix seconds, infinite before the first attempt.
+    by side and call type. `late` are attempts that stand far behind newer ones in their file. Times are Unix seconds,
+    infinite before the first attempt.
     """
 
     gateway: str = ""
@@ -52,6 +53,7 @@ class Coverage:
     records: int = 0
     duplicates: int = 0
     others: int = 0
+    late: int = 0
     rejected: dict[tuple[str, str], Rejected] = field(default_factory=dict)
     fields: Counts = field(default_factory=Counts)
     unwrapped: Counter[str] = field(default_factory=Counter)

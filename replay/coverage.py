@@ -95,6 +95,12 @@ def rows(covered: Covered) -> Iterator[tuple[str, str]]:
     if found.unwrapped:
         removed = ", ".join(f"{name} {count:,}" for name, count in found.unwrapped.most_common())
         yield "wrappers", f"removed: {removed}"
+    if found.late:
+        yield (
+            "order",
+            f"{found.late:,} of {found.records:,} stand far behind newer ones, so alerts about their time are missing. "
+            "Sort the log by time.",
+        )
     if found.records:
         yield "content", _content(found)
         if found.unread:
@@ -185,6 +191,7 @@ def as_data(covered: Covered) -> dict[str, Any]:
             "read": found.records,
             "repeated": found.duplicates,
             "no_attempts": found.others,
+            "late": found.late,
             "rejected": found.rejects.total(),
         },
         "rejected": [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
 
 from events.batch import EventBatch
 from events.coverage import Coverage
@@ -25,18 +28,25 @@ class Rejected:
     looks: Looks | None = None
 
 
+LATE: Final = 600.0
+"""Seconds, the shortest time that alerts look at: what comes so late finds its windows closed."""
+
+
 @dataclass(slots=True)
 class FileCoverage:
     """What was read of one file so far.
 
     `lines` counts those that are not too long, blank ones included; `wrapped` counts records by wrapper, `rejected`
-    are by reason (`spec.vocabulary.REJECTIONS`).
+    are by reason (`spec.vocabulary.REJECTIONS`). `late` are attempts that stand behind one that ended more than LATE
+    seconds after them; `newest` is the newest end so far, Unix seconds.
     """
 
     path: str
     lines: int = 0
     wrapped: Counter[str] = field(default_factory=Counter)
     rejected: dict[str, Rejected] = field(default_factory=dict)
+    late: int = 0
+    newest: float = -np.inf
 
     def take(self, chunk: Chunk, batch: EventBatch, too_long: int) -> None:
         """Take in what was decoded from a chunk, before which `too_long` lines were too long."""
@@ -51,6 +61,10 @@ class FileCoverage:
                 looks = looks_like(lines[reject.line]) if reject.line < len(lines) else None
             self._reject(reject.reason, 1, self.lines + reject.line + 1, reject.detail, looks)
         self.wrapped.update(batch.wrapped)
+        times = batch.numbers("time")
+        newest = np.maximum.accumulate(np.concatenate([[self.newest], times]))
+        self.late += int((times < newest[:-1] - LATE).sum())
+        self.newest = float(newest[-1])
         self.lines += bytes(chunk.data).count(b"\n")
 
     def _reject(self, reason: str, count: int, line: int, detail: str, looks: Looks | None) -> None:
@@ -60,6 +74,7 @@ class FileCoverage:
     def add_to(self, coverage: Coverage) -> None:
         """Count what is known of this file."""
         coverage.unwrapped.update(self.wrapped)
+        coverage.late += self.late
         for reason, entry in self.rejected.items():
             looks = entry.looks.what if entry.looks is not None else ""
             hint = entry.looks.hint if entry.looks is not None else ""

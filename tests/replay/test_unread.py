@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from events.batch import EventBatch
+from events.coverage import Coverage
 from events.wrappers.looks import looks_like
 from exporters.sources.chunk import Chunk
 from replay.log_reader import Feed, Log
@@ -53,6 +54,22 @@ def test_lines_that_are_too_long_have_a_number_too(tmp_path: Path) -> None:
     feed = Feed(Log(path), decode)
     assert sum(batch.size for batch in feed.until(NOW + 100)) == 1
     assert {reason: each.line for reason, each in feed.coverage.rejected.items()} == {"too_long": 2, "not_json": 3}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "late"),
+    [([0, 5, 10, 700], 0), ([700, 10, 5, 650], 2), ([0, 599, 0], 0), ([0, 601, 0], 1), ([*range(2_000, 0, -100)], 13)],
+)
+def test_attempts_far_behind_newer_ones_are_counted(tmp_path: Path, seconds: list[int], late: int) -> None:
+    """As a table that is dumped with the newest first."""
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(line(record(NOW + after, f"call-{place}")) for place, after in enumerate(seconds)))
+    feed = Feed(Log(path), decode)
+    assert sum(batch.size for batch in feed.until(NOW + 10_000)) == len(seconds)
+    assert feed.coverage.late == late
+    coverage = Coverage()
+    feed.coverage.add_to(coverage)
+    assert coverage.late == late
 
 
 LOOKS = {

@@ -357,7 +357,7 @@ def test_its_last_words_are_what_was_looked_at(log: Path, tmp_path: Path, form: 
         said = tail.process.stdout.read().decode()
     if form == "json":
         found = json.loads(said.splitlines()[-1])["coverage"]["log"]
-        assert found["records"] == {"read": 5, "repeated": 0, "no_attempts": 0, "rejected": 1}
+        assert found["records"] == {"read": 5, "repeated": 0, "no_attempts": 0, "late": 0, "rejected": 1}
         assert found["rejected"][0]["file"] == str(log)
     else:
         assert "\nCoverage\n  records    5 read, 1 rejected (17 %)\n" in said
