@@ -6,6 +6,8 @@ from typing import Final
 
 BINARY: Final = 200
 """Characters of ASCII without any white space from which on a text is data (base64, a vector), no words."""
+REMOVED: Final = frozenset(("redacted-by-litellm", "redacted-by-tocsin"))
+"""What stands in any place where a text was taken out on purpose."""
 FOUND: Final = "found"
 """The channel of what a search found: strangers' words that a model may read next (``tool``), and an answer that leaves
 the gateway (``output``). It is looked at as both, and counted once."""
@@ -46,7 +48,7 @@ class Reading:
 
     def miss(self, text: str) -> None:
         """A piece of text in an unknown place."""
-        if not is_data(text):
+        if text not in REMOVED and not is_data(text):
             self.missed += len(text)
             if is_sentence(text):
                 self.missed_words += len(text)

@@ -482,10 +482,13 @@ _COUNTS = _words("index created created_at")
 _ANSWER = _STRUCTURE - {"tool_call_id"} | {"created", "index"}
 _SHAPE = _words(
     "content parts tool_calls function function_call custom choices message delta output results response messages "
-    "input_audio image_url file source candidates audio summary"
+    "input_audio image_url file source candidates audio summary functionCall functionResponse toolUse item"
 )
 """Names under which more of the known structure stands. Under any other name everything may be content."""
-_CALLED = _words("choices message delta tool_calls function function_call custom output content results response parts")
+_CALLED = _words(
+    "choices message delta tool_calls function function_call custom output content results response parts candidates "
+    "functionCall toolUse item"
+)
 _LONGEST_NAME = 200  # characters
 _LONGEST_WORD = 64
 _SPACE = re.compile(r"\s")
