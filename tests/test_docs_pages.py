@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import tocsin
+from events.gateways.litellm import call_types
 from generators.prometheus.rule_file import WATCHDOG
 from spec import catalogue, load_spec, names
 from tests.support.pages import PAGES, ROOT, anchors, blocks, prose
@@ -147,6 +148,7 @@ def test_every_page_can_be_reached_from_the_first() -> None:
 def test_metrics_that_are_named_exist() -> None:
     known = {metric.name for metric in catalogue(SPEC)} | {"tocsin_litellm", "tocsin_hook", "tocsin_severity"}
     known |= {guardrail.name for guardrail in guardrails.load()}
+    known |= {*call_types.LABELS}
     families = tuple(name for name in known if name.startswith("llm_"))
     for page in PAGES:
         for name in re.findall(r"\b(?:llm|tocsin)_[a-z0-9_]+\b(?!\*)", page.read_text(encoding="utf-8")):

@@ -44,14 +44,14 @@ TABLE: Final[tuple[CallType, ...]] = (
         "read",
         "read",
         "read",
-        "of the prompt what was typed or transcribed; before 1.89 LiteLLM writes no prompt of a websocket",
+        "what was typed or transcribed. No prompts in 1.74 and 1.80, none of `responses_websocket` in 1.89",
     ),
     CallType(
         ("generate_content", "generate_content_stream"),
         "read",
         "read",
         "read",
-        "LiteLLM logs only the user's last message, in older versions none",
+        "LiteLLM logs only the user's last message; in 1.74 and 1.80 none",
     ),
     CallType(
         ("pass_through_endpoint",),
@@ -80,7 +80,13 @@ TABLE: Final[tuple[CallType, ...]] = (
     CallType(("query",), "not logged", "read", "read", "RAG; the chat within has a record of its own"),
     CallType(("embedding", "moderation"), "read", "no content", "no content"),
     CallType(("rerank",), "read", "read", "no content", "the query. Documents are read where the answer repeats them"),
-    CallType(("search",), "read", "read", "no content", "what was found is looked at as `tool` and as `output`"),
+    CallType(
+        ("search",),
+        "read",
+        "read",
+        "no content",
+        "what was found is looked at as `tool` and as `output`. Before 1.108 the query is not logged",
+    ),
     CallType(
         ("vector_store_search",),
         "not logged",
@@ -92,7 +98,13 @@ TABLE: Final[tuple[CallType, ...]] = (
     CallType(("ocr",), "no content", "read", "no content", "LiteLLM logs the address or size of the document"),
     CallType(("transcription",), "no content", "read", "no content", "LiteLLM logs a checksum of the sound"),
     CallType(("speech",), "read", "no content", "no content", "sound is not looked at"),
-    CallType(("image_generation", "image_edit"), "read", "no content", "no content", "pictures are not looked at"),
+    CallType(
+        ("image_generation", "image_edit"),
+        "read",
+        "no content",
+        "no content",
+        "pictures are not looked at. Before 1.108 the prompt of `image_edit` is not logged",
+    ),
     CallType(("image_variation",), "no content", "no content", "no content"),
     CallType(
         ("create_video", "video_generation", "video_edit", "video_extension", "video_remix", "video_create_character"),
