@@ -53,7 +53,8 @@ SAID: dict[str, Any] = {
 @pytest.mark.parametrize("side", ["messages", "response"])
 def test_what_was_taken_out_is_neither_written_nor_missed(envelope: str, mode: str, side: str) -> None:
     said = SAID[envelope] if side == "response" else [{"role": "user", **SAID[envelope]}]
-    written = Content(mode, b"k" * 16).of(record(**{"messages": None, "response": None, side: said}))
+    changes: dict[str, Any] = {"messages": None, "response": None, side: said}
+    written = Content(mode, b"k" * 16).of(record(**changes))
     assert WORDS not in json.dumps(written)
     batch = decode([written])
     assert (batch.texts, batch.unread_content) == ([], [])
