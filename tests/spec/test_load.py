@@ -158,7 +158,8 @@ def test_time_scale_has_to_be_above_zero(tmp_path: Path) -> None:
           " (did you mean 'alerts'?)"),
         ("alerts:\n  LLMSpendBurst:\n    sevrity: low",
          "own.yaml:3:5: alerts.LLMSpendBurst.sevrity: unknown key 'sevrity', expected one of severity, owner, incident,"
-         " when, summary, meaning, impact, why, triage, false_positives, maturity, confidence, one_shot, for, enabled,"
+         " when, summary, meaning, impact, why, triage, false_positives, maturity, confidence, one_shot, for,"
+        " keep_firing_for, enabled,"
          " fold, atlas, attack, owasp, skip (did you mean 'severity'?)"),
         ("alerts: {LLMSpendBurst: {severity: hihg}}",
          "own.yaml:1:26: alerts.LLMSpendBurst.severity: found 'hihg', expected one of critical, high, low, medium"

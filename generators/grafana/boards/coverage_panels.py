@@ -72,6 +72,7 @@ def _unseen(q: QueryBuilder, *, records_only: bool = False) -> str:
         _joined(
             grown("tocsin_content_unread_total", "side", "call_type"), "words not understood:", "side", "call_type"
         ),
+        _joined(grown("tocsin_content_matches_skipped_total", "reason"), "matches of content rules:", "reason"),
         _labelled(grown("tocsin_feed_records_lost_total"), "what", "lost before they were read"),
         _labelled(grown("tocsin_hook_content_lost_total"), "what", "content that the hook left out"),
     )
