@@ -52,7 +52,7 @@ def show_delivery(screen: Screen, delivery: Delivery) -> None:
     """One notification: what fires in a box, anything else in a line."""
     page = pages.read(delivery)
     if page is None:
-        screen.line(f"Something else came to {delivery.path}", "dim")
+        screen.line(f"An unknown message came to {delivery.path}", "dim")
     elif page.status == "firing":
         show.page(screen, page)
     else:

@@ -39,7 +39,5 @@ def who(config: Path, pseudonym: str, *, form: Literal["text", "json"]) -> int:
     elif found:
         print("\n".join(found))
     else:
-        print(
-            "tocsin: nobody in memory has this pseudonym; it was forgotten, or is another exporter's", file=sys.stderr
-        )
+        print("tocsin: no account has this pseudonym: it was evicted, or belongs to another exporter", file=sys.stderr)
     return int(not found)

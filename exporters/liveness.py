@@ -54,7 +54,7 @@ class Liveness:
         elif silent < STUCK:
             word = "healthy"
         else:
-            word = "healthy, but reading is slow: what it reads takes long to look at"
+            word = "healthy, but reading is slow: records take long to scan"
         lines = [word, f"turns of reading: {progress.turns}, the last one ended {silent:.0f} s ago"]
         if source:
             lines.append(f"reading source {source} for {max(0.0, now - since):.1f} s")

@@ -72,4 +72,4 @@ class Memory:
                 state.save()
                 view.save()
             except Exception as error:
-                raise ValueError(f"it cannot be taken up: {fault_of('load', error).place}") from error
+                raise ValueError(f"it cannot be restored: {fault_of('load', error).place}") from error

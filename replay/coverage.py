@@ -115,7 +115,7 @@ def rows(covered: Covered) -> Iterator[tuple[str, str]]:
             f"{BY_COLUMN[column].title} in {_percent(part)}"
             for column, part in sorted(found.missing().items(), key=lambda item: -item[1])
         ]
-        yield "fields", f"missing: {', '.join(missing)}" if missing else "none of those that alerts need is missing"
+        yield "fields", f"missing: {', '.join(missing)}" if missing else "all fields that alerts need are there"
     yield "alerts", f"{covered.able} of {covered.alerts} could have fired"
     for reason, names in _by_reason(covered.unable):
         more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
@@ -148,7 +148,7 @@ def _rejected(entry: Rejected) -> str:
 
 def _content(found: Coverage) -> str:
     if not found.scanned:
-        return "not scanned, as --no-content says"
+        return "not scanned (--no-content)"
     parts = []
     for side in CONTENT:
         without, due = found.without(side), found.due(side)

@@ -107,7 +107,7 @@ def _answered(instance: AlertInstance) -> str:
 def _notified(instance: AlertInstance, instances: Sequence[AlertInstance]) -> str:
     """Who is notified first. While a storm is up, it speaks for the single alerts of its kind."""
     if storm_of(instance, instances) is not None:
-        return f"nobody, as {names.STORM} speaks for it"
+        return f"nobody: {names.STORM} covers it"
     return ", ".join(instance.rule.channels) or "nobody"
 
 

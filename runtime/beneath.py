@@ -23,7 +23,7 @@ class LinkError(OSError):
     """A symbolic link stands where a file or a folder should be; nothing was followed."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(errno.ELOOP, "is a symbolic link, or lies behind one, and links are not followed", path)
+        super().__init__(errno.ELOOP, "is a symbolic link, or is behind one; links are not followed", path)
 
 
 def open_beneath(path: str, flags: int, mode: int = 0o600) -> int:

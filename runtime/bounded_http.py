@@ -476,7 +476,7 @@ class BoundedHandler(ABC):
     @classmethod
     def dropped(cls, status: HTTPStatus, reason: str) -> None:
         """A client was refused before its request had a thread; for whoever counts."""
-        log.debug("%d before the request was looked at: %s", status, reason)
+        log.debug("%d before the request was read: %s", status, reason)
 
 
 def response(status: HTTPStatus, body: bytes, kind: str = "text/plain", **headers: str) -> bytes:

@@ -65,7 +65,7 @@ def read_head(file: BinaryIO, most: int) -> Head | None:
             raise HeadTooLargeError("too many headers")
         header = _HEADER.fullmatch(text)
         if header is None:
-            raise NoRequestError("a line is no header")
+            raise NoRequestError("a line is not a header")
         headers.append((header[1].decode("ascii").lower(), header[2].strip(b" \t").decode("latin-1")))
     return Head(line[1].decode("ascii"), line[2].decode("ascii"), line[3] == b"1", tuple(headers))
 

@@ -73,7 +73,7 @@ class StateFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when a process ends
         except OSError as error:
             self.close()
-            text = f"state folder {folder} is used by another exporter; give each its own, or end the other one"
+            text = f"state folder {folder} is used by another exporter; give each its own folder, or stop the other one"
             raise StateError(text) from error
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ def decode(content: bytes) -> dict[str, Any]:
         ValueError: the bytes are damaged.
     """
     if not content.startswith(_MAGIC) or len(content) < _HEAD:
-        raise ValueError("the state file does not begin as one")
+        raise ValueError("this is not a state file")
     version = int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 4], "big")
     if version > VERSION:
         text = f"the state was written by a newer version (format {version}, this one reads up to {VERSION})"

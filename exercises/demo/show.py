@@ -24,7 +24,7 @@ def page(screen: Screen, sent: Page, known: Collection[str] = ()) -> None:
 def note(screen: Screen, sent: Page) -> None:
     """A notification that wakes nobody, or the end of one, in a line."""
     if sent.status == "resolved":
-        screen.line(f"Over, sent to {where(sent)}: {sent.title or sent.incident}", "good")
+        screen.line(f"Resolved, sent to {where(sent)}: {sent.title or sent.incident}", "good")
     else:
         screen.line(f"Also sent to {where(sent)}: {sent.title}", "dim")
 

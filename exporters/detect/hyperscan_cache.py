@@ -90,7 +90,7 @@ def _made_elsewhere(expressions: Sequence[Expression]) -> bytes:
         raise ValueError(f"the pattern engine is not done after {_MOST_SECONDS:.0f} s; use fewer repeats") from None
     if done.returncode:
         output = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ValueError(output[-1] if output else "the pattern engine ended without a word")
+        raise ValueError(output[-1] if output else "the pattern engine exited without a message")
     return done.stdout
 
 

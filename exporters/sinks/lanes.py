@@ -190,7 +190,7 @@ class Lanes:
             self._stalled.pop(key, None)
         elif not missing or now - self._stalled.setdefault(key, now) > PATIENCE:
             if missing:
-                log.error("sink %s: %d bytes of source %s are gone before it could read them", sink, missing, source)
+                log.error("sink %s: %d bytes of source %s were lost before it could read them", sink, missing, source)
                 self._lost[sink] += missing
             self._forget(key)
             lane.behind.discard(source)

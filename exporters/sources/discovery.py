@@ -125,7 +125,7 @@ def _no_log(match: Match) -> str | None:
     if not stat.S_ISREG(match.status.st_mode):
         return f"is {kind_of(match.status.st_mode)}"
     if match.path.endswith(_UNSUPPORTED):
-        return "is compressed in a way that is not read"
+        return "has an unsupported compression"
     return None
 
 

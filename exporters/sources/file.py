@@ -182,11 +182,11 @@ class FileTail:
             reasons += seen.unmatched.values() or ["no file matches"]
         others = [*seen.unmatched.values(), *(f"{path}: {why}" for path, why in self._watch.notes.items())]
         if seen.cut:
-            reasons.append("the patterns lead to more names or files than one look takes in; narrow them")
+            reasons.append("the patterns match too many names or files; narrow them")
         if self._watch.looked:
-            others.append(f"not looked at everything yet: {self._watch.looked} names so far")
+            others.append(f"still searching: {self._watch.looked} names so far")
         if self._watch.waiting:
-            others.append(f"{self._watch.waiting} files are found and not met yet")
+            others.append(f"{self._watch.waiting} files found and not opened yet")
         others += [f"{path}: {why}" for path, why in seen.oddities.items() if path not in stems]
         others += [f"{file.path}: {file.failed}" for file in attached if file.failed]
         problems = dict.fromkeys(reasons + others)

@@ -390,7 +390,7 @@ class FileRegistry:
                         offset = last_line_end(reader, known.reader.stat().st_size, self._max_line) or 0
                     return self._add(found, reader, head, index, now, offset=offset)
                 case "wait":
-                    self.notes[found.path] = f"waits, as it looks like a copy of {known.path}"
+                    self.notes[found.path] = f"waiting: it looks like a copy of {known.path}"
                     return False
                 case "copied" if found.packed:
                     self._add_unread(found, head, "", now)

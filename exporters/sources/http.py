@@ -104,7 +104,7 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
         raise ConfigError(f"{path} is empty, expected a token, for instance from `openssl rand -hex 32`")
     for number, token in enumerate(tokens, 1):
         if len(token) < LEAST_TOKEN or not all(0x21 <= byte <= 0x7E for byte in token):
-            text = f"{path}: token {number} is too short or has characters that cannot stand in a header"
+            text = f"{path}: token {number} is too short or has characters that a header cannot carry"
             raise ConfigError(f"{text}; expected at least {LEAST_TOKEN} printable ones without spaces")
     return tokens
 

@@ -182,7 +182,7 @@ class Walk:
     # ------------------------------------------------------------------------------------------------ folders
     def _enter(self, above: int | None, name: str, path: str, steps: _Steps) -> None:
         if len(self._stack) >= DEPTH:
-            self._odd(path, f"lies deeper than {DEPTH} folders, and what is in it is not read")
+            self._odd(path, f"is more than {DEPTH} folders deep and is not read")
             return
         try:
             descriptor = open_folder(above, name)
@@ -289,7 +289,7 @@ class Walk:
         elif judgement.named:
             self._refuse(path, LINK)
         else:
-            self._odd(path, "is a symbolic link; if it leads to a folder, that is not looked at")
+            self._odd(path, "is a symbolic link; a folder behind it is not searched")
 
     # ------------------------------------------------------------------------------------------------ troubles
     def _failed(self, path: str, error: OSError) -> None:

@@ -254,7 +254,7 @@ def _paged(instance: AlertInstance, incident: Incident | None, pages: Pages) -> 
         when = "" if math.isclose(certain[0].at, instance.fired_at) else f" at {at(certain[0].at)}"
         return f"Pages {who}{when}"
     if incident is None and instance.rule.pages:
-        return f"Pages nobody: {names.STORM} speaks for it"
+        return f"Pages nobody: {names.STORM} covers it"
     quiet = ", ".join(channel for channel in instance.rule.channels if not pages.spec.channels[channel].pages)
     return f"Pages nobody; goes to {quiet}" if quiet else "Pages nobody"
 

@@ -106,7 +106,7 @@ class SpoolTail:
         if number in self._open:  # it was made anew, as was the state folder
             self._open.pop(number).file.close()
         if before is not None and number > before + 1:
-            self._reason = "posts may be missing here: files of them came and went while nobody looked"
+            self._reason = "posts may be missing here: files were created and removed between two looks"
         start = whole_lines(file) if self._pass_over else 0
         self._open[number] = _Segment(number, file, start)
 

@@ -54,12 +54,12 @@ def test_a_page_is_shown_with_its_runbook() -> None:
 
 def test_the_end_of_one_is_a_line() -> None:
     over = {**WEBHOOK, "status": "resolved", "alerts": [{**ALERT, "status": "resolved"}]}
-    assert shown("/webhook/pager-security", over).startswith("Over, sent to pager-security (webhook)")
+    assert shown("/webhook/pager-security", over).startswith("Resolved, sent to pager-security (webhook)")
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", {"version": "4", "groupKey": "", "alerts": []}])
 def test_anything_else_is_said(body: object) -> None:
-    assert shown("/webhook/\x1b[2J", body) == "Something else came to /webhook/\\x1b[2J\n"
+    assert shown("/webhook/\x1b[2J", body) == "An unknown message came to /webhook/\\x1b[2J\n"
 
 
 def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:

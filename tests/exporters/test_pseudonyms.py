@@ -57,7 +57,7 @@ def test_who_finds_the_account_and_writes_the_look_up_down(tmp_path: Path, capsy
     assert tocsin.main([*command, pseudonym]) == 0
     assert capsys.readouterr().out == "alice\n"
     assert tocsin.main([*command, "a-000000000000"]) == 1
-    assert "nobody in memory" in capsys.readouterr().err
+    assert "no account has this pseudonym" in capsys.readouterr().err
     lookups = (folder / "lookups.jsonl").read_text()
     assert [json.loads(entry)["found"] for entry in lookups.splitlines()] == [1, 0]
     assert "alice" not in lookups

@@ -96,7 +96,7 @@ def test_what_can_be_changed_comes_first() -> None:
 
 def test_content_that_was_not_scanned_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = log_of(tmp_path, *good(3))
-    assert "not scanned, as --no-content says" in replayed(capsys, "--no-content", log)[1]
+    assert "not scanned (--no-content)" in replayed(capsys, "--no-content", log)[1]
     assert "every prompt was there (3); every answer was there (3)" in replayed(capsys, log)[1]
 
 

@@ -74,9 +74,9 @@ def test_single_alerts_under_a_storm_page_nobody() -> None:
     storm = instance(names.STORM, until=AT + 100, family="LLMJailbreakRepeated", alert="LLMJailbreakRepeated")
     before, under, after = (jailbreak(fired_at=AT + offset) for offset in (-10, 0, 100))
     text = as_text(outcome(before, storm, under, after), SPEC)
-    assert text.count("to nobody, as LLMAlertStorm speaks for it") == 1
+    assert text.count("to nobody: LLMAlertStorm covers it") == 1
     other = instance("LLMSpendBurst", at=AT + 1, actor="a", tenant="b")
-    assert "speaks for it" not in as_text(outcome(storm, other), SPEC)
+    assert "covers it" not in as_text(outcome(storm, other), SPEC)
     assert "LLMAlertStorm (LLMJailbreakRepeated)" in text
 
 

@@ -26,6 +26,7 @@ _NOT_FOR_USERS = {
     "CannotExpressError": "becomes an issue of `tocsin check`",
     "CountingError": "makes the exporter go back to its saved state",
     "ClosedError": "tells a waiting scrape that the exporter ends",
+    "DamagedError": "is counted as a damaged file, or becomes the answer to one request",
     "HeadTooLargeError": "becomes the answer to one request",
     "LinkError": "names a file that is refused, as any OSError",
     "NoRequestError": "becomes the answer to one request",

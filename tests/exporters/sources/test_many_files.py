@@ -43,7 +43,7 @@ def test_a_look_meets_a_few_and_says_how_many_are_left(rig: Rig, opened: list[st
         waiting.append(rig.tail.status().files_waiting)
         if not waiting[-1]:
             break
-        assert f"{waiting[-1]} files are found and not met yet" in rig.tail.status().problems
+        assert f"{waiting[-1]} files found and not opened yet" in rig.tail.status().problems
     assert waiting == [*range(90, -1, -FEW)]
     rig.read()
     assert sorted(rig.lines) == sorted(b"%d\n" % number for number in range(100))
