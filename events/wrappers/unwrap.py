@@ -25,6 +25,8 @@ MOST_DEEP: Final = 8
 """Wrappers around each other that are taken off."""
 MOST_INSIDE: Final = 100_000
 """Records of one line."""
+MOST_BEHIND: Final = 256
+"""Records that wait for one in parts whose end is missing."""
 MOST_COMMAS: Final = 500_000
 """Commas in a list inside a wrapper: its elements take memory beside its bytes."""
 
@@ -107,7 +109,10 @@ def unwrap(data: bytes, *, suspects: Collection[int] | None = None, other: bool 
 
 
 def unfinished(data: bytes) -> int | None:
-    """Where the first record of `data`, which is whole lines, begins that goes on behind them; None: none does."""
+    """Where the first record of `data`, which is whole lines, begins that goes on behind them; None: none does.
+
+    One that MOST_BEHIND records wait behind is given up: its writer has ended, and others must not wait for it.
+    """
     work = _Unwrapping(other=True)
     frame: Frame | None = None
     piece: _Piece | None = None
@@ -122,7 +127,8 @@ def unfinished(data: bytes) -> int | None:
     for start, length in zip(reversed(found.starts), reversed(found.lengths), strict=True):
         if start < open_at < start + length:  # its last part came behind the open one
             open_at = start
-    return open_at
+    behind = sum(start > open_at for start in found.starts)
+    return open_at if behind <= MOST_BEHIND else None
 
 
 def continues(held: bytes, data: bytes) -> bool | None:
@@ -307,6 +313,11 @@ class _Unwrapping:
             self.open(piece.inner(text, name), depth + 1)
             return
         first, parts = begun
+        whole = text.strip(_BLANK)
+        if whole[:1] == b"{" and objects_in(whole) == [(0, len(whole))]:  # no last part of an object is one
+            self.reject(first.line, "incomplete", f"{name}: the last part is missing")
+            self.open(piece.inner(text, name), depth + 1)
+            return
         length = piece.start + piece.length - first.start
         self.open(replace(first, text=b"".join((*parts, text)), length=length), depth + 1)
 

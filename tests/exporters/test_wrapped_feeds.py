@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events.wrappers.unwrap import MOST_BEHIND
 from exporters.sources.file import FileTail, load_positions
 from tests.support.engines import make_engine
 from tests.support.litellm_lines import record
-from tests.support.wrapped import SAMPLES, TIME
+from tests.support.wrapped import SAMPLES, TIME, dumped
 
 NOW: Final = 1_795_000_000.0
 ENGINE: Final = make_engine()
@@ -214,3 +216,69 @@ def test_a_part_that_is_still_open_cuts_no_record_around_it(tmp_path: Path) -> N
     reader.read()
     assert reader.calls == expected([first, second])
     assert [reason for reason, _ in reader.rejects] == ["not_json"]
+
+
+def _docker(log: str) -> str:
+    return dumped({"log": log, "stream": "stdout", "time": TIME})
+
+
+ENDLESS: Final = {
+    "cri": (f"{TIME} stdout P {'x' * 90}\n", f"{TIME} stdout F x\n"),
+    "docker": (_docker("x" * 60), _docker("x\n")),
+    "object on several lines": ('  "x": {\n', "\n"),
+    "array of objects": ('{"a":1},', "]\n"),
+    "array of numbers": ("1,", "]\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_record_without_an_end_takes_little_and_is_counted(tmp_path: Path, kind: str) -> None:
+    part, end = ENDLESS[kind]
+    begin = {"object on several lines": "{\n", "array of objects": "[", "array of numbers": "["}.get(kind, "")
+    good = texts(2)
+    reader = Reader(tmp_path, chunk_bytes=4096, max_line=1 << 16)
+    ends = "".join(text + "\n" for text in good)
+    (tmp_path / "x.log").write_text(begin + part * (300_000 // len(part)) + end + ends)
+    tracemalloc.start()
+    reader.read()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reader.calls == expected(good)
+    assert reader.rejects or reader.tail.status().lines_too_long == 1
+    assert peak < 24 << 20
+
+
+def test_an_array_of_a_million_elements_in_a_wrapper_is_refused(tmp_path: Path) -> None:
+    line = dumped({"messageType": "DATA_MESSAGE", "logEvents": [{"message": "x"}] * 3}).replace(
+        '{"message": "x"}', ",".join(["1"] * 1_000_000), 1
+    )
+    good = texts(1)
+    reader = Reader(tmp_path)
+    (tmp_path / "x.log").write_text(line + good[0] + "\n")
+    reader.read()
+    assert reader.calls == expected(good)
+    assert [reason for reason, _ in reader.rejects] == ["too_long"]
+
+
+@pytest.mark.parametrize("sample", ["docker json-file", "cri"])
+def test_a_writer_that_ended_in_the_middle_takes_no_record_with_it(tmp_path: Path, sample: str) -> None:
+    parts = SAMPLES[f"{sample} in parts"][1](texts(1, 99)[0]).splitlines(keepends=True)
+    good = texts(3)
+    reader, path = Reader(tmp_path), tmp_path / "x.log"
+    path.write_text(parts[0] + "".join(SAMPLES[sample][1](text) for text in good))
+    reader.read()
+    assert reader.calls == expected(good)
+    assert [reason for reason, _ in reader.rejects] == ["incomplete"]
+
+
+def test_other_streams_do_not_wait_for_a_part_for_ever(tmp_path: Path) -> None:
+    good = texts(MOST_BEHIND + 2)
+    reader, path = Reader(tmp_path), tmp_path / "x.log"
+    path.write_text(f"{TIME} stderr P begun\n" + "".join(SAMPLES["cri"][1](text) for text in good[:9]))
+    reader.read()
+    assert reader.calls == []
+    with path.open("a") as file:
+        file.write("".join(SAMPLES["cri"][1](text) for text in good[9:]))
+    reader.read()
+    assert reader.calls == expected(good)
+    assert [reason for reason, _ in reader.rejects] == ["incomplete"]
