@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         receiver = CaptureReceiver(options.port)
     except (OSError, OverflowError) as error:
-        sys.exit(f"listen: port {options.port} cannot be used: {error}")
+        advice = "choose another with --port, and name it in the targets of the overlay"
+        sys.exit(f"listen: port {options.port} cannot be used: {error}; {advice}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen, seen = Screen(sys.stdout), 0
     try:

@@ -66,6 +66,7 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
         listen.main(["--port", str(taken.getsockname()[1])])
     assert "cannot be used: " in str(ended.value)
+    assert "choose another with --port" in str(ended.value)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
