@@ -28,6 +28,7 @@ from bench.logs import groups, write_logs
 from bench.work import NOW, engine
 from events.batch import EventBatch
 from events.gateways.litellm import adapter as columns
+from events.gateways.unwrapping import plain_adapter
 from exporters.engine import Engine
 from exporters.sources import Chunk
 from runtime.process import settle
@@ -85,7 +86,7 @@ class Stopwatch:
 
 
 def _watched(worker: Engine, watch: Stopwatch) -> None:
-    gateway: Any = worker._adapters["gw"]
+    gateway: Any = plain_adapter(worker._adapters["gw"])
     state: Any = worker.state
     table = state.families.tables["events"]
     watch.watch("the rest", worker, "feed")
