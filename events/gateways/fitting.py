@@ -201,7 +201,7 @@ def _struct_of(kind: type[msgspec.Struct], path: str, repairs: Repairs, *, insid
         found: dict[str, Any] = {}
         # Of a huge object the known fields are looked for; of a small one each name is looked up. Of a record too they
         # are looked for, in the order of the type: what a client writes comes last, and cannot use up the misfits.
-        for name in names if required or len(value) > size else value:
+        for name in filter(value.__contains__, names) if required or len(value) > size else value:
             item = value.get(name, _ABSENT)
             known = known_field(name)
             if known is None or item is _ABSENT:
