@@ -17,6 +17,7 @@ from events.gateways.litellm import HOOK, LiteLLM
 from events.gateways.mapped import MappedGateway, load_mapping
 from events.gateways.unwrapping import Adapter, Unwrapping
 from events.hook import HookFormat
+from events.wrappers import JSON_WRAPPERS
 from runtime.errors import TocsinError
 
 __all__ = ["DEFAULT", "GATEWAYS", "HOOKS", "Gateway", "LiteLLM", "UnknownGatewayError", "gateway", "shipped_mapping"]
@@ -63,6 +64,10 @@ DEFAULT: Final = LiteLLM.name
 """The gateway of logs of which nobody has said anything."""
 
 
+_WRAPPED: Final = frozenset(path for wrapper in JSON_WRAPPERS for path in wrapper.inner)
+"""Where wrappers have the record. A mapping that opens one of these reads the wrapper's fields too."""
+
+
 class UnknownGatewayError(TocsinError):
     """No adapter has this name; the text names the nearest one."""
 
@@ -90,7 +95,8 @@ def gateway(
         ValueError: there is no such column.
     """
     if mapping is not None:
-        return Unwrapping(_mapped(mapping, columns, content, shared_keys, trust_client_address))
+        adapter = MappedGateway(load_mapping(mapping), columns, content, shared_keys, trust_client_address)
+        return adapter if adapter.opens(_WRAPPED) else Unwrapping(adapter)
     if name not in GATEWAYS:
         near = difflib.get_close_matches(name, GATEWAYS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(GATEWAYS))}"

@@ -80,6 +80,10 @@ class MappedGateway:
         self._ranges = Ranges()
         self._whole: MappedGateway | None = None
 
+    def opens(self, places: frozenset[str]) -> bool:
+        """Whether the mapping opens a text at one of `places`, dotted names."""
+        return any(".".join(parse_path(text).names) in places for text in self.mapping.parse)
+
     # ------------------------------------------------------------------------------------------------------ decode
     def decode(self, data: Raw, *, source: str, seed: int = 0) -> EventBatch:
         """The attempts in `data`, which is whole lines; `source` names where they come from, `seed` alters the ids."""

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.batch import ALL_COLUMNS
+from events.gateways import gateway
 from events.gateways.mapped import nested
 from events.gateways.mapped.decoder import Records
 from events.gateways.mapped.paths import parse_path
@@ -185,6 +187,28 @@ def test_a_text_inside_what_is_read_whole_is_refused() -> None:
     text = "gateway: g\nend: {path: t}\nprompt: d\nmodel: d.body.model\nparse: {d.body: json}\n"
     with pytest.raises(SpecError, match="inside 'd', which another key reads whole"):
         adapter(text)
+
+
+@pytest.mark.parametrize("parse", ["{log: json}", "{'[\"log\"]': json}"])
+def test_a_mapping_that_opens_a_wrapper_reads_its_fields_too(tmp_path: Path, parse: str) -> None:
+    path = tmp_path / "house.yaml"
+    path.write_text(f"gateway: house\nparse: {parse}\nend: {{path: time}}\nuser: log.user\nmodel: log.model\n")
+    docker = {"log": '{"user": "ann", "model": "m"}\n', "stream": "stdout", "time": "2026-11-23T08:48:37Z"}
+    reader = gateway("house", ALL_COLUMNS, content=True, mapping=path)
+    for text in (docker, docker | {"log": "starting\n", "time": None}, docker):
+        batch = reader.decode(json.dumps(text).encode() + b"\n", source="test")
+    assert rows(batch)[0]["actor"] == "ann"
+
+
+def test_a_body_is_opened_inside_of_a_wrapper(tmp_path: Path) -> None:
+    path = tmp_path / "house.yaml"
+    path.write_text("gateway: house\nparse: {body: json}\nend: {path: t}\nuser: user\nmodel: body.model\n")
+    record = {"t": "2026-11-23T08:48:37Z", "user": "ann", "body": '{"model": "m"}'}
+    docker = {"log": json.dumps(record) + "\n", "stream": "stdout", "time": "2026-11-23T08:48:38Z"}
+    batch = gateway("house", ALL_COLUMNS, content=True, mapping=path).decode(
+        json.dumps(docker).encode() + b"\n", source="test"
+    )
+    assert (rows(batch)[0]["actor"], rows(batch)[0]["model"]) == ("ann", "m")
 
 
 def test_the_example_of_the_docs_is_read() -> None:
