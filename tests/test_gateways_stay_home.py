@@ -17,6 +17,10 @@ _AT_HOME = {"events/gateways/{}.yaml", "events/gateways/{}/", "spec/gateways/{}.
 """The files of a gateway, and folders, with its name in the braces."""
 _ALLOWED = {
     "events/gateways/__init__.py": "the registry",
+    "events/gateways/envelopes/reading.py": "words that stand where a text was removed",
+    "events/gateways/envelopes/words.py": "a key of request bodies, which holds no prompt",
+    "events/wrappers/looks.py": "advice about lines that are no records: which gateway's log they are",
+    "events/wrappers/registry.py": "a wrapper has the name of what writes it",
     "exercises/recording.py": "recordings were made with LiteLLM",
     "exercises/listen.py": "it points to a page of the docs",
     "exercises/demo/configs.py": "the demo plays a recording",

@@ -134,7 +134,7 @@ class _Pieces:
         return type(candidates) is list and not calls
 
     def _block(self, event: Fields) -> bool:
-        """Blocks of Anthropic's, Bedrock's and Cohere's streams."""
+        """Blocks of streams: Anthropic's, Cohere's and those of Amazon."""
         inner = event
         for name in ("contentBlockDelta", "contentBlockStart"):
             if type(named := event.get(name)) is dict:
