@@ -16,10 +16,10 @@ import msgspec
 
 from spec.checks.references import ReferencesResolve
 from spec.duration import Duration
-from spec.errors import DanglingReferenceError, Problem, ShapeError, YamlError, described, nearest
+from spec.errors import DanglingReferenceError, Problem, ShapeError, described, nearest
 from spec.model import Spec
 from spec.validate import MISSING, MOST_PROBLEMS
-from spec.yaml_source import Document, Places, merged, placed, read_documents, typed
+from spec.yaml_source import Document, Places, merged, placed, read_documents, typed, yaml_files
 
 FOLDER: Final = FilePath(__file__).parent
 """Where the shipped YAML is."""
@@ -52,7 +52,7 @@ def load_with_places(*overlays: FilePath) -> LoadedSpec:
     """As `load_spec`, with the place of every entry, for messages of checks."""
     files = [(path, f"{FOLDER.name}/{path.relative_to(FOLDER)}") for path in shipped_files()]
     shipped_count = len(files)
-    files += [(path, "") for overlay in overlays for path in _files(overlay)]
+    files += [(path, "") for overlay in overlays for path in yaml_files(overlay)]
     documents = read_documents(files)
     shipped = merged(documents[:shipped_count])
     document = _without_disabled(merged([shipped, *documents[shipped_count:]], variants=_VARIANTS), shipped.data)
@@ -68,16 +68,7 @@ def load_with_places(*overlays: FilePath) -> LoadedSpec:
 
 def shipped_files() -> list[FilePath]:
     """The files that make the shipped spec."""
-    return [*_files(FOLDER), *_files(FOLDER / "gateways")]
-
-
-def _files(path: FilePath) -> list[FilePath]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.glob("*.yaml"))
-    if not files:
-        raise YamlError([Problem(f"{path}: no *.yaml file in this folder")])
-    return files
+    return [*yaml_files(FOLDER), *yaml_files(FOLDER / "gateways")]
 
 
 def _without_disabled(document: Document, shipped: dict[str, Any]) -> Document:

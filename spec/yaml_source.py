@@ -88,6 +88,19 @@ def typed(document: Document, type_: type[T]) -> T:
         raise ShapeError(placed(error.problems, document.places)) from None
 
 
+def yaml_files(path: FilePath) -> list[FilePath]:
+    """A file, or the YAML files of a folder by name.
+
+    Raises:
+        YamlError: the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    if files := sorted(path.glob("*.yaml")):
+        return files
+    raise YamlError([Problem(f"{path}: no *.yaml file in this folder")])
+
+
 def read_documents(files: Iterable[tuple[FilePath, str]]) -> list[Document]:
     """Each file as by `read_document`, given with its name in messages.
 

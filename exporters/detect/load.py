@@ -14,9 +14,9 @@ from exporters.detect.pattern import PatternError, alternatives, literal
 from exporters.detect.scanner import Scanner
 from exporters.detect.translations import Translations
 from runtime.private_cache import PrivateCache
-from spec.errors import Problem, ShapeError, YamlError, nearest
+from spec.errors import Problem, ShapeError, nearest
 from spec.validate import MISSING
-from spec.yaml_source import Document, merged, placed, read_documents, typed
+from spec.yaml_source import Document, merged, placed, read_documents, typed, yaml_files
 
 FOLDER: Final = FilePath(__file__).parent / "rules"
 """Where the shipped rules are."""
@@ -78,13 +78,8 @@ def _mentions(patterns: Sequence[str], lists: set[str]) -> bool:
 
 
 def _documents(paths: Sequence[FilePath], name: str = "") -> list[Document]:
-    files: list[tuple[FilePath, str]] = []
-    for path in paths:
-        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        if not inside:
-            raise YamlError([Problem(f"{path}: no *.yaml file in this folder")])
-        files += [(file, f"{name}/{file.name}" if name else "") for file in inside]
-    return read_documents(files)
+    files = [file for path in paths for file in yaml_files(path)]
+    return read_documents([(file, f"{name}/{file.name}" if name else "") for file in files])
 
 
 def _hinted(problem: Problem, shipped: Mapping[str, object]) -> Problem:

@@ -140,9 +140,7 @@ class LiteLLM:
         """The attempts in `data`, which is whole lines; `source` names where they come from, `seed` alters the ids."""
         decoded = self._decoder.decode(data)
         fields = transposed(decoded.records, self._decoder.record)
-        times = instants_of(decoded, fields)
-        if len(decoded.records) < len(fields["status"]):
-            fields = transposed(decoded.records, self._decoder.record)
+        times, fields = instants_of(decoded, fields)
         start, end = times
         want = self._columns
         callers = self._callers(fields)

@@ -36,15 +36,15 @@ _FIELDS: Final = {
 """The field that is at fault when a number column's value is impossible."""
 
 
-def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
-    """Start and end of each attempt, Unix seconds, shape (2, attempts); NaN where absent or impossible.
+def instants_of(decoded: Decoded[Record], fields: Fields) -> tuple[Floats, Fields]:
+    """Start and end of each attempt, Unix seconds, shape (2, attempts), NaN where absent or impossible; its fields.
 
-    `fields` are those of all records. One without any time is no attempt: it is taken out of `decoded` and becomes a
-    reject.
+    `fields` are those of all records. One without any time is no attempt: it is taken out of `decoded` and of the
+    fields, and becomes a reject.
     """
     times = _table([fields["start_time"], fields["end_time"]])
     if times.min(initial=1.0) > 0 and times.max(initial=1.0) < bounds.LAST:  # not so if one is NaN
-        return times
+        return times, fields
     wrong = (times <= 0) | (times >= bounds.LAST)
     texts = times == _NO_TIME
     times[wrong] = np.nan
@@ -57,6 +57,7 @@ def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
             decoded.rejects.append(Reject(lines[row], reason, f"startTime and endTime{_why(stated)}"))
         kept = np.flatnonzero(~useless).tolist()
         decoded.records, decoded.lines = [records[row] for row in kept], [lines[row] for row in kept]
+        fields = {name: tuple([column[row] for row in kept]) for name, column in fields.items()}
         times, wrong = times[:, kept], wrong[:, kept]
         texts = texts[:, kept]
     for name, places, unread in zip(("startTime", "endTime"), wrong, texts, strict=True):
@@ -64,7 +65,7 @@ def instants_of(decoded: Decoded[Record], fields: Fields) -> Floats:
             decoded.dropped[name] += int(places.sum())
             if impossible := int(places.sum() - unread.sum()):
                 decoded.out_of_range[name] += impossible
-    return times
+    return times, fields
 
 
 def instant_in(value: object) -> float:

@@ -171,7 +171,7 @@ def test_what_is_off_or_skipped_is_not_there(tmp_path: Path) -> None:
     families = {rule["labels"].get("alert_family") for rule in _alerts(found)}
     assert not families & {"LLMCanaryLeaked", "LLMToolMisuse", "LLMSpendBurst"}
     assert "LLMRequestFlood" in families
-    assert "llm_canary_hits" not in str(found)
+    assert "actor_tenant:llm_canary_hits" not in str(found)
 
 
 def test_a_recording_that_both_owners_read_is_there_once(tmp_path: Path) -> None:
