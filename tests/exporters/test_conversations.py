@@ -293,8 +293,8 @@ def test_accounts_that_share_a_conversation_count_their_own() -> None:
     log = Log()
     shared = [user(JAILBREAK), said("No.")]
     for name in ("alice", "bob"):
-        log.ask(user(JAILBREAK), metadata=_of(name))
-        log.ask(*shared, user(f"I am {name}"), metadata=_of(name))
+        log.ask(*shared, user("Go on"), metadata=_of(name))
+        log.ask(*shared, user("Go on"), said("So."), user(f"I am {name}"), metadata=_of(name))
     assert log.hits(who="alice") == log.hits(who="bob") == (1, 1)
 
 

@@ -221,6 +221,17 @@ def test_texts_do_not_run_together() -> None:
         assert memory.see(one, hits(one), 0.0)[0], texts
 
 
+def test_requests_do_not_run_together() -> None:
+    """The second request is another one, so it does not ask again what the first one asked."""
+    memory = Conversations(SEED)
+    first = sent([("system", "a"), ("system", "b"), ("user", "x!")], 5.0)
+    other = sent([("system", "asystemb"), ("user", "x!")], 9.0)
+    assert memory.see(first, hits(first), 0.0)[0]
+    assert memory.see(other, hits(other), 0.0)[0] == []
+    again = sent([("system", "a"), ("system", "b"), ("user", "x!")], 13.0)
+    assert memory.see(again, hits(again), 0.0)[0]
+
+
 def test_what_is_remembered_means_nothing_to_another_secret() -> None:
     one = sent([("user", "a!")], 5.0)
     kept = []
