@@ -19,6 +19,7 @@ import numpy as np
 from events.batch import Reject
 from events.wrappers.encodings import encoding_of
 from events.wrappers.framing import BETWEEN, Frame, frames, objects_in
+from events.wrappers.journal import begins_at, entries, looks_exported
 from events.wrappers.registry import JSON_WRAPPERS, OTHER, PARTED, TEXT_WRAPPERS, JsonWrapper, Parts, Step
 
 MOST_DEEP: Final = 8
@@ -151,7 +152,7 @@ def continues(held: bytes, data: bytes) -> bool | None:
 
 def looks_wrapped(line: bytes) -> bool:
     """Whether a line is a wrapper that is known by its name."""
-    if encoding_of(line) is not None:
+    if encoding_of(line) is not None or looks_exported(line):
         return True
     work = _Unwrapping(other=False)
     work.open(_Piece(line, 0, len(line), 0), 0)
@@ -167,16 +168,21 @@ def may_come_in_parts(line: bytes) -> bool:
     """Whether a line is one of a wrapper that cuts long lines."""
     found = _names(line) if line[:1] == b"{" else None
     wrapper = found[1] if found is not None else None
-    return bool(PARTED.match(line)) or (wrapper is not None and wrapper.parts is not None)
+    return bool(PARTED.match(line)) or looks_exported(line) or (wrapper is not None and wrapper.parts is not None)
 
 
 def _pieces(data: bytes) -> Iterator[tuple[_Piece, Frame]]:
     """The logical lines of `data`, in whatever encoding."""
     encoding = encoding_of(data)
     if encoding is None:
-        for frame in frames(data):
+        begin = begins_at(data)
+        for frame in frames(data if begin < 0 else data[:begin]):
             text = data[frame.start : frame.end]
             yield _Piece(text, frame.start, len(text), frame.line), frame
+        for entry in entries(data, begin, data.count(b"\n", 0, begin)) if begin >= 0 else ():
+            place = Frame(entry.start, entry.end, entry.line, 1, open_=entry.open)
+            names = ("journald_export",)
+            yield _Piece(entry.message, entry.start, entry.end - entry.start, entry.line, names, direct=False), place
         return
     lines = encoding.lines(data)
     text = b"".join(encoding.text(data[start:end]) + b"\n" for start, end in lines)

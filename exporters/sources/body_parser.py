@@ -14,6 +14,7 @@ import msgspec
 from events.wrappers import has_prefix
 from events.wrappers.encodings import encoding_of
 from events.wrappers.framing import BETWEEN, frames
+from events.wrappers.journal import FIRST, entries
 from exporters.sources.packed import DamagedError, Decoder, GzipDecoder, ZstdDecoder
 
 ENCODINGS: Final[dict[str, Callable[[], Decoder]]] = {"gzip": GzipDecoder, "zstd": ZstdDecoder}
@@ -111,6 +112,8 @@ def lines_of(body: bytes | bytearray, *, max_line: int) -> tuple[bytes, int]:
 
 def _parts_of(body: bytes | bytearray) -> Iterator[bytes | msgspec.Raw]:
     start = body.lstrip()
+    if start.startswith(FIRST):
+        return _bounded(_messages(bytes(start)))
     if has_prefix(bytes(start.partition(b"\n")[0])):
         return _bounded(_framed(bytes(body)))
     return _array_of(body) if start[:1] == b"[" else _objects_of(body)
@@ -154,6 +157,15 @@ def _bounded(lines: Iterator[bytes]) -> Iterator[bytes]:
         if number == RECORDS:
             raise BodyError("too_many")
         yield line
+
+
+def _messages(body: bytes) -> Iterator[bytes]:
+    """The messages of entries of a journal."""
+    for entry in entries(body + b"\n\n", 0, 0):
+        if entry.open:
+            raise BodyError("not_json")
+        if message := entry.message.strip():
+            yield message
 
 
 def _framed(body: bytes) -> Iterator[bytes]:

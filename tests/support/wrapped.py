@@ -94,6 +94,18 @@ def _journald(record: Any) -> str:
     )
 
 
+def _exported(record: str) -> str:
+    """The journal export format, with the message as text."""
+    return f"__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1795422426000000\n_PID=12\nMESSAGE={record}\nPRIORITY=6\n\n"
+
+
+def _exported_bytes(record: str) -> str:
+    """The same with the message as bytes; it is padded so that the eight bytes of its length are ASCII."""
+    padded = record + " " * (-len(record.encode()) % 256)
+    length = "".join(map(chr, len(padded.encode()).to_bytes(8, "little")))
+    return f"__CURSOR=s=1;i=2\n_PID=12\nMESSAGE\n{length}{padded}\nPRIORITY=6\n\n"
+
+
 def _gcp(**payload: Any) -> str:
     return dumped(
         {
@@ -154,6 +166,8 @@ SAMPLES: Final[dict[str, tuple[str, Wrap]]] = {
     "journalctl -o json, bytes": ("journald", lambda r: _journald(list(r.encode()))),
     "journalctl -o json, the field twice": ("journald", lambda r: _journald([r])),
     "journalctl -o json, long lines": ("journald", _journald_parts),
+    "journalctl -o export": ("journald_export", _exported),
+    "journalctl -o export, bytes": ("journald_export", _exported_bytes),
     "journalctl -o json-seq": ("json_seq", lambda r: "\x1e" + r + "\n"),
     "journalctl -o json-sse": ("sse", lambda r: f"data: {r}\n\n"),
     "journalctl -o short": ("syslog", lambda r: f"Nov 23 08:27:06 node-3 litellm[12]: {r}\n"),

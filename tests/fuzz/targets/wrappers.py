@@ -11,6 +11,7 @@ from events.gateways import LiteLLM
 from events.gateways.unwrapping import Unwrapping
 from events.wrappers.encodings import encoding_of
 from events.wrappers.framing import frames
+from events.wrappers.journal import begins_at
 from events.wrappers.unwrap import unfinished, unwrap
 from events.wrappers.whole import RecordEnds, objects_end, pieces
 from spec.vocabulary import REJECTIONS
@@ -71,7 +72,7 @@ def one(data: bytes) -> Hashable:
     assert b"".join(pieces(data)).startswith(data)
     assert 0 <= objects_end(data, len(data)) <= len(data)
     assert 0 <= RecordEnds().whole(data, len(data)) <= len(data)
-    if encoding_of(data) is None:
+    if encoding_of(data) is None and begins_at(data) < 0:
         _accounted(batch, data)
         middle = data.rfind(b"\n", 0, len(data) // 2) + 1
         open_at = unfinished(data[:middle]) if middle else None
