@@ -56,9 +56,7 @@ def silence(covered: Covered, nothing: str) -> str:
     if not found.lines:
         return f"No record was found, so this proves nothing: {quiet}."
     if not found.records + found.duplicates:
-        return (
-            f"None of {records(found.lines)} could be read, so this proves nothing: {nothing[0].lower()}{nothing[1:]}."
-        )
+        return f"None of {records(found.lines)} could be read, so this proves nothing: {quiet}."
     could = f"{covered.able} of {covered.alerts} alerts could have fired"
     if found.scanned:
         gone = [
