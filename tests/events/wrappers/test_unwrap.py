@@ -204,7 +204,14 @@ def test_only_known_wrappers_are_looked_for_ahead() -> None:
     assert not looks_wrapped(SAMPLES["no name, message"][1](PLAIN).encode())
 
 
-CASES = {"docker-json-file": "docker", "cri": "cri", "pretty": "multi_line", "array": "array", "datadog": "datadog"}
+CASES = {
+    "docker-json-file": "docker",
+    "cri": "cri",
+    "pretty": "multi_line",
+    "array": "array",
+    "datadog": "datadog",
+    "utf16": "utf16",
+}
 DATA = Path(__file__).parents[2] / "data/wrapped"
 
 
