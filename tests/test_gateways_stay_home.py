@@ -19,6 +19,7 @@ _ALLOWED = {
     "events/gateways/__init__.py": "the registry",
     "events/gateways/envelopes/reading.py": "words that stand where a text was removed",
     "events/gateways/envelopes/words.py": "a key of request bodies, which holds no prompt",
+    "events/gateways/litellm/call_types.py": "Bedrock is also an API that is called",
     "events/wrappers/looks.py": "advice about lines that are no records: which gateway's log they are",
     "events/wrappers/registry.py": "a wrapper has the name of what writes it",
     "exercises/recording.py": "recordings were made with LiteLLM",
