@@ -145,7 +145,7 @@ def test_a_record_from_the_far_future_changes_nothing_but_the_count(tmp_path: Pa
 
 
 def test_rejected_lines_are_counted_at_their_time(tmp_path: Path) -> None:
-    lines = [*quiet(START, 40, 15), *[b"{oops\n"] * 100, *quiet(START + 600, 40, 15)]
+    lines = [*quiet(START, 40, 15), *[b"oops\n"] * 100, *quiet(START + 600, 40, 15)]
     outcome = run(write(tmp_path, lines))
     assert (outcome.events, outcome.rejected) == (80, 100)
     assert alerts(outcome)[0][:2] == ("TocsinRejectingRecords", 585)
@@ -319,7 +319,7 @@ def test_stepping_over_stretches_without_change_changes_nothing(
             case "fail":
                 rows += failing(at, count, 1)
             case "reject":
-                rows += [*quiet(at, 1, 1), *[b"{oops\n"] * (2 * count)]
+                rows += [*quiet(at, 1, 1), *[b"oops\n"] * (2 * count)]
             case "spend":
                 rows += [line(record(at + 15 * n, f"s-{at}-{n}", response_cost=0.01 * count)) for n in range(30)]
             case _:
