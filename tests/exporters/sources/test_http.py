@@ -460,7 +460,7 @@ def test_tokens_are_the_lines_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "is empty"), (b"gh0st\n", "too short"), (b"0123456789 abcdef\n", "cannot stand")]
+    ("content", "said"), [(b"", "is empty"), (b"gh0st\n", "too short"), (b"0123456789 abcdef\n", "cannot carry")]
 )
 def test_a_token_that_cannot_be_used_is_said_and_not_shown(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "token"
