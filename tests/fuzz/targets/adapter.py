@@ -121,4 +121,4 @@ def one(data: bytes) -> Hashable:
     return answer_of(batch)
 
 
-TARGET = Target("adapter", one, seeds, inputs=12_000, steps=(150_000, 30), shape=json_lines)
+TARGET = Target("adapter", one, seeds, inputs=12_000, steps=(300_000, 30), shape=json_lines)

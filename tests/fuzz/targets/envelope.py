@@ -72,7 +72,7 @@ TARGET = Target(
     one,
     seeds,
     inputs=8_000,
-    steps=(150_000, 30),
+    steps=(300_000, 30),  # the first number: an engine is made now and then
     shape=json_lines,
     tokens=(b'{"v":1,', b'"seq":', b'"notice":'),
 )
