@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events.gateways import LiteLLM
+from events.gateways.unwrapping import Unwrapping
 from exporters.exporter import Exporter
 from exporters.sources.file import FileTail
 from runtime.state_file import StateFolder, decode
@@ -157,9 +158,10 @@ ALONE = LiteLLM(frozenset(("time", "outcome")), content=False)
 @given(lines=lines)
 def test_nothing_escapes_a_turn_and_every_line_counts_once(log: Log, lines: list[bytes]) -> None:
     data = b"".join(line + b"\n" for line in lines)
-    expected = ALONE.decode(data, source="gw")
-    others = len(expected.notes.lines) if expected.notes else 0
-    assert expected.size + len(expected.rejects) + others == sum(bool(line.strip()) for line in lines)
+    plain = ALONE.decode(data, source="gw")
+    others = len(plain.notes.lines) if plain.notes else 0
+    assert plain.size + len(plain.rejects) + others == sum(bool(line.strip()) for line in lines)
+    expected = Unwrapping(ALONE).decode(data, source="gw")
     before = log.counts()
     with log.path.open("ab") as file:
         file.write(data)
