@@ -14,12 +14,15 @@ from spec.lookup import own_stream, signals_of
 from spec.model import Signal
 from spec.names import HEALTH_PREFIX, HOOK_PREFIX
 
-_FROM_TEXTS: Final = {
+_MEASURED_ON: Final = {
     "input_chars": "prompt",
     "output_chars": "answer",
+    "skipped_chars": "prompt",
     "unread_sides": "prompt",
     "without_content": "prompt",
+    "excess_output_tokens": "output_tokens",
 }
+"""The column of measures that have none of their own."""
 _DETECTORS: Final = {"sensitive_output": "answer", "canary_token": "answer", "tool_misuse": "tool_calls"}
 """What a detector reads; all others read prompts."""
 _CONTENT: Final = frozenset(("prompt", "answer", "tool_calls"))
@@ -133,7 +136,7 @@ def _needed(spec: Spec, signal: Signal) -> Iterator[str]:
         asked.append(signal.by)
     if signal.measure in ("sum", "distinct"):
         asked.append(signal.field)
-    columns = [_FROM_TEXTS.get(column, column) for column in asked]
+    columns = [_MEASURED_ON.get(column, column) for column in asked]
     if signal.stream == "detections":
         columns += [_DETECTORS.get(word, "prompt") for word in signal.where.get("detector", ())] or ["prompt"]
     if signal.stream == "tool_calls":

@@ -120,6 +120,7 @@ MEASURES: Final = (
     "attempts",
     "input_tokens",
     "output_tokens",
+    "excess_output_tokens",  # output tokens beyond twice the input tokens
     "cached_tokens",
     "reasoning_tokens",
     "cost_usd",

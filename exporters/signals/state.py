@@ -60,6 +60,9 @@ _OWN_DIMS = ("gateway", "offhours")  # not columns of a batch
 _SENDERS = ("actor", "end_user", "key", "source_range")
 """Who sent something before: the first of these that is known. What is sent again is news of another one."""
 _BATCH_MEASURES = ("input_chars", "output_chars", "skipped_chars", "unread_sides", "without_content")
+_EXCESS = "excess_output_tokens"
+_EXPECTED = 2.0
+"""Output tokens for each input token that no excess is counted for: a translation has about one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,8 @@ class SignalState:
             | ({"event_id"} if self.seen.horizon else set())
             | ({"call_id", "settled"} if self._counts_requests else set())
             | dims
-            | (measures - set(_BATCH_MEASURES))
+            | (measures - {*_BATCH_MEASURES, _EXCESS})
+            | ({"input_tokens", "output_tokens"} if _EXCESS in measures else set())
             | (self.signals.identities & set(IDENTITIES))
             | {name for name in BATCH_TABLES if name in self._side_tables}
         )
@@ -362,7 +366,11 @@ class SignalState:
             "skipped_chars": _by_row(((row, count) for row, _channel, count in batch.skipped), size),
             "unread_sides": _by_row(((row, 1) for row, _call_type, _side in batch.unread_content), size),
         }
-        for name in (self.families.measures | self.signals.measures) - measures.keys():
+        wanted = self.families.measures | self.signals.measures
+        if _EXCESS in wanted:
+            given = np.nan_to_num(batch.numbers("input_tokens"))
+            measures[_EXCESS] = np.maximum(batch.numbers("output_tokens") - _EXPECTED * given, 0.0)
+        for name in wanted - measures.keys():
             measures[name] = batch.numbers(name)
         return measures
 

@@ -78,7 +78,7 @@ def test_a_ratio(shipped: Spec) -> None:
         ),
         "lookback": 45.0,
         "hold": 120.0,
-        "keep": 0.0,
+        "keep": 1800.0,
         "static_labels": {
             "severity": "high",
             "tocsin_severity": "high",

@@ -305,7 +305,7 @@ ATTACKS = (
     ),
     _attack("stolen-key", _stolen_key, "u-tamara", ["LLMStolenKeySuspected"]),
     _attack("cost-abuse", _cost_abuse, "u-farid", ["LLMSpendBurst"]),
-    _attack("tool-abuse", _tool_abuse, "u-jonas", ["LLMToolMisuse"]),
+    _attack("tool-abuse", _tool_abuse, "u-jonas", ["LLMToolAttack", "LLMToolMisuse"]),
     _attack(
         "document-injection",
         _document_injection,

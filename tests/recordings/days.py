@@ -306,6 +306,7 @@ DAYS = (
         "Coding agents, and retrieval from the same pages; one agent reads a poisoned file, one is taken over.",
         (
             Page("LLMToolMisuse", "tool_misuse", "u-jonas", 3, 3),
+            Page("LLMToolAttack", "tool_attacks", "u-jonas", 2, 2),
             Page("LLMIndirectInjectionSeen", "indirect_injection_hits", "u-elif", 1, 1),
         ),
         (),

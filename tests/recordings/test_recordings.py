@@ -100,6 +100,10 @@ def most_distinct(
     return most
 
 
+def excess(record: Record) -> float:
+    return float(max(0, record["completion_tokens"] - 2 * record["prompt_tokens"]))
+
+
 def source(record: Record) -> str | None:
     return range_of(record["requester_ip_address"])
 
@@ -228,7 +232,7 @@ def test_an_ordinary_day_stays_below_every_threshold_that_needs_no_detector() ->
 
     assert peak(day, window("requests_by_actor"), actor) < limit("LLMRequestFlood")
     assert peak(day, 3600, actor) < limit("LLMOffHoursAutomation")  # whatever hours a test moves the day to
-    assert peak(day, window("output_tokens_by_actor"), actor, written) < limit("LLMModelExtraction")
+    assert peak(day, window("excess_output_by_actor"), actor, written) < limit("LLMModelExtraction")
     assert peak(day, window("spend_by_actor"), actor, spent) < limit("LLMSpendBurst")
     assert peak(refused, window("auth_failures"), source) < limit("LLMAuthFailures")
     assert peak(refused, window("auth_failures"), lambda _: "all") >= 2  # but there are some
@@ -282,7 +286,7 @@ def test_jailbreaks_are_blocked_in_part() -> None:
 def test_passwords_are_guessed_from_many_addresses_of_one_range() -> None:
     guesses = attack("password-guessing")
     assert all(is_auth(record) for record in guesses)
-    assert most_distinct(guesses, window("refused_keys"), source, key) > 3 * limit("LLMPasswordGuessing")
+    assert most_distinct(guesses, window("refused_keys"), source, key) > 2 * limit("LLMPasswordGuessing")
     assert len({record["requester_ip_address"] for record in guesses}) > 20
 
 
@@ -295,9 +299,7 @@ def test_a_stolen_key_comes_from_many_ranges_while_its_owner_works() -> None:
 
 def test_a_model_is_copied_by_long_answers_to_one_template() -> None:
     calls = attack("model-extraction")
-    assert peak(calls, window("output_tokens_by_actor"), actor, lambda r: float(r["completion_tokens"])) >= limit(
-        "LLMModelExtraction"
-    )
+    assert peak(calls, window("excess_output_by_actor"), actor, excess) >= limit("LLMModelExtraction")
     assert all(re.match(r"Question \d+: ", record["messages"][-1]["content"]) for record in calls)
 
 

@@ -29,7 +29,8 @@ from tests.support.litellm_lines import blocked, line, record, refused
 
 START = 1_790_000_010.0  # a multiple of the scrape interval
 YEAR = 366 * 86_400.0
-SPEC = load_spec()
+TEN_KEYS = Path(__file__).with_name("ten_keys.yaml")
+SPEC = load_spec(TEN_KEYS)
 
 
 def write(folder: Path, lines: Iterable[bytes], name: str = "gateway.jsonl") -> Path:
@@ -369,7 +370,10 @@ class Steps:
 # -------------------------------------------------------------------------------------------------- as a command
 def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = write(tmp_path, [*guesses(START + 1, 10, 3), b"oops\n"])
-    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--until-quiet"]) == 0
+    assert (
+        tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--spec", str(TEN_KEYS), "--until-quiet"])
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["events", "rejected", "blocked", "alerts", "coverage"]
     assert (found["events"], found["rejected"], found["blocked"]) == (10, 1, 0)
@@ -380,7 +384,7 @@ def test_the_json_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "fired_at": "2026-09-21T14:14:00.000000Z",
         "resolved_at": "2026-09-21T16:29:00.000000Z",
     }
-    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content"]) == 0
+    assert tocsin.main(["replay", str(log), "--format", "json", "--no-content", "--spec", str(TEN_KEYS)]) == 0
     assert json.loads(capsys.readouterr().out)["alerts"][1]["resolved_at"] is None
 
 

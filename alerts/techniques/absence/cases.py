@@ -98,7 +98,7 @@ def cases(rule: AlertRule, clock: Clock, *, age: bool, missing: float, activity:
         [*tried.bad, *enough, *beside],
         (start + rule.hold - clock.evaluation, none),
         (fires, [Member(labels, tried.value)]),
-        (tried.over, none),
+        (tried.over + rule.keep, none),
     )
     yield case("is silent while it is well", [*tried.well, *enough], (fires, none))
     if activity is not None:

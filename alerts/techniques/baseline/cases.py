@@ -111,7 +111,8 @@ def _case(clock: Clock, rule: AlertRule, times: Times, name: str, together: Sequ
         if member.fires:
             firing.append(Member(labels, member.judged, quantities=_quantities(member)))
     none: list[Member] = []
-    checks = [(times.due - 1, none), (times.due, firing), (times.size + 2, none)]
+    over = times.size + 2 + ceil(rule.keep / clock.evaluation)
+    checks = [(times.due - 1, none), (times.due, firing), (over, none)]
     return Case(rule, name, feeds, [(place * clock.evaluation, expected) for place, expected in checks])
 
 

@@ -56,7 +56,7 @@ def cases(rule: AlertRule, clock: Clock, line: Line) -> Iterator[Case]:
     evaluated = fires // clock.evaluation * clock.evaluation
     member = Member(labels_of(rule, over.name), start + steep * (evaluated + line.ahead))
     none: list[Member] = []
-    ends = last + line.window + 2 * clock.slack
+    ends = last + line.window + rule.keep + 2 * clock.slack
     feeds = [feed for group in (over, *others) for feed in _feeds(rule, group, clock)] if has_groups(rule) else []
     yield Case(
         rule,

@@ -21,7 +21,7 @@ TARGET_LABELS: Final = ("job", "instance")
 GROUP_KEYS: Final = frozenset({"name", "interval", "rules"})
 RULE_KEYS: Final = {
     "record": frozenset({"record", "expr", "labels"}),
-    "alert": frozenset({"alert", "expr", "for", "labels", "annotations"}),
+    "alert": frozenset({"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}),
 }
 
 _QUERY: Final = re.compile(r'printf "((?:[^"\\]|\\.)*)"')

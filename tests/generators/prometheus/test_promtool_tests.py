@@ -162,7 +162,8 @@ def test_a_wrong_rule_fails_its_tests(
 
 @pytest.mark.stack
 def test_a_short_latch_fails_its_tests(real_server: RealServer, tmp_path: Path, shipped: Spec) -> None:
-    rules = only_rules(rules_of(shipped), "LLMCanaryLeaked", "LLMBulkSensitiveOutput")
+    latched = ("LLMCanaryLeaked", "LLMBulkSensitiveOutput", "LLMEndUserCanaryLeaked", "LLMEndUserSensitiveOutput")
+    rules = only_rules(rules_of(shipped), *latched)
     tests = only_tests(unit_tests_of(shipped), "latched for 35m")
     assert promtool_agrees(real_server, tmp_path, rules, tests)[0]
     text = str(rules).replace("llm_canary_hits:max[35m]", "llm_canary_hits:max[33m]")

@@ -86,7 +86,7 @@ def test_a_latched_threshold(document: Document) -> None:
     ("name", "expression", "hold"),
     [
         ("LLMProviderFailing", "max_over_time(provider:llm_provider_failing:ratio[45s]) >= 0.3", "2m"),
-        ("LLMModelExtraction", "max_over_time(actor_tenant:llm_output_tokens_by_actor:max[2h5m]) >= 250000", None),
+        ("LLMModelExtraction", "max_over_time(actor_tenant:llm_excess_output_by_actor:max[2h5m]) >= 200000", None),
         ("TocsinRejectingRecords", "max_over_time(global:llm_rejected_records:sum[45s]) >= 100", None),
         ("TocsinDown", "global:up_job_tocsin:min < 1 or absent(global:up_job_tocsin:min) - 1 < 1", "2m"),
         ("TocsinFeedLagging", "source:tocsin_feed_lag_seconds:max >= 120", "2m"),
@@ -230,7 +230,7 @@ def test_our_checks_find_nothing(document: Document, metrics: dict[str, MetricIn
         ({"annotations": {"summary": '{{ with printf "max(llm_x{actor=%q})" 1 | query }}'}}, "no metric llm_x"),
         ({"labels": {"incident_key": "a/{{ $labels.model }}"}}, "label model does not survive"),
         ({"labels": {"hits": "{{ $value }}"}}, "label hits has the value"),
-        ({"keep_firing_for": "5m"}, "key 'keep_firing_for'"),
+        ({"limit": 5}, "key 'limit'"),
     ],
 )
 def test_our_checks_find_a_broken_rule(
