@@ -116,7 +116,10 @@ def ordinary(begin: float) -> Iterator[tuple[float, bytes]]:
         lines = [text for text in day if since <= end_time(text) < since + LIVE * SPEED]
         streams.append(restamp_lines(lines, start=begin, speed=SPEED, origin=since))
     long = line(record(begin + 20, "long", user="u-nadia", prompt="Summarise this. " * 2000))
-    return merge(*streams, [(begin + 20, long), (begin + LIVE - 5, b'{"id": "cut o\n')])
+    strange = line(
+        record(begin + 30, "strange", user="u-nadia") | {"response": {"unheard_of": [{"inner": "some words"}]}}
+    )
+    return merge(*streams, [(begin + 20, long), (begin + 30, strange), (begin + LIVE - 5, b'{"id": "cut o\n')])
 
 
 def unanswered(server: Prometheus, begin: float) -> list[tuple[str, str]]:

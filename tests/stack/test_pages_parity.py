@@ -49,9 +49,9 @@ def played(rules: dict[tuple[str, str], object], begin: float) -> list[AlertInst
             for place in range(12)
         ),
         instance(names.STORM, 1, 10, guessed, alert=guessed),  # and number 0 outlives it
-        *(person("LLMToolMisuse", f"many-{place}", 5) for place in range(10)),
-        instance(names.STORM, 5, None, "LLMToolMisuse", alert="LLMToolMisuse"),
-        person("LLMToolMisuse", "early", 0),  # before its storm
+        *(person("LLMToolAttack", f"many-{place}", 5) for place in range(10)),
+        instance(names.STORM, 5, None, "LLMToolAttack", alert="LLMToolAttack"),
+        person("LLMToolAttack", "early", 0),  # before its storm
     ]
 
 

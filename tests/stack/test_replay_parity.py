@@ -68,7 +68,7 @@ def lines(tick: int, now: float) -> Iterator[bytes]:
     if tick in (140, 150):
         yield line(record(now, f"dear-{call}", user="spender", response_cost=30.0))
     if 170 <= tick < 180:
-        yield b"{oops\n" * 15
+        yield b"oops\n" * 15
     if 18 <= offset < 21:
         yield from (line(record(now, f"flood-{call}-{number}", user="flood")) for number in range(25))
 
