@@ -69,7 +69,9 @@ def lines(now: float) -> Iterator[bytes]:
             "guardrail_information": [{"guardrail_name": text, "guardrail_status": "guardrail_intervened"}],
         }
         for attempt in range(4):
-            yield line(record(now, f"{number}-{attempt}", prompt=f"{_JAILBREAK}{text} ({attempt})", response=answer, **odd))
+            yield line(
+                record(now, f"{number}-{attempt}", prompt=f"{_JAILBREAK}{text} ({attempt})", response=answer, **odd)
+            )
         yield line(record(now, f"{number}-failed {text}", failed=(text, text), **odd))
 
 
