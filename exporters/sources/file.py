@@ -129,8 +129,8 @@ class FileTail:
 
         About `budget_bytes` are read (a long line and a small share may exceed it), shared equally between the logs
         that have something; whoever stops earlier goes on with the next log. No chunk is longer than `piece_bytes`,
-        but for a line that is. A chunk is taken, and the position behind it, when the iterator gives it out; its data
-        is valid until the next step of the iterator. One iterator at a time.
+        but around a line that is (at most twice as long as the line). A chunk is taken, and the position behind it,
+        when the iterator gives it out; its data is valid until the next step of the iterator. One iterator at a time.
         """
         self._watch.look(now)
         if self._first is None and self._watch.scanned is not None:

@@ -50,7 +50,7 @@ def rule(
             series=series, op=op, value=value, denominator=denominator, min_denominator=min_denominator
         )
     plain = shipped("LLMSpendBurst")
-    return replace(plain, criterion=criterion, lookback=lookback, hold=hold, answered=answered)
+    return replace(plain, criterion=criterion, lookback=lookback, hold=hold, keep=0.0, answered=answered)
 
 
 def run(

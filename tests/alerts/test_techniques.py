@@ -43,7 +43,7 @@ def history(**changes: Any) -> HistoryRange:
 
 def baseline(floor: float = 10.0, lookback: float = 0.0, hold: float = 0.0, **changes: Any) -> AlertRule:
     criterion = BaselineCriterion(series=SERIES, op=">=", value=floor, history=history(**changes))
-    return replace(SOME, criterion=criterion, lookback=lookback, hold=hold, answered="")
+    return replace(SOME, criterion=criterion, lookback=lookback, hold=hold, keep=0.0, answered="")
 
 
 def gauge(values: Mapping[str, float], name: str = "m", label: str = "who") -> Table:
@@ -256,7 +256,9 @@ def heartbeat(**changes: Any) -> AlertRule:
         "value": 1.0,
         "age": False,
     }
-    return replace(SOME, criterion=AbsenceCriterion(**{**plain, **changes}), lookback=0.0, hold=0.0, answered="")
+    return replace(
+        SOME, criterion=AbsenceCriterion(**{**plain, **changes}), lookback=0.0, hold=0.0, keep=0.0, answered=""
+    )
 
 
 AGE = {

@@ -127,7 +127,8 @@ def test_a_line_longer_than_a_piece_is_still_handed_out_whole(tmp_path: Path) ->
     (tmp_path / "x.log").write_bytes(long + b"{}\n")
     tail = FileTail("gw", [str(tmp_path / "x.log")], start_at="beginning")
     chunks = [bytes(chunk.data) for chunk in tail.read(10 * MB, now=1.0, piece_bytes=SMALLEST)]
-    assert chunks[0] == long and b"".join(chunks) == long + b"{}\n"
+    assert chunks[0].startswith(long) and len(chunks[0]) <= 2 * len(long)
+    assert b"".join(chunks) == long + b"{}\n"
 
 
 def test_logs_take_turns_however_early_reading_is_stopped(tmp_path: Path) -> None:

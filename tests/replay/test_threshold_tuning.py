@@ -21,6 +21,11 @@ from spec.duration import Duration
 
 SPEC = load_spec()
 RULES = compile_alerts(SPEC)
+UNCERTAIN = "LLMStolenKeySuspected"
+PAGING = msgspec.structs.replace(
+    SPEC, alerts=SPEC.alerts | {UNCERTAIN: msgspec.structs.replace(SPEC.alerts[UNCERTAIN], maturity="stable")}
+)
+"""A spec in which an alert of low confidence pages: in ours none does."""
 NOON = 1_795_000_000.0
 BUDGET = SPEC.settings.page_budget_per_shift
 
@@ -108,19 +113,15 @@ def test_the_gravest_are_raised_but_never_demoted() -> None:
 
 
 def test_the_less_certain_gives_way_first() -> None:
-    found = [
-        *spending(60, 70),
-        instance("LLMStolenKeySuspected", 4.0, "x"),
-        instance("LLMStolenKeySuspected", 9.0, "y"),
-    ]
+    rule = next(rule for rule in compile_alerts(PAGING) if rule.name == UNCERTAIN)
+    stolen = [replace(instance(UNCERTAIN, value, actor), rule=rule) for value, actor in ((4.0, "x"), (9.0, "y"))]
+    found = [*spending(60, 70), *stolen]
     # Each alert has two pages in the shift: two have to go.
-    assert [(change.alert, change.value) for change in propose(found, SPEC).changes] == [
+    assert [(change.alert, change.value) for change in propose(found, PAGING).changes] == [
         ("LLMSpendBurst", 61),
-        ("LLMStolenKeySuspected", 5),
+        (UNCERTAIN, 5),
     ]
-    assert [(change.alert, change.value) for change in propose(found[1:], SPEC).changes] == [
-        ("LLMStolenKeySuspected", 5)
-    ]
+    assert [(change.alert, change.value) for change in propose(found[1:], PAGING).changes] == [(UNCERTAIN, 5)]
 
 
 def test_a_change_that_turns_out_to_be_needless_is_taken_back() -> None:

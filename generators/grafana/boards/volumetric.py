@@ -103,7 +103,11 @@ BOARD: Final = board(
         BY_TENANT,
         platform.ATTEMPTS,
         worst_over_time("requests_by_actor", "Attempts of the busiest accounts", "Attempts of each account"),
-        worst_over_time("output_tokens_by_actor", "Tokens taken out, by account", "Tokens that each account took out"),
+        worst_over_time(
+            "excess_output_by_actor",
+            "Tokens taken out, by account",
+            "Tokens that each account took out beyond twice what it sent",
+        ),
         worst_over_time("spend_by_actor", "Spent, by account", "US dollars that each account spent"),
         worst_over_time("spend_by_tenant", "Spent, by tenant", "US dollars that each tenant spent"),
         worst_over_time("output_tokens_by_tenant", "Tokens taken out, by tenant", "Tokens that each tenant took out"),

@@ -140,10 +140,10 @@ def test_counting_that_fails_gives_no_line_twice(tmp_path: Path, monkeypatch: py
     state = type(rig.exporter._state)
     take = state.take
 
-    def broken(self: Any, batch: Any, detections: Any, *, now: float) -> None:
+    def broken(self: Any, batch: Any, *found: Any, **at: Any) -> None:
         if "poison" in list(batch.objects("model")):
             raise ZeroDivisionError
-        take(self, batch, detections, now=now)
+        take(self, batch, *found, **at)
 
     monkeypatch.setattr(state, "take", broken)
     rig.write(5)

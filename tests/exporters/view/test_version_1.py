@@ -26,6 +26,8 @@ OLD, YOUNG = "d9afa9a", "46383e8"
 NOW = 1_795_000_000.0
 Shown = dict[str, dict[tuple[str, ...], float]]
 
+MOVED = {("LLMPasswordGuessing",)}
+"""Alerts whose limit has moved since: the same peak (15 keys) was over it then, and is not now (20)."""
 UNSEEDED = {"llm_requests_total", "llm_requests_by_operation_total"}
 """Of a state without a seed, what waits for a fallback is counted at once: nobody will settle it."""
 
@@ -72,8 +74,13 @@ def differences(then: Shown, now: Shown) -> set[str]:
         for name, series in then.items()
         if name
         not in ("tocsin_state_resets_total", "tocsin_content_bytes_skipped_total")  # the latter has other labels
-        and {key: value for key, value in now.get(name, {}).items() if value or key in series} != series
+        and _nonzero(now.get(name, {}), series) != _nonzero(series, series)
     }
+
+
+def _nonzero(now: dict[tuple[str, ...], float], then: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    """Series that are above 0 or were there then, but for those of alerts with another limit."""
+    return {key: value for key, value in now.items() if (value or key in then) and key not in MOVED}
 
 
 @pytest.mark.parametrize("commit", [OLD, YOUNG])

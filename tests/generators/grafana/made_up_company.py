@@ -134,6 +134,7 @@ GROUPS: Final[Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]]] = {
         ("u-4c1d", "research"): (22_000, 0),
         ("u-b2f8", "research"): (8_000, 90_000),
     },
+    "llm_excess_output_by_actor": {("app-helpdesk", "support"): (2_000, 0), ("u-b2f8", "research"): (1_000, 70_000)},
     "llm_output_tokens_by_tenant": {("support",): (74_000, 0), ("research",): (41_000, 90_000), ("sales",): (9_000, 0)},
     "llm_spend_by_tenant": {("support",): (7.2, 0), ("research",): (3.1, 9), ("sales",): (0.9, 0)},
     "llm_spend_by_actor": {("app-helpdesk", "support"): (6.1, 0), ("u-b2f8", "research"): (1.4, 9)},
@@ -161,7 +162,7 @@ GROUPS: Final[Mapping[str, Mapping[tuple[str, ...], tuple[float, float]]]] = {
     "llm_caller_rate_limited": {("app-helpdesk", "support"): (11, 0)},
     "llm_actor_ranges": {("u-9e07", "support"): (1, 1), ("app-helpdesk", "support"): (2, 0)},
     "llm_auth_failures": {("203.0.113.0/24", "true"): (0, 42), ("198.51.100.0/24", "false"): (3, 0)},
-    "llm_refused_keys": {("203.0.113.0/24", "true"): (0, 17), ("198.51.100.0/24", "false"): (1, 0)},
+    "llm_refused_keys": {("203.0.113.0/24", "true"): (0, 27), ("198.51.100.0/24", "false"): (1, 0)},
     "llm_attempts_by_model": {
         ("gpt-4o-mini",): (1_890, 0),
         ("claude-sonnet-4",): (1_130, 0),

@@ -130,7 +130,7 @@ def test_the_lines_behind_an_alert_are_its_own_accounts_and_say_which_rule_saw_w
 
 
 def test_refused_keys_have_lines_too_and_without_content_there_are_no_texts(tmp_path: Path) -> None:
-    tries = [refused(NOON + place, f"guess-{place}", key=f"wrong-{place}") for place in range(12)]
+    tries = [refused(NOON + place, f"guess-{place}", key=f"wrong-{place}") for place in range(24)]
     page = "".join(Elements(made(tmp_path, tries, "--no-content")).text)
     assert "Many different keys were tried from 198.51.100.0/24" in page
     assert "the first 5:" in page

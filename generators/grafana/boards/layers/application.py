@@ -110,6 +110,7 @@ _ACCOUNT_COLUMNS: Final = (
     ("offhours_requests", "Off hours"),
     ("actor_ranges", "Networks"),
     ("output_tokens_by_actor", "Tokens out"),
+    ("excess_output_by_actor", "Taken out"),
     ("spend_by_actor", "Spent"),
 )
 _UNITS: Final = {"usd": "currencyUSD", "seconds": "s", "bytes": "bytes"}
