@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import selectors
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -44,3 +45,10 @@ def wait_for(
         assert left > 0, f"{what}; nothing moved in {looks} looks" + (f" since {seen!r}" if progress else "")
         time.sleep(PAUSE)
     return found
+
+
+def readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read within that time, whatever the descriptor's number."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(seconds))

@@ -144,4 +144,4 @@ def one(data: bytes) -> Hashable:
             folder.close()
 
 
-TARGET = Target("state", one, seeds, inputs=600, steps=(200_000, 30), shape=shape)
+TARGET = Target("state", one, seeds, inputs=600, steps=(400_000, 30), shape=shape)

@@ -7,7 +7,6 @@ import math
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from replay.tail.command import Filter, config_of_logs
 from replay.tail.watch import MOMENTS, Attempt, Watch
 from spec import load_spec
 from tests.support.litellm_lines import blocked, line, record
-from tests.support.waiting import PATIENCE, wait_for
+from tests.support.waiting import PATIENCE, readable, wait_for
 
 SPEC = load_spec()
 FAST = {"settings": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
@@ -64,7 +63,7 @@ class Tail:
     def ready(self, seconds: float) -> bool:
         """Whether there is something to read within that time."""
         assert self.process.stdout is not None
-        return bool(select.select([self.process.stdout], [], [], seconds)[0])
+        return readable(self.process.stdout.fileno(), seconds)
 
     @property
     def errors(self) -> str:
@@ -330,7 +329,7 @@ def test_on_a_terminal_lines_fit_and_are_coloured_unless_unwanted(tmp_path: Path
     try:
         seen = b""
         while seen.count(b"\n") < 6:
-            assert select.select([ours], [], [], 20)[0], seen
+            assert readable(ours, 20), seen
             seen += os.read(ours, 65536)
     finally:
         process.kill()
