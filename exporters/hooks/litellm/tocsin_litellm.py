@@ -954,6 +954,7 @@ class LineWriter:
         self._pending: deque[tuple[int, bytes]] = deque()
         self._sent = 0  # bytes of the first pending line that are on disk
         self._file = self._health = -1
+        self._forgotten = False
         self._size, self._opened, self._number = 0, 0.0, 0
         self._closed = False
         self._patience = _LAST_WAIT
@@ -1055,7 +1056,7 @@ class LineWriter:
 
     # -------------------------------------------------------------------------------------------- the thread's side
     def _run(self) -> None:
-        while True:
+        while not self._forgotten:
             self._wake.wait(_TICK / 10 if self.urgent else _TICK)
             self._wake.clear()
             try:
@@ -1282,6 +1283,7 @@ class LineWriter:
 
     def forget(self) -> None:
         """In a forked child: let go of what belongs to the parent, without touching its files."""
+        self._forgotten = True
         for file in (self._file, self._health):
             if file >= 0:
                 os.close(file)

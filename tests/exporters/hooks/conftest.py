@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporters.hooks.litellm.tocsin_litellm import Hook, LineWriter, Settings
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 MakeHook = Callable[..., Hook]
 
@@ -34,6 +34,18 @@ def make_hook(folder: Path, tmp_path: Path) -> Iterator[MakeHook]:
     yield make
     for hook in made:
         hook.close()
+        end(hook)
+
+
+def end(hook: Hook) -> None:
+    """End its thread and let go of its files: both last as long as a gateway does, and add up in thousands of tests."""
+    writer = hook._writer
+    if writer is None:
+        return
+    writer._forgotten = True
+    writer._wake.set()
+    writer._thread.join(PATIENCE)
+    writer.forget()
 
 
 def log(hook: Hook, record: dict[str, Any]) -> None:
