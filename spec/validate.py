@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -36,6 +37,9 @@ def _path(value: object) -> FilePath:
     return FilePath(value)
 
 
+_info = cache(types.type_info)
+"""Every alert has a condition, and to look into a type takes longer than to walk along it."""
+
 _READERS: Mapping[type, Callable[[object], object]] = {Duration: Duration.parse, FilePath: _path}
 """How types that YAML does not know are read from a scalar; each raises ValueError."""
 
@@ -46,7 +50,7 @@ def conform(data: object, type_: type[T]) -> T:
     Raises:
         ShapeError: with every problem; places are not known here.
     """
-    found = list(islice(problems(data, types.type_info(type_)), MOST_PROBLEMS))
+    found = list(islice(problems(data, _info(type_)), MOST_PROBLEMS))  # type: ignore[arg-type]
     if found:
         raise ShapeError(found)
     try:
@@ -81,7 +85,7 @@ def problems(data: object, expected: types.Type, path: Path = ()) -> Iterator[Pr
         case types.LiteralType():
             yield from _word(data, [str(value) for value in expected.values], path)
         case types.CustomType(cls=cls) if cls is Condition:
-            yield from problems(data, types.type_info(any_condition()), path)
+            yield from problems(data, _info(any_condition()), path)
         case _:
             yield from _scalar(data, expected, path)
 
