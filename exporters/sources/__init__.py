@@ -21,9 +21,8 @@ class Source(Protocol):
         """Hand over what is new, about `budget_bytes` of it at most, without ever waiting.
 
         No chunk is longer than `piece_bytes`, but around a line that is: at most twice as long as the line (None: as
-        long as the source likes). A chunk
-        counts as taken once the iterator has given it out, and its data is valid until the next one is asked for; who
-        stops asking leaves the rest for the next call. `now` is in Unix seconds.
+        long as the source likes). A chunk counts as taken once the iterator has given it out, and its data is valid
+        until the next one is asked for; who stops asking leaves the rest for the next call. `now` is in Unix seconds.
         """
         ...
 
